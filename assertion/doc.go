@@ -1,0 +1,2 @@
+// Package assertion verifies IAP assertions.
+package assertion

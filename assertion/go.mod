@@ -1,0 +1,3 @@
+module github.com/gatehouse-iap/gatehouse/assertion
+
+go 1.26.0

@@ -1,0 +1,36 @@
+// Package audit owns two records: the decision log, one entry for each request that was decided, and the
+// administrative record, one entry for each change. It decides nothing.
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Actor is who made an administrative change.
+type Actor struct {
+	// Kind is "uid" for a peer of the local socket and "system" for the server itself.
+	Kind string `json:"kind"`
+	// Name is the decimal uid, or what part of the system it was, such as "bootstrap".
+	Name string `json:"name"`
+}
+
+// Entry is one administrative change, written in the transaction that made it.
+type Entry struct {
+	Seq    int64     `json:"seq"` // position in the change feed after the change
+	Time   time.Time `json:"time"`
+	Actor  Actor     `json:"actor"`
+	Action string    `json:"action"` // such as "iam.setIamPolicy", "users.create"
+	Target string    `json:"target"` // resource name, address, key or session id
+	// Before and After are the public forms of what changed; null where there is none. Never a secret.
+	Before json.RawMessage `json:"before,omitempty"`
+	After  json.RawMessage `json:"after,omitempty"`
+}
+
+// Store keeps administrative entries.
+type Store interface {
+	AppendEntry(ctx context.Context, entry Entry) error
+	// Entries lists the newest entries first, at most limit.
+	Entries(ctx context.Context, limit int) ([]Entry, error)
+}

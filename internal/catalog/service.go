@@ -1,0 +1,82 @@
+// Package catalog owns what stands behind the gate: services, the hosts and path prefixes they answer on,
+// their upstreams, and the compiled route table. It does not know who may use them.
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/gatehouse-iap/gatehouse/internal/resource"
+)
+
+// Service is one protected application.
+type Service struct {
+	resource.Service
+	// Name is what people call the service, such as "app"; unique within its project.
+	Name string `json:"name"`
+	// Hosts are the host names the service answers on, in canonical form (CanonicalHost).
+	Hosts []string `json:"hosts"`
+	// PathPrefixes bound the service to parts of its hosts, at segment borders; none means all paths.
+	PathPrefixes []string `json:"pathPrefixes,omitempty"`
+	// Upstream is the http:// URL of the application, scheme, host and port only.
+	Upstream string `json:"upstream"`
+	// UpstreamHost replaces the Host header toward the application; empty keeps the client's.
+	UpstreamHost string `json:"upstreamHost,omitempty"`
+	// IAPDisabled turns the gate off: requests pass, stripped of every identity header. The zero value is on.
+	IAPDisabled bool `json:"iapDisabled,omitempty"`
+	// OAuthClientID is the `aud` of bearer tokens for the service.
+	OAuthClientID string `json:"oauthClientId"`
+}
+
+// ErrNotFound reports a service that the catalog does not hold.
+var ErrNotFound = errors.New("no such service")
+
+// ErrInvalid is wrapped by every error of Validate and Compile.
+var ErrInvalid = errors.New("invalid service")
+
+// Validate checks one service by itself; Compile checks services against each other.
+func (s Service) Validate() error {
+	if err := s.Service.Validate(); err != nil {
+		return fmt.Errorf("%w %q: %w", ErrInvalid, s.Name, err)
+	}
+	if s.Name == "" || len(s.Hosts) == 0 || s.OAuthClientID == "" {
+		return fmt.Errorf("%w %q: name, hosts and oauthClientId must be set", ErrInvalid, s.Name)
+	}
+	for _, host := range s.Hosts {
+		canonical, err := CanonicalHost(host)
+		if err != nil || canonical != host {
+			return fmt.Errorf("%w %q: host %q is not in canonical form (%q)", ErrInvalid, s.Name, host, canonical)
+		}
+	}
+	for _, prefix := range s.PathPrefixes {
+		if !strings.HasPrefix(prefix, "/") || strings.ContainsAny(prefix, "?#;%\\") || strings.Contains(prefix, "//") {
+			return fmt.Errorf("%w %q: path prefix %q must start with / and hold no ? # ; %% \\ or //", ErrInvalid, s.Name, prefix)
+		}
+	}
+	upstream, err := url.Parse(s.Upstream)
+	if err != nil || upstream.Scheme != "http" || upstream.Host == "" || upstream.User != nil ||
+		strings.TrimSuffix(upstream.Path, "/") != "" || upstream.RawQuery != "" || upstream.Fragment != "" {
+		return fmt.Errorf("%w %q: upstream %q must be http://HOST:PORT without a path", ErrInvalid, s.Name, s.Upstream)
+	}
+	return nil
+}
+
+// Reader is what the snapshot reads of stored services.
+type Reader interface {
+	// Services lists all services, ordered by resource name.
+	Services(ctx context.Context) ([]Service, error)
+	// Service returns the one with this resource name, or ErrNotFound.
+	Service(ctx context.Context, name resource.Name) (Service, error)
+}
+
+// Store is what administration reads and writes.
+type Store interface {
+	Reader
+	// PutService creates or replaces the service with that resource name.
+	PutService(ctx context.Context, service Service) error
+	// DeleteService removes it, or returns ErrNotFound.
+	DeleteService(ctx context.Context, name resource.Name) error
+}

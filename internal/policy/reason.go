@@ -1,0 +1,86 @@
+// Package policy is the policy decision point. It owns the closed list of reasons, and the decision itself:
+// Decide reads compiled IAM policy and nothing else.
+package policy
+
+// Reason says why a request was let through or not. The list is closed: page, audit record, command line and
+// docs/reasons.md all use it.
+type Reason string
+
+// Reasons for letting a request pass.
+const (
+	Granted       Reason = "granted"        // a binding names the principal
+	GrantedPublic Reason = "granted_public" // a binding names allUsers
+	IAPDisabled   Reason = "iap_disabled"   // the gate is off for the service
+)
+
+// Reasons for asking who it is.
+const (
+	NoCredential  Reason = "no_credential"  // neither session nor bearer
+	SessionEnded  Reason = "session_ended"  // expired, idle, signed out or revoked
+	CookieInvalid Reason = "cookie_invalid" // does not open here, or two that disagree
+	BearerInvalid Reason = "bearer_invalid" // a token for us that fails
+)
+
+// Reasons for refusing somebody we know.
+const (
+	NotGranted         Reason = "not_granted"         // no binding names the principal
+	PrincipalSuspended Reason = "principal_suspended" // the account is disabled or gone
+)
+
+// Reasons for refusing a request whatever its principal.
+const (
+	TargetInvalid   Reason = "target_invalid"   // the request target has a form that is refused
+	TargetAmbiguous Reason = "target_ambiguous" // its three forms lead to different services
+	HostInvalid     Reason = "host_invalid"     // Host is malformed or disagrees with the target
+	HostUnknown     Reason = "host_unknown"     // no service answers on that host
+	PathUnknown     Reason = "path_unknown"     // no service answers on that path of the host
+	MethodRefused   Reason = "method_refused"   // CONNECT
+	SnapshotStale   Reason = "snapshot_stale"   // the store has not been confirmed for too long
+	StoreFailed     Reason = "store_failed"     // the session's record could not be read
+	SigningFailed   Reason = "signing_failed"   // no key can sign the assertion
+	UpstreamFailed  Reason = "upstream_failed"  // the application did not answer
+	SignInRefused   Reason = "sign_in_refused"  // a step of the hand-off failed
+)
+
+// Description is what people are told about a reason.
+type Description struct {
+	Title string // a headline for the refusal page
+	Text  string // one or two sentences: what happened and what to do next
+}
+
+// Describe returns the public text of a reason. Every reason of the list has one.
+func (r Reason) Describe() Description { return descriptions[r] }
+
+// Reasons lists every reason, in the order of this file.
+func Reasons() []Reason {
+	return []Reason{
+		Granted, GrantedPublic, IAPDisabled,
+		NoCredential, SessionEnded, CookieInvalid, BearerInvalid,
+		NotGranted, PrincipalSuspended,
+		TargetInvalid, TargetAmbiguous, HostInvalid, HostUnknown, PathUnknown, MethodRefused,
+		SnapshotStale, StoreFailed, SigningFailed, UpstreamFailed, SignInRefused,
+	}
+}
+
+var descriptions = map[Reason]Description{
+	Granted:            {"Let through", "A binding of the policy names this person or service account."},
+	GrantedPublic:      {"Let through", "The policy lets everybody in (allUsers)."},
+	IAPDisabled:        {"Let through", "The gate is off for this service. The application was told nobody's name."},
+	NoCredential:       {"Sign in first", "Nobody is signed in here yet."},
+	SessionEnded:       {"Signed out", "The session has ended. Sign in again to go on."},
+	CookieInvalid:      {"Sign in again", "The session cookie is not one that this site issued. Sign in again to get a new one."},
+	BearerInvalid:      {"Token refused", "The bearer token was not accepted. Ask for a new one with the right audience."},
+	NotGranted:         {"You don't have access", "You are signed in, but nobody has given this account access to this application. Ask an administrator to add it, or use another account."},
+	PrincipalSuspended: {"This account is suspended", "The account exists but has been switched off. Ask an administrator to enable it, or use another account."},
+	TargetInvalid:      {"Address not accepted", "The address of this request has a form that different programs read differently, so it was not passed on."},
+	TargetAmbiguous:    {"Address not accepted", "The address of this request could mean two different applications, so it was not passed on."},
+	HostInvalid:        {"Address not accepted", "The host name of this request is malformed or is given twice, differently."},
+	HostUnknown:        {"Nothing here", "No application is published under this host name. Check the address."},
+	PathUnknown:        {"Nothing here", "No application is published under this path. Check the address."},
+	MethodRefused:      {"Method not accepted", "This gate does not open tunnels."},
+	SnapshotStale:      {"Temporarily closed", "The gate has not been able to confirm its policy for a while, so it lets nobody in. Try again in a few minutes."},
+	StoreFailed:        {"Temporarily closed", "Your session could not be looked up. Try again in a moment."},
+	SigningFailed:      {"Temporarily closed", "No signing key is available, so nobody can be vouched for. Try again in a moment."},
+	UpstreamFailed:     {"The application did not answer", "You may use this application, but it cannot be reached right now. Try again in a moment."},
+	SignInRefused:      {"Sign-in was not completed", "This step of signing in is no longer valid: it may be too old, already used, or begun in another browser. Start again."},
+}

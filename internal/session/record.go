@@ -1,0 +1,99 @@
+// Package session owns sessions: their records, the cookie that names one, the table of live ones, and
+// revocation. It does not sign anybody in (signin) and judges nothing (policy).
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/principal"
+	"github.com/gatehouse-iap/gatehouse/internal/resource"
+)
+
+// ID names a session: 128 random bits.
+type ID [16]byte
+
+// NewID draws a session id.
+func NewID() ID {
+	var id ID
+	rand.Read(id[:]) // never fails (crypto/rand)
+	return id
+}
+
+// String returns the id in hexadecimal, as commands show it.
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
+
+// ParseID reads what String wrote.
+func ParseID(s string) (ID, error) {
+	var id ID
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != len(id) {
+		return ID{}, fmt.Errorf("session id %q is not 32 hexadecimal digits", s)
+	}
+	copy(id[:], b)
+	return id, nil
+}
+
+// IsZero reports whether the id names no session.
+func (id ID) IsZero() bool { return id == ID{} }
+
+// Record is one session: of the auth host (Resource empty), or of one application, child of the former.
+type Record struct {
+	ID       ID
+	Parent   ID            // the auth-host session; zero for one of the auth host itself
+	Resource resource.Name // the application's resource; empty for the auth host
+	Identity principal.Identity
+	AMR      []string  // RFC 8176: how the person proved who they are
+	AuthTime time.Time // when they did
+	Created  time.Time
+	Expires  time.Time // absolute end
+	LastSeen time.Time // written in batches
+}
+
+// Lifetimes bounds sessions in time.
+type Lifetimes struct {
+	Absolute time.Duration // from sign-in to the end, whatever happens
+	Idle     time.Duration // from the last request to the end
+}
+
+// DefaultLifetimes are those of spec/identity.md.
+var DefaultLifetimes = Lifetimes{Absolute: 16 * time.Hour, Idle: time.Hour}
+
+// Live reports whether the session may still be used at a moment.
+func (r Record) Live(now time.Time, l Lifetimes) bool {
+	return now.Before(r.Expires) && now.Before(r.LastSeen.Add(l.Idle))
+}
+
+// Seen says when a session was last used.
+type Seen struct {
+	ID   ID
+	Time time.Time
+}
+
+// Filter selects sessions; zero fields select all.
+type Filter struct {
+	ID    ID     // the session itself and its children
+	Email string // canonical address
+}
+
+// ErrNotFound reports a session that does not exist, or no longer.
+var ErrNotFound = errors.New("no such session")
+
+// Store is what sign-in, the table and administration need of stored sessions.
+type Store interface {
+	// OpenSession stores a new session. A child whose parent is gone is refused with ErrNotFound.
+	OpenSession(ctx context.Context, record Record) error
+	// Session returns a stored session, or ErrNotFound.
+	Session(ctx context.Context, id ID) (Record, error)
+	// Sessions lists stored sessions, newest first.
+	Sessions(ctx context.Context, filter Filter) ([]Record, error)
+	// EndSessions removes the selected sessions with their children and returns the ids that were removed.
+	// An empty filter ends all.
+	EndSessions(ctx context.Context, filter Filter) ([]ID, error)
+	// TouchSessions writes last-seen times and removes sessions that ended before now by the given lifetimes.
+	TouchSessions(ctx context.Context, seen []Seen, now time.Time, lifetimes Lifetimes) error
+}
