@@ -32,7 +32,7 @@ func CanonicalHost(host string) (string, error) {
 		return strings.ToLower(name), nil
 	}
 	ascii, err := idna.Lookup.ToASCII(name)
-	if err != nil {
+	if err != nil || strings.Contains(ascii, "..") || strings.HasPrefix(ascii, ".") || strings.HasSuffix(ascii, ".") {
 		return "", errHost
 	}
 	back, err := idna.Lookup.ToUnicode(ascii)
