@@ -156,7 +156,7 @@ func TestHostsHaveOneCanonicalForm(t *testing.T) {
 }
 
 func FuzzCanonicalHost(f *testing.F) {
-	for _, seed := range []string{"App.Test:80", "[::1]", "b\u00fccher.test", "xn--a"} {
+	for _, seed := range []string{"App.Test:80", "[::1]", "b\u00fccher.test", "xn--a", "Xn--"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, host string) {
