@@ -33,7 +33,7 @@ func LaunchBrowser() (*Browser, error) {
 		}
 	}
 	if path == "" {
-		return nil, errors.New("Chromium is not installed: run make setup, or install it by hand")
+		return nil, errors.New("no chromium in PATH: run make setup, or install it by hand")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
