@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -16,7 +17,7 @@ func addServerFlags(cmd *cobra.Command) *serverFlags {
 	f := &serverFlags{}
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&f.dataDir, "data", "", "data `directory` of the server (default $GATEHOUSE_DATA, else that of the dev server at --endpoint)")
-	flags.StringVar(&f.endpoint, "endpoint", adminclient.DefaultEndpoint, "`URL` of a running gatehouse dev, asked for its data directory")
+	flags.StringVar(&f.endpoint, "endpoint", "", "`URL` of a running gatehouse dev, asked for its data directory (default $GATEHOUSE_ENDPOINT, else "+adminclient.DefaultEndpoint+")")
 	if err := cmd.MarkPersistentFlagDirname("data"); err != nil {
 		panic(err) // the flag is defined two lines above
 	}
@@ -26,6 +27,7 @@ func addServerFlags(cmd *cobra.Command) *serverFlags {
 // client finds the server.
 func (f *serverFlags) client(cmd *cobra.Command) (*adminclient.Client, error) {
 	return adminclient.Find(cmd.Context(), adminclient.Where{
-		DataDir: f.dataDir, Env: os.Getenv("GATEHOUSE_DATA"), Endpoint: f.endpoint,
+		DataDir:  cmp.Or(f.dataDir, os.Getenv("GATEHOUSE_DATA")),
+		Endpoint: cmp.Or(f.endpoint, os.Getenv("GATEHOUSE_ENDPOINT"), adminclient.DefaultEndpoint),
 	})
 }

@@ -18,6 +18,8 @@ and hands the application a signed statement of who asks: the header X-Goog-IAP-
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
 	})
+	root.AddCommand(newDevCommand(productionParts()))
+	root.AddCommand(newAuthCommand())
 	root.AddCommand(newIAPCommand())
 	root.AddCommand(newProjectsCommand())
 	root.AddCommand(newIAMCommand())

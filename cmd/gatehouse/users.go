@@ -32,7 +32,7 @@ func newUsersCreate(server *serverFlags) *cobra.Command {
 		Long: `Create a user, who can sign in at once but use nothing until a policy lets them.
 The password is asked for, or is the first line of stdin when that is not a terminal.`,
 		Example: `  gatehouse users create carol@example.com --display-name="Carol"
-  pwgen 20 1 | tee carol.txt | gatehouse users create carol@example.com`,
+  gatehouse users create carol@example.com < password.txt`,
 		Args: arguments("ADDRESS"),
 	}
 	flags := cmd.Flags()
