@@ -3,6 +3,7 @@ package catalog
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -32,7 +33,7 @@ func CanonicalHost(host string) (string, error) {
 		return strings.ToLower(name), nil
 	}
 	ascii, err := idna.Lookup.ToASCII(name)
-	if err != nil {
+	if err != nil || slices.Contains(strings.Split(ascii, "."), "") {
 		return "", errHost
 	}
 	back, err := idna.Lookup.ToUnicode(ascii)

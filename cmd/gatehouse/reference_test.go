@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/spf13/cobra/doc"
+)
+
+// writeReference is set by `make docs`.
+var writeReference = flag.Bool("write-reference", false, "write docs/reference instead of checking it")
+
+const referenceDir = "../../docs/reference"
+
+func TestReferenceSaysWhatTheCommandsSay(t *testing.T) {
+	root := newRootCommand()
+	root.DisableAutoGenTag = true // a date would make every day's pages differ
+	generated := t.TempDir()
+	if err := doc.GenMarkdownTree(root, generated); err != nil {
+		t.Fatal(err)
+	}
+	if *writeReference {
+		if err := os.RemoveAll(referenceDir); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.CopyFS(referenceDir, os.DirFS(generated)); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, got := readPages(t, generated), readPages(t, referenceDir)
+	for name, page := range want {
+		if !bytes.Equal(page, got[name]) {
+			t.Errorf("docs/reference/%s does not say what the command says: run make docs", name)
+		}
+		delete(got, name)
+	}
+	for name := range got {
+		t.Errorf("docs/reference/%s is about a command that does not exist: run make docs", name)
+	}
+}
+
+func readPages(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages := map[string][]byte{}
+	for _, entry := range entries {
+		page, err := os.ReadFile(filepath.Join(dir, entry.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages[entry.Name()] = page
+	}
+	return pages
+}

@@ -1,0 +1,178 @@
+package enforcement
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/gatehouse-iap/gatehouse/internal/audit"
+	"github.com/gatehouse-iap/gatehouse/internal/bearer"
+	"github.com/gatehouse-iap/gatehouse/internal/policy"
+	"github.com/gatehouse-iap/gatehouse/internal/session"
+)
+
+// authenticate recognises who asks: Proxy-Authorization for us, Authorization for us, session cookie, nobody.
+// It returns false when it has refused. A token for us that fails never falls back to the cookie.
+func (c *check) authenticate(ctx context.Context) bool {
+	for _, header := range [...]string{"Proxy-Authorization", "Authorization"} {
+		token, ours := c.ourBearer(header)
+		if !ours {
+			continue
+		}
+		c.verdict.StripAuthorization = header == "Authorization"
+		return c.acceptBearer(token)
+	}
+	return c.acceptSession(ctx)
+}
+
+// ourBearer returns the bearer token of a header when it is for us. A header that is given twice is for us when
+// any of its values is, and then fails: nothing says which was meant.
+func (c *check) ourBearer(header string) (string, bool) {
+	values := c.request.Header[header]
+	for _, value := range values {
+		token, isBearer := bearerToken(value)
+		if !isBearer || !c.Bearers.Recognises(token) {
+			continue
+		}
+		if len(values) > 1 {
+			return "", true
+		}
+		return token, true
+	}
+	return "", false
+}
+
+// bearerToken returns what follows the scheme Bearer (RFC 6750; the scheme is case-insensitive).
+func bearerToken(value string) (string, bool) {
+	const scheme = "bearer "
+	if len(value) < len(scheme) || !strings.EqualFold(value[:len(scheme)], scheme) {
+		return "", false
+	}
+	return strings.TrimSpace(value[len(scheme):]), true
+}
+
+func (c *check) acceptBearer(token string) bool {
+	v := c.verdict
+	verified, err := c.Bearers.Verify(token, v.Served.Service.OAuthClientID)
+	if err != nil {
+		v.refuse(http.StatusUnauthorized, policy.BearerInvalid)
+		v.Sentence = sentenceUnparsable
+		var refusal *bearer.Refusal
+		if errors.As(err, &refusal) {
+			v.Sentence = refusal.Text
+		}
+		return false
+	}
+	v.Identity, v.Credential = verified.Identity, audit.BearerToken
+	return true
+}
+
+func (c *check) acceptSession(ctx context.Context) bool {
+	v := c.verdict
+	record, err := c.Sessions.Authenticate(ctx, c.request.Header["Cookie"], v.Host, v.Served.CookieName, v.Served.Resource)
+	switch {
+	case err == nil:
+		v.Identity, v.Credential = record.Identity, audit.SessionCookie
+		c.sessionID = record.ID.String()
+	case errors.Is(err, session.ErrNone):
+		c.denied = policy.NoCredential
+	case errors.Is(err, session.ErrInvalid):
+		c.denied = policy.CookieInvalid
+	case errors.Is(err, session.ErrEnded):
+		c.denied = policy.SessionEnded
+	default:
+		v.refuse(http.StatusServiceUnavailable, policy.StoreFailed)
+		return false
+	}
+	return true
+}
+
+// The sentences of IAP's 401 (facts/iap.md section 4).
+const (
+	sentenceEmpty      = "Invalid IAP credentials: empty token"
+	sentenceUnparsable = "Invalid IAP credentials: Unable to parse JWT"
+	sentenceSignature  = "Invalid IAP credentials: JWT signature is invalid"
+)
+
+// challenge asks somebody whom we do not know to sign in: a browser is sent away, a program gets 401.
+func (c *check) challenge() {
+	v := c.verdict
+	if token, has := c.foreignBearer(); has {
+		v.refuse(http.StatusUnauthorized, policy.BearerInvalid)
+		v.Sentence = sentenceUnparsable
+		if strings.Count(token, ".") == 2 {
+			v.Sentence = sentenceSignature
+		}
+		return
+	}
+	if canFollow(c.request) {
+		v.Outcome, v.Status, v.Reason = SignIn, http.StatusFound, c.denied
+		return
+	}
+	v.refuse(http.StatusUnauthorized, c.denied)
+	v.Sentence = sentenceEmpty
+}
+
+// foreignBearer returns a bearer token that was not for us: with it a request is a program's, and is told that
+// its token does not do.
+func (c *check) foreignBearer() (string, bool) {
+	for _, header := range [...]string{"Proxy-Authorization", "Authorization"} {
+		for _, value := range c.request.Header[header] {
+			if token, isBearer := bearerToken(value); isBearer {
+				return token, true
+			}
+		}
+	}
+	return "", false
+}
+
+// canFollow reports whether the client looks able to sign in, by IAP's own rule (facts/iap.md section 3): GET or
+// HEAD, not marked as a script's, and HTML is welcome.
+func canFollow(r *Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	for _, value := range r.Header["X-Requested-With"] {
+		if strings.EqualFold(value, "XMLHttpRequest") {
+			return false
+		}
+	}
+	return admitsHTML(r.Header["Accept"])
+}
+
+// admitsHTML reads Accept (RFC 9110 section 12.5.1) as far as HTML is concerned; no Accept admits everything.
+func admitsHTML(accept []string) bool {
+	if len(accept) == 0 {
+		return true
+	}
+	best, admitted := -1, false
+	for _, line := range accept {
+		for item := range strings.SplitSeq(line, ",") {
+			media, parameters, _ := strings.Cut(item, ";")
+			precision := -1
+			switch strings.ToLower(strings.TrimSpace(media)) {
+			case "text/html", "application/xhtml+xml":
+				precision = 2
+			case "text/*":
+				precision = 1
+			case "*/*":
+				precision = 0
+			}
+			if precision > best || precision == best && precision >= 0 && !admitted {
+				best, admitted = precision, !weightZero(parameters)
+			}
+		}
+	}
+	return admitted
+}
+
+func weightZero(parameters string) bool {
+	for p := range strings.SplitSeq(parameters, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
+		if strings.EqualFold(name, "q") {
+			return strings.Trim(value, "0.") == "" && value != ""
+		}
+	}
+	return false
+}

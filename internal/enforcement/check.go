@@ -1,0 +1,173 @@
+package enforcement
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/audit"
+	"github.com/gatehouse-iap/gatehouse/internal/catalog"
+	"github.com/gatehouse-iap/gatehouse/internal/issuer"
+	"github.com/gatehouse-iap/gatehouse/internal/policy"
+	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
+	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
+)
+
+// check is one decision under way.
+type check struct {
+	*Point
+	view    *snapshot.Snapshot
+	request *Request
+	now     time.Time
+	verdict *Verdict
+
+	sessionID string
+	denied    policy.Reason // why nobody was recognised
+	tried     []*iam.Compiled
+}
+
+// route finds the service, or refuses.
+func (c *check) route() bool {
+	v := c.verdict
+	if c.request.Method == http.MethodConnect {
+		v.refuse(http.StatusMethodNotAllowed, policy.MethodRefused)
+		return false
+	}
+	host, err := catalog.CanonicalHost(c.request.Host)
+	if err != nil {
+		v.refuse(http.StatusBadRequest, policy.HostInvalid)
+		return false
+	}
+	v.Host = host
+	if v.Target, err = catalog.ParseTarget(c.request.Method, c.request.Target); err != nil {
+		v.refuse(http.StatusBadRequest, policy.TargetInvalid)
+		return false
+	}
+	served, err := c.view.Route(host, v.Target)
+	switch {
+	case err == nil:
+		v.Served = served
+		return true
+	case errors.Is(err, catalog.ErrHostUnknown):
+		v.refuse(c.unknownHostStatus(), policy.HostUnknown)
+	case errors.Is(err, catalog.ErrPathUnknown):
+		v.refuse(http.StatusNotFound, policy.PathUnknown)
+	case errors.Is(err, catalog.ErrAmbiguous):
+		v.refuse(http.StatusBadRequest, policy.TargetAmbiguous)
+	default:
+		v.refuse(http.StatusBadRequest, policy.TargetInvalid)
+	}
+	return false
+}
+
+func (c *check) unknownHostStatus() int {
+	if c.request.TLS || c.Misdirected {
+		return http.StatusMisdirectedRequest
+	}
+	return http.StatusNotFound
+}
+
+// decide runs from the routed service to the verdict.
+func (c *check) decide(ctx context.Context) {
+	v := c.verdict
+	if v.Served.Service.IAPDisabled {
+		v.Outcome, v.Reason = Forward, policy.IAPDisabled
+		return
+	}
+	switch modeOf(v.Target.Query) {
+	case modeAuthenticating:
+		v.Outcome, v.Reason = CompleteLogin, policy.NoCredential
+		return
+	case modeClearLoginCookie:
+		v.Outcome, v.Reason = ClearLogin, policy.NoCredential
+		return
+	}
+	if !c.authenticate(ctx) {
+		return
+	}
+	recognised := v.Credential != audit.NoCredential
+	if recognised && c.view.Suspended(v.Identity) {
+		v.refuse(http.StatusForbidden, policy.PrincipalSuspended)
+		return
+	}
+	var levelSpace [8]*iam.Compiled
+	levels := c.view.AppendLevels(levelSpace[:0], v.Served)
+	var idSpace [32]uint32
+	ids := idSpace[:0]
+	if recognised {
+		ids = c.view.AppendMemberIDs(ids, v.Identity)
+	}
+	switch v.Reason = policy.Decide(levels, recognised, ids); v.Reason {
+	case policy.Granted, policy.GrantedPublic:
+		c.assert(recognised)
+	case policy.NoCredential:
+		c.challenge()
+	default:
+		c.tried = append(c.tried, levels...)
+		v.refuse(http.StatusForbidden, v.Reason)
+	}
+}
+
+// assert prepares the identity headers. A request that nothing can vouch for does not pass.
+func (c *check) assert(recognised bool) {
+	v := c.verdict
+	claims := issuer.Claims{Audience: v.Served.Audience, Public: !recognised}
+	if recognised {
+		claims.Subject, claims.Email, claims.HostedDomain = v.Identity.Subject, v.Identity.Email, v.Identity.HostedDomain
+	}
+	prepared, err := c.Asserter.Assert(claims)
+	if err != nil {
+		v.refuse(http.StatusServiceUnavailable, policy.SigningFailed)
+		return
+	}
+	v.Outcome, v.Prepared = Forward, prepared
+}
+
+// record keeps what was decided and everything that it read.
+func (c *check) record() {
+	v := c.verdict
+	d := audit.Decision{
+		ID: v.ID, Time: c.now, Reason: v.Reason, Status: v.Status, Method: c.request.Method,
+		Host: v.Host, Path: v.Target.Raw, Peer: c.request.Peer,
+		Identity: v.Identity, Credential: v.Credential, SessionID: c.sessionID,
+	}
+	if c.view != nil {
+		d.Position = c.view.Position
+	}
+	if v.Served != nil {
+		d.Resource = v.Served.Resource
+	}
+	if v.Prepared != nil {
+		d.KeyID = v.Prepared.KeyID
+	}
+	if v.Reason == policy.NotGranted {
+		d.Tried = c.triedLevels()
+	}
+	c.Record(&d)
+}
+
+// triedLevels lists every level of the hierarchy, also those on which no policy stands, so that a reader sees
+// where a binding could be added.
+func (c *check) triedLevels() []audit.Tried {
+	byResource := map[string]*iam.Compiled{}
+	for _, level := range c.tried {
+		byResource[string(level.Resource)] = level
+	}
+	var out []audit.Tried
+	for _, name := range c.verdict.Served.Lineage() {
+		tried := audit.Tried{Resource: name}
+		if level, found := byResource[string(name)]; found {
+			tried.Etag = level.Policy.Etag
+			for _, b := range level.Policy.Bindings {
+				why := "names other members"
+				if !iam.GivesWebAccess(b.Role) {
+					why = "the role gives no web access"
+				}
+				tried.Bindings = append(tried.Bindings, audit.TriedBinding{Role: b.Role, Members: len(b.Members), Why: why})
+			}
+		}
+		out = append(out, tried)
+	}
+	return out
+}

@@ -1,0 +1,121 @@
+// Package enforcement is the policy enforcement point: route, authenticate, decide, assert, record, written
+// once for every way in which requests reach the gate. It reads one snapshot a request and touches nothing but
+// memory. Packages below it translate between a protocol and Check; they never judge.
+package enforcement
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/audit"
+	"github.com/gatehouse-iap/gatehouse/internal/bearer"
+	"github.com/gatehouse-iap/gatehouse/internal/catalog"
+	"github.com/gatehouse-iap/gatehouse/internal/issuer"
+	"github.com/gatehouse-iap/gatehouse/internal/policy"
+	"github.com/gatehouse-iap/gatehouse/internal/principal"
+	"github.com/gatehouse-iap/gatehouse/internal/resource"
+	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
+)
+
+// Request is a request as an enforcement point saw it. Nothing in it is trusted.
+type Request struct {
+	Method string
+	Host   string // as received, with port
+	Target string // as received: path and query
+	Header http.Header
+	Peer   netip.Addr
+	TLS    bool
+}
+
+// Sessions recognises people by their session cookie.
+type Sessions interface {
+	// Authenticate returns the session that the cookie of the resource names, or one of session's errors.
+	Authenticate(ctx context.Context, cookieHeader []string, host, cookie string, name resource.Name) (session.Record, error)
+}
+
+// Bearers recognises programs by their token.
+type Bearers interface {
+	Recognises(token string) bool
+	Verify(token, audience string) (bearer.Verified, error)
+}
+
+// Asserter signs who asks.
+type Asserter interface {
+	Assert(claims issuer.Claims) (*issuer.Prepared, error)
+}
+
+// Point is the policy enforcement point.
+type Point struct {
+	View      func() *snapshot.Snapshot
+	Confirmed func() time.Time // when the store last confirmed the view
+	Sessions  Sessions
+	Bearers   Bearers
+	Asserter  Asserter
+	// Record keeps the decision; it must not keep the pointer.
+	Record func(*audit.Decision)
+	Now    func() time.Time
+	// Replica names this process in decision ids.
+	Replica uint16
+	// MaxStaleness is how long the gate stays open without the store.
+	MaxStaleness time.Duration
+	// Misdirected answers an unknown host with 421 on plain HTTP too.
+	Misdirected bool
+}
+
+// DefaultMaxStaleness is that of spec/identity.md.
+const DefaultMaxStaleness = 10 * time.Minute
+
+// Outcome is what an enforcement point has to do.
+type Outcome uint8
+
+// The outcomes of Check.
+const (
+	Refuse        Outcome = iota // answer Status with the reason
+	Forward                      // to Served.Upstream, with Prepared
+	SignIn                       // send the browser away to sign in
+	CompleteLogin                // the browser comes back: gcp-iap-mode=AUTHENTICATING
+	ClearLogin                   // gcp-iap-mode=CLEAR_LOGIN_COOKIE
+)
+
+// Verdict is the answer of Check.
+type Verdict struct {
+	Outcome Outcome
+	Status  int // of a refusal
+	Reason  policy.Reason
+	// Sentence is IAP's one-sentence body of a 401.
+	Sentence string
+	ID       audit.DecisionID
+
+	Host       string // canonical; empty when the host is malformed
+	Target     catalog.Target
+	Served     *snapshot.Served // nil when nothing was routed to
+	Identity   principal.Identity
+	Credential audit.Credential
+	// Prepared are the identity headers; nil when the application is told nothing (the gate is off).
+	Prepared *issuer.Prepared
+	// StripAuthorization says that Authorization carried the credential that was consumed.
+	StripAuthorization bool
+}
+
+// Check takes the decision on one request and records it.
+func (p *Point) Check(ctx context.Context, r *Request) Verdict {
+	now := p.Now()
+	v := Verdict{ID: audit.NewDecisionID(now, p.Replica)}
+	view := p.View()
+	d := check{Point: p, view: view, request: r, now: now, verdict: &v}
+	switch {
+	case view == nil || now.Sub(p.Confirmed()) > p.MaxStaleness:
+		v.refuse(http.StatusServiceUnavailable, policy.SnapshotStale)
+	case d.route():
+		d.decide(ctx)
+	}
+	d.record()
+	return v
+}
+
+func (v *Verdict) refuse(status int, reason policy.Reason) {
+	v.Outcome, v.Status, v.Reason = Refuse, status, reason
+}

@@ -1,0 +1,125 @@
+package reverseproxy
+
+import (
+	"context"
+	"errors"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/gatehouse-iap/gatehouse/internal/catalog"
+	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
+	"github.com/gatehouse-iap/gatehouse/internal/issuer"
+	"github.com/gatehouse-iap/gatehouse/internal/pages"
+	"github.com/gatehouse-iap/gatehouse/internal/policy"
+	"github.com/gatehouse-iap/gatehouse/internal/resource"
+	"github.com/gatehouse-iap/gatehouse/internal/upstream"
+)
+
+// Identity is what the application is told: prebuilt header values, and what must not reach it.
+type Identity struct {
+	Prepared           *issuer.Prepared // nil tells nothing
+	StripAuthorization bool
+	AppEngine          bool // the application believes App Engine's headers
+}
+
+// forward passes the request on, as it was decided.
+func (h *Handler) forward(w http.ResponseWriter, r *http.Request, v *enforcement.Verdict) {
+	target, ok := targetURL(v.Target, v.Served.Upstream.Address)
+	if !ok {
+		v.Reason, v.Status = policy.TargetInvalid, http.StatusBadRequest
+		h.refuse(w, r, v)
+		return
+	}
+	f := Forwarder{Scheme: h.Scheme, Log: h.Log, Failed: func(w http.ResponseWriter, r *http.Request, status int) {
+		text := policy.UpstreamFailed.Describe()
+		h.Pages.Error(w, r, pages.Error{
+			Status: status, Title: text.Title, Text: text.Text, Reason: string(policy.UpstreamFailed), ID: v.ID.String(),
+		})
+	}}
+	f.Forward(w, r, v.Served.Upstream, target, Identity{
+		Prepared: v.Prepared, StripAuthorization: v.StripAuthorization,
+		AppEngine: v.Served.Service.Kind == resource.AppEngineApp,
+	})
+}
+
+// Forwarder is the one seam between the decision and the application. What stands behind it may change; what
+// the application and the client see may not.
+type Forwarder struct {
+	Scheme string
+	Log    *slog.Logger
+	// Failed answers the client when the application does not.
+	Failed func(w http.ResponseWriter, r *http.Request, status int)
+}
+
+// Forward sends a cleaned copy of r to the application at target and copies the answer.
+func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, target *url.URL, identity Identity) {
+	proxy := httputil.ReverseProxy{
+		Transport:  up.Transport,
+		BufferPool: buffers{},
+		ErrorLog:   discard,
+		Rewrite: func(pr *httputil.ProxyRequest) {
+			pr.Out.URL = target
+			if up.Host != "" {
+				pr.Out.Host = up.Host
+			}
+			cleanHeader(pr.Out.Header, identity)
+			setForwarded(pr.Out.Header, pr.In, f.Scheme)
+			cleanTrailer(pr)
+		},
+		ModifyResponse: cleanResponse,
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+				panic(http.ErrAbortHandler) // the client is gone: nobody reads an answer
+			}
+			f.Log.Warn("the application did not answer", "upstream", up.Address, "error", err)
+			f.Failed(w, r, failureStatus(err))
+		},
+	}
+	proxy.ServeHTTP(w, r)
+}
+
+// discard silences ReverseProxy's own log: its lines quote what clients and applications sent.
+var discard = log.New(discardWriter{}, "", 0)
+
+type discardWriter struct{}
+
+func (discardWriter) Write(p []byte) (int, error) { return len(p), nil }
+
+func failureStatus(err error) int {
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return http.StatusGatewayTimeout
+	}
+	return http.StatusBadGateway
+}
+
+// targetURL returns a URL that net/http writes as exactly the bytes that were received. There is one form for
+// which it has no notation, a path that starts with // and holds a byte that url.URL would escape; rather than
+// change what was decided on, that is refused.
+func targetURL(t catalog.Target, address string) (*url.URL, bool) {
+	u := &url.URL{Scheme: "http", Host: address, RawQuery: t.Query, ForceQuery: t.HasQuery && t.Query == ""}
+	if !strings.HasPrefix(t.Raw, "//") {
+		u.Opaque = t.Raw
+		return u, true
+	}
+	path, err := url.PathUnescape(t.Raw)
+	if err != nil {
+		return nil, false
+	}
+	u.Path, u.RawPath = path, t.Raw
+	return u, u.EscapedPath() == t.Raw
+}
+
+// buffers lends the copy loop its memory.
+type buffers struct{}
+
+var bufferPool = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
+
+func (buffers) Get() []byte  { return *bufferPool.Get().(*[]byte) }
+func (buffers) Put(b []byte) { bufferPool.Put(&b) }

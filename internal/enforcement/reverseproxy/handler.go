@@ -1,0 +1,109 @@
+// Package reverseproxy is the enforcement point that ends a client's request itself and forwards a cleaned copy
+// to the application. It translates between net/http and enforcement, and never judges.
+package reverseproxy
+
+import (
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
+	"github.com/gatehouse-iap/gatehouse/internal/pages"
+	"github.com/gatehouse-iap/gatehouse/internal/policy"
+	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
+)
+
+// SignIn takes people away to sign in and back.
+type SignIn interface {
+	Begin(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string, reason policy.Reason)
+	Complete(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string)
+	Clear(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string)
+}
+
+// Handler serves application hosts.
+type Handler struct {
+	Point  *enforcement.Point
+	SignIn SignIn
+	Pages  *pages.Renderer
+	Log    *slog.Logger
+	// Scheme is the one under which clients know us, "http" or "https".
+	Scheme string
+}
+
+// ServeHTTP decides on the request and carries the verdict out. It must not stand behind http.ServeMux, which
+// would redirect paths that it thinks unclean.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	request := enforcement.Request{
+		Method: r.Method, Host: r.Host, Target: r.RequestURI, Header: r.Header, Peer: peerOf(r), TLS: r.TLS != nil,
+	}
+	if isStatic(r.RequestURI) {
+		h.Pages.Static().ServeHTTP(w, r)
+		return
+	}
+	v := h.Point.Check(r.Context(), &request)
+	switch v.Outcome {
+	case enforcement.Forward:
+		h.forward(w, r, &v)
+	case enforcement.SignIn:
+		h.SignIn.Begin(w, r, v.Served, v.Host, v.Reason)
+	case enforcement.CompleteLogin:
+		h.SignIn.Complete(w, r, v.Served, v.Host)
+	case enforcement.ClearLogin:
+		h.SignIn.Clear(w, r, v.Served, v.Host)
+	default:
+		h.refuse(w, r, &v)
+	}
+}
+
+// isStatic reports whether a target is one of the gate's own style sheets. They are public and the same on every
+// host, so nothing is decided about them.
+func isStatic(target string) bool {
+	return strings.HasPrefix(target, pages.StaticPrefix) && !strings.Contains(target, "..")
+}
+
+func peerOf(r *http.Request) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{} // a listener without addresses, such as a socket
+	}
+	return peer.Addr().Unmap()
+}
+
+// refuse answers with the page, or IAP's sentence, that belongs to the reason.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, v *enforcement.Verdict) {
+	text := v.Reason.Describe()
+	switch {
+	case v.Status == http.StatusUnauthorized:
+		writeSentence(w, r, v.Status, v.Sentence)
+	case v.Status == http.StatusForbidden:
+		h.Pages.Refused(w, r, pages.Refused{
+			Status: v.Status, Title: text.Title, Text: text.Text, Reason: string(v.Reason), ID: v.ID.String(),
+			Email: v.Identity.Email, App: v.Served.Service.Name, SwitchURL: switchURL(v),
+		})
+	default:
+		h.Pages.Error(w, r, pages.Error{
+			Status: v.Status, Title: text.Title, Text: text.Text, Reason: string(v.Reason), ID: v.ID.String(),
+		})
+	}
+}
+
+// switchURL leads back to the same path as somebody else. It is relative to the host, so that it cannot lead
+// anywhere else.
+func switchURL(v *enforcement.Verdict) string {
+	path := v.Target.Decoded
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
+		path = "/"
+	}
+	return path + "?gcp-iap-mode=CLEAR_LOGIN_COOKIE"
+}
+
+// writeSentence answers as IAP does: one plain sentence, called HTML (facts/iap.md section 4).
+func writeSentence(w http.ResponseWriter, r *http.Request, status int, sentence string) {
+	pages.Headers(w.Header())
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write([]byte(sentence)) // the client may be gone
+	}
+}

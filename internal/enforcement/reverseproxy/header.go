@@ -1,0 +1,219 @@
+package reverseproxy
+
+import (
+	"io"
+	"net/http"
+	"net/http/httputil"
+	"slices"
+	"strings"
+)
+
+// The identity headers that IAP sets (facts/iap.md section 2). All start with X-Goog-, so that what clients send
+// under these names or any name that folds to one is gone before they are set.
+const (
+	headerAssertion = "X-Goog-Iap-Jwt-Assertion"
+	headerEmail     = "X-Goog-Authenticated-User-Email"
+	headerUserID    = "X-Goog-Authenticated-User-Id"
+)
+
+// reservedPrefixes are the beginnings, folded, of headers that only the gate may set: identity, and what says
+// where a request came from and went to. A value from a client would be believed.
+var reservedPrefixes = []string{
+	"x_goog_", "x_forwarded", "forwarded", "x_original_", "x_rewrite_url", "x_real_ip",
+}
+
+// appEnginePrefixes are those that App Engine apps believe besides.
+var appEnginePrefixes = append(slices.Clip(reservedPrefixes), "x_appengine_", "x_google_")
+
+// cleanHeader removes everything that could pass for a word of ours and sets ours. It runs on the outgoing copy,
+// after hop-by-hop headers are gone: Connection cannot take out what is set here.
+func cleanHeader(h http.Header, identity Identity) {
+	prefixes := reservedPrefixes
+	if identity.AppEngine {
+		prefixes = appEnginePrefixes
+	}
+	for name := range h {
+		if reserved(name, prefixes) {
+			delete(h, name)
+		}
+	}
+	if identity.StripAuthorization {
+		delete(h, "Authorization")
+	}
+	if cookies, found := h["Cookie"]; found {
+		if kept := cleanCookies(cookies); len(kept) == 0 {
+			delete(h, "Cookie")
+		} else {
+			h["Cookie"] = kept
+		}
+	}
+	if p := identity.Prepared; p != nil {
+		setPrepared(h, headerAssertion, p.Assertion)
+		setPrepared(h, headerEmail, p.Email)
+		setPrepared(h, headerUserID, p.UserID)
+	}
+}
+
+func setPrepared(h http.Header, name string, values []string) {
+	if len(values) > 0 {
+		h[name] = values
+	}
+}
+
+// reserved reports whether a header name, folded as CGI and WSGI fold names, starts like one of ours.
+func reserved(name string, prefixes []string) bool {
+	for _, prefix := range prefixes {
+		if foldedHasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func foldedHasPrefix(name, prefix string) bool {
+	if len(name) < len(prefix) {
+		return false
+	}
+	for i := range len(prefix) {
+		if fold(name[i]) != prefix[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// fold maps every byte as CGI does: letters to one case, all but letters and digits to _.
+func fold(c byte) byte {
+	switch {
+	case c >= 'A' && c <= 'Z':
+		return c + 'a' - 'A'
+	case c >= 'a' && c <= 'z' || c >= '0' && c <= '9':
+		return c
+	}
+	return '_'
+}
+
+// ourCookies are the beginnings of the names of IAP's cookies; the application never sees them.
+var ourCookies = [...]string{"GCP_IAP_", "__Host-GCP_IAP_", "GCP_IAAP_"}
+
+func isOurCookie(name string) bool {
+	for _, prefix := range ourCookies {
+		if len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// cleanCookies removes our cookies from Cookie lines and leaves all other bytes as they are.
+func cleanCookies(lines []string) []string {
+	dirty := false
+	for _, line := range lines {
+		dirty = dirty || holdsOurCookie(line)
+	}
+	if !dirty {
+		return lines
+	}
+	var kept []string
+	for _, line := range lines {
+		var pairs []string
+		for pair := range strings.SplitSeq(line, ";") {
+			name, _, _ := strings.Cut(pair, "=")
+			if !isOurCookie(strings.TrimSpace(name)) {
+				pairs = append(pairs, pair)
+			}
+		}
+		if rest := strings.TrimLeft(strings.Join(pairs, ";"), " "); rest != "" {
+			kept = append(kept, rest)
+		}
+	}
+	return kept
+}
+
+func holdsOurCookie(line string) bool {
+	for pair := range strings.SplitSeq(line, ";") {
+		name, _, _ := strings.Cut(pair, "=")
+		if isOurCookie(strings.TrimSpace(name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// setForwarded says where the request came from, by what we saw ourselves.
+func setForwarded(h http.Header, in *http.Request, scheme string) {
+	peer := peerOf(in)
+	if !peer.IsValid() {
+		return
+	}
+	address := peer.String()
+	h["X-Forwarded-For"] = []string{address}
+	h["X-Forwarded-Proto"] = []string{scheme}
+	h["X-Forwarded-Host"] = []string{in.Host}
+	if peer.Is6() {
+		address = `"[` + address + `]"`
+	}
+	h["Forwarded"] = []string{"for=" + address + `;host="` + in.Host + `";proto=` + scheme}
+}
+
+// cleanTrailer applies the rules of headers to the trailers that the client announced. Values come with the end
+// of the body, and are copied then.
+func cleanTrailer(pr *httputil.ProxyRequest) {
+	if len(pr.In.Trailer) == 0 {
+		return
+	}
+	announced := http.Header{}
+	for name := range pr.In.Trailer {
+		if !reserved(name, appEnginePrefixes) {
+			announced[name] = nil
+		}
+	}
+	pr.Out.Trailer = announced
+	if len(announced) == 0 {
+		pr.Out.Trailer = nil
+		return
+	}
+	pr.Out.Body = &trailerBody{ReadCloser: pr.Out.Body, from: pr.In, to: announced}
+}
+
+type trailerBody struct {
+	io.ReadCloser
+	from *http.Request
+	to   http.Header
+}
+
+func (b *trailerBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		for name := range b.to {
+			b.to[name] = b.from.Trailer[name]
+		}
+	}
+	return n, err
+}
+
+// cleanResponse keeps the application from speaking as the gate: our cookies and X-Goog-IAP-* headers are ours.
+func cleanResponse(response *http.Response) error {
+	for name := range response.Header {
+		if foldedHasPrefix(name, "x_goog_iap_") {
+			delete(response.Header, name)
+		}
+	}
+	cookies, found := response.Header["Set-Cookie"]
+	if !found {
+		return nil
+	}
+	kept := cookies[:0:0]
+	for _, cookie := range cookies {
+		name, _, _ := strings.Cut(cookie, "=")
+		if !isOurCookie(strings.TrimSpace(name)) {
+			kept = append(kept, cookie)
+		}
+	}
+	if len(kept) == 0 {
+		delete(response.Header, "Set-Cookie")
+	} else {
+		response.Header["Set-Cookie"] = kept
+	}
+	return nil
+}

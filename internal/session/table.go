@@ -1,0 +1,318 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/resource"
+)
+
+// Why a request has no session.
+var (
+	// ErrNone reports that the request has no session cookie of that name.
+	ErrNone = errors.New("no session cookie")
+	// ErrInvalid reports a cookie that this server did not issue for this host and resource, or several that
+	// name different sessions.
+	ErrInvalid = errors.New("session cookie is not valid here")
+	// ErrEnded reports a session that is over: signed out, revoked, idle for too long or past its time.
+	ErrEnded = errors.New("session has ended")
+	// ErrStore reports that the session's record could not be read.
+	ErrStore = errors.New("session could not be looked up")
+)
+
+// DefaultCapacity is how many sessions a Table keeps in memory when its Capacity is zero: some 60 MB when full.
+const DefaultCapacity = 100_000
+
+const (
+	// seenResolution is how exactly last use is known. Within it, a busy session costs no write to memory
+	// that other cores read.
+	seenResolution = time.Second
+	// storeTimeout bounds the read of one record, for which several requests may be waiting.
+	storeTimeout = 5 * time.Second
+)
+
+// Table keeps the live sessions in memory. A request whose session is there touches no store; one whose cookie
+// is genuine but whose session is not there causes one read, shared by all requests that wait for it.
+// Fill in the fields before first use; do not copy.
+type Table struct {
+	Store     Store
+	Codec     Codec
+	Now       func() time.Time
+	Lifetimes Lifetimes
+	Capacity  int // sessions in memory; DefaultCapacity when zero
+	Log       *slog.Logger
+
+	shards  [shardCount]shard
+	revoked revocations
+	cleaned time.Time // when Run last let the store remove what had ended
+}
+
+// shard is one part of the table. Entries are evicted by CLOCK: the hand passes over those that were used since
+// it came by last.
+type shard struct {
+	mu      sync.RWMutex
+	entries map[ID]*entry
+	ring    []*entry
+	hand    int
+	loading map[ID]*load
+	// unsaved holds when evicted sessions were last used, until the store knows.
+	unsaved map[ID]int64
+}
+
+// entry is one session. Its record never changes.
+type entry struct {
+	record  Record
+	seen    atomic.Int64 // last use, in microseconds
+	written atomic.Int64 // last use as the store knows it
+	used    atomic.Bool  // since the clock's hand came by
+	slot    int          // in the ring
+}
+
+// load is a read of the store in flight.
+type load struct {
+	done  chan struct{}
+	entry *entry
+	err   error
+}
+
+// Authenticate returns the session that a request's Cookie header lines name at a host, for a resource (empty at
+// the auth host) whose cookie is called cookie. The error is ErrNone, ErrInvalid, ErrEnded or wraps ErrStore.
+//
+// Several cookies of that name are one if they name one session. A value that opens nothing is ignored beside
+// one that does: it speaks for nobody, and refusing would let whoever can plant a cookie keep a person out.
+// Two that open to different sessions count as none, since one of them may be somebody else's.
+func (t *Table) Authenticate(ctx context.Context, cookieHeader []string, host, cookie string, name resource.Name) (Record, error) {
+	id, issued, err := t.named(cookieHeader, host, cookie)
+	if err != nil {
+		return Record{}, err
+	}
+	now := t.Now()
+	// No session outlives its cookie by more than its lifetime, so old cookies are not looked up.
+	if t.revoked.has(id) || now.Sub(issued) >= t.Lifetimes.Absolute+time.Second {
+		return Record{}, ErrEnded
+	}
+	e := t.lookup(id)
+	if e == nil || t.idle(e, now) { // another replica may have seen what here looks idle
+		if e, err = t.load(ctx, id); err != nil {
+			return Record{}, err
+		}
+	}
+	switch {
+	case t.revoked.has(id) || t.revoked.has(e.record.Parent): // only now: a read may have raced with the end
+		return Record{}, ErrEnded
+	case e.record.ID != id || e.record.Resource != name:
+		return Record{}, ErrInvalid
+	case !now.Before(e.record.Expires) || t.idle(e, now):
+		return Record{}, ErrEnded
+	}
+	t.touch(e, now)
+	record := e.record
+	record.LastSeen = now
+	return record, nil
+}
+
+// named opens the cookies of one name and returns the session that they agree on.
+func (t *Table) named(lines []string, host, cookie string) (id ID, issued time.Time, err error) {
+	var values [maxTwins]string
+	count := cookieValues(lines, cookie, &values)
+	switch {
+	case count == 0:
+		return ID{}, time.Time{}, ErrNone
+	case count > maxTwins:
+		return ID{}, time.Time{}, ErrInvalid
+	}
+	opened := false
+	for _, value := range values[:count] {
+		thisID, thisIssued, err := t.Codec.Open(value, cookie, host)
+		switch {
+		case err != nil:
+		case opened && thisID != id:
+			return ID{}, time.Time{}, ErrInvalid
+		case !opened || thisIssued.After(issued):
+			id, issued, opened = thisID, thisIssued, true
+		}
+	}
+	if !opened {
+		return ID{}, time.Time{}, ErrInvalid
+	}
+	return id, issued, nil
+}
+
+func (t *Table) shard(id ID) *shard { return &t.shards[shardOf(id)] }
+
+func (t *Table) lookup(id ID) *entry {
+	s := t.shard(id)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.entries[id]
+}
+
+func (t *Table) idle(e *entry, now time.Time) bool {
+	return now.UnixMicro()-e.seen.Load() >= t.Lifetimes.Idle.Microseconds()
+}
+
+// touch notes the use of a session, and of its parent: who uses an application is not idle at the auth host.
+func (t *Table) touch(e *entry, now time.Time) {
+	if !e.used.Load() {
+		e.used.Store(true)
+	}
+	at := now.UnixMicro()
+	if at-e.seen.Load() < seenResolution.Microseconds() {
+		return
+	}
+	e.seen.Store(at)
+	if e.record.Parent.IsZero() {
+		return
+	}
+	if parent := t.lookup(e.record.Parent); parent != nil && parent.seen.Load() < at {
+		parent.seen.Store(at)
+	}
+}
+
+// load reads a session from the store, once for all requests that ask for it at the same time. The request
+// that came first does the reading; that its client goes away does not fail the others.
+func (t *Table) load(ctx context.Context, id ID) (*entry, error) {
+	s := t.shard(id)
+	s.mu.Lock()
+	if l := s.loading[id]; l != nil {
+		s.mu.Unlock()
+		select {
+		case <-l.done:
+			return l.entry, l.err
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", ErrStore, context.Cause(ctx))
+		}
+	}
+	l := &load{done: make(chan struct{}), err: ErrStore} // what waiters see should the read panic
+	if s.loading == nil {
+		s.loading = make(map[ID]*load)
+	}
+	s.loading[id] = l
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.loading, id)
+		s.mu.Unlock()
+		close(l.done)
+	}()
+	l.entry, l.err = t.read(ctx, id)
+	return l.entry, l.err
+}
+
+// read fetches one record and keeps it.
+func (t *Table) read(ctx context.Context, id ID) (*entry, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	record, err := t.Store.Session(ctx, id)
+	if ctx.Err() != nil { // too old to be kept, even if it came: see revocationMemory
+		record, err = Record{}, ctx.Err()
+	}
+	switch {
+	case errors.Is(err, ErrNotFound):
+		// Ids are stored before they are given out, and never again: this one stays gone. Remembering that
+		// keeps an old cookie from reading the store with each request.
+		t.revoked.add(t.Now(), id)
+		return nil, ErrEnded
+	case err != nil:
+		t.Log.WarnContext(ctx, "session could not be read", "session", id.String(), "error", err)
+		return nil, fmt.Errorf("%w: %w", ErrStore, err)
+	}
+	return t.keep(record), nil
+}
+
+// Add puts a session that has just been stored into memory.
+func (t *Table) Add(record Record) { t.keep(record) }
+
+// End makes sessions and the children of them dead at once. They must have been removed from the store before:
+// a read that began earlier may still bring a record into memory, but it opens nothing any more.
+func (t *Table) End(ids ...ID) {
+	t.revoked.add(t.Now(), ids...)
+	for _, id := range ids {
+		s := t.shard(id)
+		s.mu.Lock()
+		if e := s.entries[id]; e != nil {
+			s.remove(e)
+		}
+		delete(s.unsaved, id)
+		s.mu.Unlock()
+	}
+}
+
+// keep returns the entry of a session, with the newest known time of use.
+func (t *Table) keep(record Record) *entry {
+	s := t.shard(record.ID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stored := record.LastSeen.UnixMicro()
+	e := s.entries[record.ID]
+	if e == nil {
+		e = &entry{record: record}
+		e.seen.Store(max(stored, s.unsaved[record.ID]))
+		delete(s.unsaved, record.ID)
+		s.insert(e, t.shardCapacity())
+	} else if e.seen.Load() < stored {
+		e.seen.Store(stored)
+	}
+	e.written.Store(stored)
+	return e
+}
+
+func (t *Table) shardCapacity() int {
+	capacity := t.Capacity
+	if capacity <= 0 {
+		capacity = DefaultCapacity
+	}
+	return max(1, capacity/shardCount)
+}
+
+// insert adds an entry, in place of one that has not been used lately when the shard is full.
+func (s *shard) insert(e *entry, capacity int) {
+	if s.entries == nil {
+		s.entries = make(map[ID]*entry)
+		s.unsaved = make(map[ID]int64)
+	}
+	e.used.Store(true)
+	for len(s.ring) >= capacity {
+		s.evict()
+	}
+	e.slot = len(s.ring)
+	s.ring = append(s.ring, e)
+	s.entries[e.record.ID] = e
+}
+
+// maxUnsaved bounds the times of use that a shard keeps for evicted sessions. They are written every half
+// minute; with more than this many, a session may be found idle a little early.
+const maxUnsaved = 4096
+
+func (s *shard) evict() {
+	for {
+		if s.hand >= len(s.ring) {
+			s.hand = 0
+		}
+		e := s.ring[s.hand]
+		if e.used.CompareAndSwap(true, false) {
+			s.hand++
+			continue
+		}
+		if seen := e.seen.Load(); seen > e.written.Load() && len(s.unsaved) < maxUnsaved {
+			s.unsaved[e.record.ID] = seen
+		}
+		s.remove(e)
+		return
+	}
+}
+
+// remove takes an entry out; the last of the ring takes its place.
+func (s *shard) remove(e *entry) {
+	last := len(s.ring) - 1
+	s.ring[e.slot] = s.ring[last]
+	s.ring[e.slot].slot = e.slot
+	s.ring[last] = nil
+	s.ring = s.ring[:last]
+	delete(s.entries, e.record.ID)
+}

@@ -1,0 +1,212 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/gatehouse-iap/gatehouse/internal/catalog"
+	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/issuer"
+	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
+	"github.com/gatehouse-iap/gatehouse/internal/principal"
+	"github.com/gatehouse-iap/gatehouse/internal/resource"
+	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/upstream"
+)
+
+// material is what a successor is made of: everything that changed, read from one view.
+type material struct {
+	position int64
+	services map[resource.Name]*catalog.Service // nil: removed
+	policies map[resource.Name]iam.Policy
+	update   directory.Update
+	keys     []issuer.Key // nil: unchanged
+}
+
+func newMaterial(position int64) *material {
+	return &material{
+		position: position,
+		services: map[resource.Name]*catalog.Service{},
+		policies: map[resource.Name]iam.Policy{},
+		update:   directory.Update{Accounts: map[string]*directory.Account{}, Groups: map[string]*directory.Group{}},
+	}
+}
+
+func empty() *Snapshot {
+	return &Snapshot{
+		Routes: catalog.NewTable(), Directory: directory.NewView(), Principals: &principal.Interner{},
+		policies: map[resource.Name]*iam.Compiled{}, served: map[resource.Name]*Served{},
+	}
+}
+
+// buildAll makes the first snapshot.
+func (b *Builder) buildAll(ctx context.Context, view View) (*Snapshot, error) {
+	position, err := view.Position(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m := newMaterial(position)
+	services, err := view.Catalog().Services(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, service := range services {
+		m.services[service.Service.Name()] = &service
+	}
+	if m.policies, err = view.Policies().Policies(ctx); err != nil {
+		return nil, err
+	}
+	accounts, err := view.Directory().Accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, account := range accounts {
+		m.update.Accounts[account.Email] = &account
+	}
+	groups, err := view.Directory().Groups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, group := range groups {
+		m.update.Groups[group.Email] = &group
+	}
+	if m.keys, err = view.Keys().Keys(ctx); err != nil {
+		return nil, err
+	}
+	return b.assemble(empty(), m)
+}
+
+// buildChanges makes the successor of a snapshot, or returns it unchanged when nothing was committed since.
+func (b *Builder) buildChanges(ctx context.Context, view View, previous *Snapshot) (*Snapshot, []session.ID, error) {
+	changes, err := view.Changes(ctx, previous.Position)
+	if err != nil || len(changes) == 0 {
+		return previous, nil, err
+	}
+	m := newMaterial(changes[len(changes)-1].Seq)
+	var ended []session.ID
+	seen := map[Change]bool{}
+	for _, change := range changes {
+		change.Seq = 0
+		if seen[change] {
+			continue
+		}
+		seen[change] = true
+		if change.Kind == SessionEnded {
+			id, err := session.ParseID(change.Key)
+			if err != nil {
+				return nil, nil, err
+			}
+			ended = append(ended, id)
+			continue
+		}
+		if err := m.read(ctx, view, change); err != nil {
+			return nil, nil, fmt.Errorf("change of %s %s: %w", change.Kind, change.Key, err)
+		}
+	}
+	next, err := b.assemble(previous, m)
+	return next, ended, err
+}
+
+// read adds what a change is about, as it is now.
+func (m *material) read(ctx context.Context, view View, change Change) error {
+	switch change.Kind {
+	case ServiceChanged:
+		name := resource.Name(change.Key)
+		service, err := view.Catalog().Service(ctx, name)
+		m.services[name] = &service
+		if errors.Is(err, catalog.ErrNotFound) {
+			m.services[name], err = nil, nil
+		}
+		return err
+	case PolicyChanged:
+		name := resource.Name(change.Key)
+		policy, err := view.Policies().Policy(ctx, name)
+		m.policies[name] = policy
+		return err
+	case AccountChanged:
+		account, err := view.Directory().Account(ctx, change.Key)
+		m.update.Accounts[change.Key] = &account
+		if errors.Is(err, directory.ErrNotFound) {
+			m.update.Accounts[change.Key], err = nil, nil
+		}
+		return err
+	case GroupChanged:
+		group, err := view.Directory().Group(ctx, change.Key)
+		m.update.Groups[change.Key] = &group
+		if errors.Is(err, directory.ErrNotFound) {
+			m.update.Groups[change.Key], err = nil, nil
+		}
+		return err
+	case KeyChanged:
+		keys, err := view.Keys().Keys(ctx)
+		m.keys = keys
+		return err
+	case EntryOnly:
+		return nil
+	default:
+		return fmt.Errorf("unknown kind of change")
+	}
+}
+
+// assemble applies material to a snapshot. Everything compiles or nothing is published.
+func (b *Builder) assemble(previous *Snapshot, m *material) (*Snapshot, error) {
+	next := *previous
+	next.Position = m.position
+	interner := previous.Principals.Edit()
+	if len(m.policies) > 0 {
+		next.policies = maps.Clone(previous.policies)
+		for name, policy := range m.policies {
+			compiled, err := iam.Compile(name, policy, interner)
+			if err != nil {
+				return nil, err
+			}
+			next.policies[name] = compiled
+		}
+	}
+	next.Directory = previous.Directory.With(m.update, interner)
+	next.Principals = interner.Done()
+	if m.keys != nil || previous.Keys == nil {
+		keys, err := b.CompileKeys(m.keys, previous.Keys)
+		if err != nil {
+			return nil, err
+		}
+		next.Keys = keys
+	}
+	if len(m.services) > 0 {
+		if err := b.assembleServices(&next, m.services); err != nil {
+			return nil, err
+		}
+	}
+	return &next, nil
+}
+
+func (b *Builder) assembleServices(next *Snapshot, changes map[resource.Name]*catalog.Service) error {
+	routes, err := next.Routes.With(changes)
+	if err != nil {
+		return err
+	}
+	next.Routes = routes
+	wanted := map[upstream.Config]struct{}{}
+	for _, service := range routes.Services() {
+		wanted[upstreamConfig(service)] = struct{}{}
+	}
+	upstreams, err := b.pools.Keep(wanted)
+	if err != nil {
+		return err
+	}
+	next.served = maps.Clone(next.served)
+	for name, service := range changes {
+		if service == nil {
+			delete(next.served, name)
+		} else {
+			next.served[name] = newServed(*service, upstreams[upstreamConfig(*service)])
+		}
+	}
+	return nil
+}
+
+func upstreamConfig(service catalog.Service) upstream.Config {
+	return upstream.Config{URL: service.Upstream, Host: service.UpstreamHost}
+}

@@ -1,0 +1,229 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+// Browser is the one Chromium of a run.
+type Browser struct {
+	ctx   context.Context
+	Close func()
+}
+
+// LaunchBrowser starts Chromium. A machine without it gets an error that says what to install.
+func LaunchBrowser() (*Browser, error) {
+	var path string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		return nil, errors.New("no chromium in PATH: run make setup, or install it by hand")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-quic", true),
+		chromedp.DisableGPU,
+	)
+	if os.Geteuid() == 0 { // root, as in CI: Chromium refuses to run with its sandbox
+		options = append(options, chromedp.NoSandbox)
+	}
+	allocator, closeAllocator := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, closeBrowser := chromedp.NewContext(allocator)
+	browser := &Browser{ctx: ctx, Close: func() { closeBrowser(); closeAllocator() }}
+	if err := chromedp.Do(ctx); err != nil {
+		browser.Close()
+		return nil, fmt.Errorf("start %s: %w", path, err)
+	}
+	return browser, nil
+}
+
+// Page is one tab in a browser context of its own: nobody else's cookies.
+type Page struct {
+	t   testing.TB
+	ctx context.Context
+}
+
+// NewPage opens a tab that closes with the test.
+func (b *Browser) NewPage(t testing.TB) *Page {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	p := &Page{t: t, ctx: ctx}
+	p.do(chromedp.EmulateViewport(1100, 800))
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the page at the end: %s\n%s", p.Location(), p.Text())
+		}
+	})
+	return p
+}
+
+// NewTab opens another tab of the same person: the same cookies.
+func (p *Page) NewTab() *Page {
+	p.t.Helper()
+	id := chromedp.FromContext(p.ctx).BrowserContextID
+	ctx, cancel := chromedp.NewContext(p.ctx, chromedp.WithExistingBrowserContext(id))
+	p.t.Cleanup(cancel)
+	return &Page{t: p.t, ctx: ctx}
+}
+
+// do runs steps within Patience; a failure ends the test.
+func (p *Page) do(steps ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	run(p, chromedp.Steps(steps...))
+}
+
+func run[T any](p *Page, action chromedp.Action[T]) T {
+	p.t.Helper()
+	value, err := try(p, Patience, action)
+	if err != nil {
+		p.t.Fatalf("browser: %v", err)
+	}
+	return value
+}
+
+func try[T any](p *Page, patience time.Duration, action chromedp.Action[T]) (T, error) {
+	// A deadline on the tab's own context would close the tab: the action gets one derived from it.
+	return chromedp.Run(p.ctx, func(ctx context.Context, target *chromedp.Target) (T, error) {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		return action(ctx, target)
+	})
+}
+
+// Open navigates and waits for the page to load, wherever redirects lead.
+func (p *Page) Open(url string) {
+	p.t.Helper()
+	p.do(chromedp.Navigate(url))
+}
+
+// Location is the address that the browser shows.
+func (p *Page) Location() string {
+	p.t.Helper()
+	return run(p, chromedp.Location())
+}
+
+// Origin is the origin of the document as the browser sees it.
+func (p *Page) Origin() string {
+	p.t.Helper()
+	return run(p, chromedp.Evaluate[string]("location.origin"))
+}
+
+// Text is what a person can read on the page.
+func (p *Page) Text() string {
+	p.t.Helper()
+	text, _ := p.tryText()
+	return text
+}
+
+func (p *Page) tryText() (string, error) {
+	return try(p, Patience/10, chromedp.Evaluate[string]("document.body ? document.body.innerText : ''"))
+}
+
+// See waits until the page shows each text, in any letter case.
+func (p *Page) See(texts ...string) {
+	p.t.Helper()
+	var shown string
+	for _, want := range texts {
+		if !p.eventually(func() bool {
+			// While the page changes there is no document to ask; the next look will find one.
+			shown, _ = p.tryText()
+			return strings.Contains(strings.ToLower(shown), strings.ToLower(want))
+		}) {
+			p.t.Fatalf("the page does not show %q within %v; at %s it shows:\n%s", want, Patience, p.Location(), shown)
+		}
+	}
+}
+
+// DontSee fails when the page shows any of the texts. It does not wait: call See first.
+func (p *Page) DontSee(texts ...string) {
+	p.t.Helper()
+	shown := p.Text()
+	for _, text := range texts {
+		if strings.Contains(strings.ToLower(shown), strings.ToLower(text)) {
+			p.t.Errorf("the page shows %q:\n%s", text, shown)
+		}
+	}
+}
+
+// eventually looks until a condition holds.
+func (p *Page) eventually(condition func() bool) bool {
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	tooLate := time.After(Patience)
+	for !condition() {
+		select {
+		case <-look.C:
+		case <-tooLate:
+			return false
+		}
+	}
+	return true
+}
+
+// Click clicks the link or button that shows a text.
+func (p *Page) Click(text string) {
+	p.t.Helper()
+	p.do(chromedp.Click(fmt.Sprintf(`//*[self::a or self::button][contains(normalize-space(.), %q)]`, text)))
+}
+
+// Fill types into the field with a label.
+func (p *Page) Fill(label, value string) {
+	p.t.Helper()
+	field := fmt.Sprintf(`//input[@id=//label[normalize-space(.)=%q]/@for]`, label)
+	p.do(chromedp.Clear(field), chromedp.SendKeys(field, value))
+}
+
+// Press presses keys where the focus is.
+func (p *Page) Press(keys string) {
+	p.t.Helper()
+	p.do(chromedp.KeyEvent(keys))
+}
+
+// DisableScripts turns scripts off for the pages that follow.
+func (p *Page) DisableScripts() {
+	p.t.Helper()
+	p.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		return err
+	}))
+}
+
+// Cookies lists the cookies that the browser would send to a URL.
+func (p *Page) Cookies(url string) []*network.Cookie {
+	p.t.Helper()
+	return run(p, func(ctx context.Context, target *chromedp.Target) ([]*network.Cookie, error) {
+		result, err := cdp.Call(ctx, target, network.GetCookies, network.GetCookiesParams{URLs: []string{url}})
+		return result.Cookies, err
+	})
+}
+
+// Screenshot keeps a picture of the whole page in test/screenshots, for people to look at.
+func (p *Page) Screenshot(name string) {
+	p.t.Helper()
+	dir := filepath.Join(repository, "test", "screenshots")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		p.t.Fatal(err)
+	}
+	picture := run(p, chromedp.FullScreenshot(100))
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Installs what `make lint` and `make e2e` need beyond Go, and says what and why. Does nothing when all is there.
+# Debian and its relatives only; elsewhere it prints what to install and fails.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages=()
+reasons=()
+need() { # need PACKAGE REASON CHECK...
+	local package=$1 reason=$2
+	shift 2
+	if ! "$@" >/dev/null 2>&1; then
+		packages+=("$package")
+		reasons+=("$(printf '  %-20s %s' "$package" "$reason")")
+	fi
+}
+have() { command -v "$1"; }
+# The system's own Python, for which Debian packages its libraries.
+python() { /usr/bin/python3 -c "import $1"; }
+
+need gcc "the race detector" have gcc
+need libc6-dev "the race detector" test -e /usr/include/stdlib.h
+need shellcheck "lint of the shell scripts" have shellcheck
+need chromium "browser stories" have chromium
+need fonts-dejavu-core "text in the browser's screenshots" test -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
+need nodejs "npm's IAP verifiers" have node
+need npm "npm's IAP verifiers" have npm
+need python3 "Debian's IAP verifiers" test -x /usr/bin/python3
+need python3-jose "a verifier of assertions" python jose
+need python3-jwt "a verifier of assertions" python jwt
+need python3-cryptography "ES256 for both of them" python cryptography
+
+if [ ${#packages[@]} -gt 0 ]; then
+	echo "setup: missing for the tests:"
+	printf '%s\n' "${reasons[@]}"
+	if ! command -v apt-get >/dev/null; then
+		echo "setup: this script installs with apt-get only; install the above by hand and run it again" >&2
+		exit 1
+	fi
+	sudo=()
+	if [ "$(id -u)" -ne 0 ]; then
+		if ! command -v sudo >/dev/null; then
+			echo "setup: run 'apt-get install ${packages[*]}' as root, then run this again" >&2
+			exit 1
+		fi
+		sudo=(sudo)
+	fi
+	echo "setup: apt-get install ${packages[*]}"
+	"${sudo[@]}" apt-get update -qq
+	"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
+fi
+
+# npm ci is run only when the lock file is newer than what it installed.
+stamp=test/node/node_modules/.package-lock.json
+if [ ! -e "$stamp" ] || [ test/node/package-lock.json -nt "$stamp" ]; then
+	echo "setup: npm ci in test/node (axe-core, google-auth-library, jose)"
+	(cd test/node && npm ci --no-audit --no-fund --loglevel=error)
+	touch "$stamp"
+fi
+echo "setup: everything is here"
