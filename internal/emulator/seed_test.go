@@ -47,8 +47,7 @@ func newSeeder(t *testing.T, m *memory, p Protected) seeder {
 	if err := r.check(); err != nil {
 		t.Fatal(err)
 	}
-	_, administration, _ := m.newGate(t.Context(), GateOptions{})
-	return seeder{admin: administration, service: r.service}
+	return seeder{admin: &standIn{memory: m}, service: r.service}
 }
 
 func TestANewStoreIsSeeded(t *testing.T) {

@@ -41,9 +41,9 @@ type memory struct {
 func newMemory() *memory { return &memory{policies: make(map[resource.Name]iam.Policy)} }
 
 // newGate is Options.NewGate.
-func (m *memory) newGate(_ context.Context, o GateOptions) (Gate, Administration, error) {
+func (m *memory) newGate(ctx context.Context, o GateOptions) (Gate, Administration, error) {
 	gate := &standIn{memory: m, options: o}
-	return gate, gate, nil
+	return gate, gate, o.Bootstrap(ctx, gate)
 }
 
 func (s *standIn) SetLocal(handlers map[string]http.Handler) { s.local = handlers }
