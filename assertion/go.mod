@@ -1,3 +1,3 @@
 module github.com/gatehouse-iap/gatehouse/assertion
 
-go 1.26.0
+go 1.22

@@ -115,11 +115,11 @@ func (f refusal) text() string {
 	return line + "\n"
 }
 
-// sentences joins texts, each ended by a full stop unless it ends itself.
+// sentences joins texts into one line, each ended by a full stop unless it ends itself.
 func sentences(texts ...string) string {
 	var joined []string
 	for _, text := range texts {
-		if text = strings.TrimSpace(text); text == "" {
+		if text = strings.Join(strings.Fields(text), " "); text == "" {
 			continue
 		}
 		if !strings.ContainsAny(text[len(text)-1:], ".!?:") {
