@@ -11,5 +11,7 @@ and hands the application a signed statement of who asks: the header X-Goog-IAP-
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.AddCommand(newDevCommand(productionParts()))
+	root.AddCommand(newAuthCommand())
 	return root
 }

@@ -54,8 +54,9 @@ const DefaultAsserterCapacity = 16 << 10
 // Assert returns the identity headers for a request. Its error is a refusal: ErrNoSigner or ErrClaims.
 func (a *Asserter) Assert(c Claims) (*Prepared, error) {
 	a.once.Do(a.init)
+	keys := a.Keys() // before the clock is read: a key that signs since it was written must not seem to lie ahead
 	now := a.Now()
-	signer, err := a.Keys().Signer(Assertion, now)
+	signer, err := keys.Signer(Assertion, now)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gatehouse-iap/gatehouse/internal/emulator"
+)
+
+const devLong = `dev runs the real gate on this machine, with a project, three accounts and nothing to configure. It stands in
+front of COMMAND, which is started with PORT set; or of an app that runs already at URL; or of a built-in app
+that says hello.
+
+The app's process sees PORT, IAP_AUDIENCE and GOOGLE_CLOUD_PROJECT (its own value is kept), reads nothing from
+standard input, and dies with gatehouse dev, together with everything that it starts and that does not detach
+itself (setsid). Its death ends gatehouse dev, with its exit status.
+
+The command of --exec sees the same, and GATEHOUSE_APP_URL, GATEHOUSE_AUTH_URL, GATEHOUSE_KEYS_URL,
+GATEHOUSE_CLIENT_ID, and GATEHOUSE_ENDPOINT and GATEHOUSE_DATA, by which gatehouse's own commands find this run.`
+
+// devParts are what the emulator is assembled from.
+type devParts struct {
+	newGate func(ctx context.Context, o emulator.GateOptions) (emulator.Gate, emulator.Administration, error)
+	hello   func(keysURL, audience string) (http.Handler, error)
+}
+
+func newDevCommand(parts devParts) *cobra.Command {
+	var o emulator.Options
+	cmd := &cobra.Command{
+		Use:   "dev [flags] [--upstream URL | -- COMMAND…]",
+		Short: "Run the gate on this machine, with accounts and policy ready to use",
+		Long:  devLong,
+		Example: `  gatehouse dev
+  gatehouse dev --upstream http://127.0.0.1:3000
+  gatehouse dev -- npm start
+  gatehouse dev --listen 127.0.0.1:0 --exec 'npm test' -- npm start`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if before := cmd.ArgsLenAtDash(); len(args) > 0 && before != 0 {
+				return fmt.Errorf("unexpected %q: write the app's command after --, as in: gatehouse dev -- %s", args[0], strings.Join(args, " "))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Command = args
+			o.NewGate, o.Hello = parts.newGate, parts.hello
+			o.Environ, o.Stdout, o.Stderr = os.Environ(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+			o.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+			return runDev(cmd.Context(), o)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.Listen, "listen", emulator.DefaultListen, "loopback `address` to listen on; port 0 takes any free one")
+	flags.StringVar(&o.Upstream, "upstream", "", "`URL` of an app that runs already, such as http://127.0.0.1:3000")
+	flags.StringVar(&o.Protected.Project, "project", "", "`ID:NUMBER` of the project (default "+emulator.DefaultProject+")")
+	flags.BoolVar(&o.Protected.AppEngine, "app-engine", false, "make the app the project's App Engine app")
+	flags.StringVar(&o.Protected.CloudRun, "cloud-run", "", "make the app the Cloud Run service `REGION/NAME`")
+	flags.Lookup("cloud-run").NoOptDefVal = emulator.DefaultCloudRun
+	flags.StringVar(&o.Protected.Audience, "audience", "", "take project number and service from this `audience`, in any of IAP's three forms")
+	flags.StringVar(&o.DataDir, "data", "", "keep state in this `directory` between runs")
+	flags.StringVar(&o.ReadyFile, "ready-file", "", "write this JSON `file` once everything is ready; removed at the end")
+	flags.DurationVar(&o.ReadyTimeout, "ready-timeout", emulator.DefaultReadyTimeout, "how long the app may take to accept connections")
+	flags.StringVar(&o.Exec, "exec", "", "run this shell `command` once ready, then end everything with its exit code")
+	return cmd
+}
+
+// runDev runs the emulator and turns its end into ours.
+func runDev(ctx context.Context, o emulator.Options) error {
+	hurry, release := secondSignal()
+	defer release()
+	o.Hurry = hurry
+	code, err := emulator.Run(ctx, o)
+	switch {
+	case err != nil && code > 1:
+		fmt.Fprintf(o.Stderr, "gatehouse: %v\n", err)
+		return exitError{code}
+	case err != nil:
+		return err
+	case code != 0:
+		return exitError{code}
+	}
+	return nil
+}
+
+// secondSignal is closed when a person presses Ctrl-C again. The first one ends the command's context.
+func secondSignal() (second <-chan struct{}, release func()) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	hurry, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		for range 2 {
+			select {
+			case <-signals:
+			case <-done:
+				return
+			}
+		}
+		close(hurry)
+	}()
+	return hurry, func() { signal.Stop(signals); close(done) }
+}
+
+// productionParts assembles the emulator from the real rooms.
+func productionParts() devParts {
+	missing := errors.New("this build has no server in it")
+	return devParts{
+		newGate: func(context.Context, emulator.GateOptions) (emulator.Gate, emulator.Administration, error) {
+			return nil, nil, missing
+		},
+		hello: func(string, string) (http.Handler, error) { return nil, missing },
+	}
+}

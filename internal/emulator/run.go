@@ -1,0 +1,242 @@
+package emulator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/catalog"
+)
+
+// run is one run of the emulator: what it was asked for, and what it has opened so far.
+type run struct {
+	Options
+	address netip.AddrPort // where to listen
+	service catalog.Service
+	info    Info
+	fresh   bool // the store was new
+
+	listener  net.Listener
+	ready     readyFile
+	temporary string // the data directory when it ends with the run
+	gate      Gate
+	admin     Administration
+	stopGate  context.CancelFunc
+	gateDone  chan struct{}
+	gateErr   error // valid after gateDone
+
+	hello   *hello
+	child   *process
+	port    int // the child's
+	lines   tail
+	exec    *process
+	answers atomic.Bool // everything is ready
+}
+
+const (
+	appHost  = "app.localhost"
+	authHost = "auth.localhost"
+)
+
+// check refuses what can be refused before anything is opened.
+func (r *run) check() error {
+	if r.Upstream != "" && len(r.Command) > 0 {
+		return errors.New("--upstream names an app that runs already, and a command starts one: give one of them")
+	}
+	service, err := r.Protected.Service()
+	if err != nil {
+		return err
+	}
+	r.service = catalog.Service{
+		Service: service, Name: ServiceName, Hosts: []string{appHost}, OAuthClientID: clientID(service),
+		Upstream: "http://127.0.0.1:1", // until the app's is known
+	}
+	if r.Upstream != "" {
+		r.service.Upstream = r.Upstream
+		if u, err := url.Parse(r.Upstream); err != nil || u.Scheme != "http" || r.service.Validate() != nil {
+			return fmt.Errorf("--upstream %q must be http://HOST:PORT without a path, such as http://127.0.0.1:3000", r.Upstream)
+		}
+	}
+	r.address, err = parseListen(r.Listen)
+	return err
+}
+
+// open listens, prepares the directories and starts the gate.
+func (r *run) open(ctx context.Context) (err error) {
+	if r.listener, err = listen(ctx, r.address); err != nil {
+		return err
+	}
+	r.address = r.listener.Addr().(*net.TCPAddr).AddrPort()
+	r.address = netip.AddrPortFrom(r.address.Addr().Unmap(), r.address.Port())
+	if r.upstreamIsUs() {
+		return fmt.Errorf("--upstream %s is the emulator itself: name the app's own port, or choose another --listen", r.Upstream)
+	}
+	r.ready.path = r.ReadyFile
+	if err := errors.Join(r.ready.prepare(), r.openDataDir()); err != nil {
+		return err
+	}
+	r.describe()
+	return r.startGate(ctx)
+}
+
+func (r *run) upstreamIsUs() bool {
+	u, err := url.Parse(r.Upstream)
+	if err != nil || u.Port() != strconv.Itoa(int(r.address.Port())) {
+		return false
+	}
+	address, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && address.Unmap() == r.address.Addr()
+}
+
+func (r *run) openDataDir() (err error) {
+	if r.DataDir == "" {
+		// Made 0700, and with a name that nobody can guess.
+		r.temporary, err = os.MkdirTemp("", "gatehouse-dev-")
+		r.DataDir = r.temporary
+	}
+	if err == nil {
+		r.DataDir, err = filepath.Abs(r.DataDir)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot make a data directory: %w", err)
+	}
+	return nil
+}
+
+// describe fills in what this run is, now that its port is known.
+func (r *run) describe() {
+	machineURL := "http://" + r.address.String()
+	r.info = Info{
+		PID: os.Getpid(), Audience: r.service.Audience(), ClientID: r.service.OAuthClientID,
+		Project: r.service.ProjectID, ProjectNumber: strconv.FormatInt(r.service.ProjectNumber, 10), DataDir: r.DataDir,
+		URLs: URLs{
+			App: r.origin(appHost), Auth: r.origin(authHost),
+			Keys: machineURL + "/iap/verify/public_key-jwk", Machine: machineURL,
+		},
+	}
+	for _, account := range seededAccounts() {
+		r.info.Accounts = append(r.info.Accounts, Account{account.email, account.subject, Password, account.access})
+	}
+}
+
+// origin returns the URL of a host as browsers write it: without the port that is the default one.
+func (r *run) origin(host string) string {
+	if r.address.Port() == 80 {
+		return "http://" + host
+	}
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(int(r.address.Port())))
+}
+
+func (r *run) startGate(ctx context.Context) (err error) {
+	options := GateOptions{
+		DataDir: r.DataDir, Listener: r.listener, Port: int(r.address.Port()), AuthHost: authHost,
+		ProjectID: r.service.ProjectID, ProjectNumber: r.service.ProjectNumber, Log: r.Log,
+	}
+	for _, account := range r.info.Accounts {
+		options.QuickAccounts = append(options.QuickAccounts, account.Email)
+	}
+	if r.gate, r.admin, err = r.NewGate(ctx, options); err != nil {
+		return err
+	}
+	byPath := &machine{info: r.info, gate: r.gate, ready: r.answers.Load, log: r.Log}
+	local := make(map[string]http.Handler)
+	for _, host := range []string{"127.0.0.1", "localhost", "::1", r.address.Addr().String()} {
+		local[host] = byPath
+	}
+	r.gate.SetLocal(local)
+
+	// The gate outlives ctx: the app may still want it while it ends.
+	gateContext, stop := context.WithCancel(context.WithoutCancel(ctx))
+	r.stopGate, r.gateDone = stop, make(chan struct{})
+	go func() {
+		defer close(r.gateDone)
+		r.gateErr = r.gate.Serve(gateContext)
+	}()
+	return nil
+}
+
+// startApp starts what stands behind the gate, unless it runs already.
+func (r *run) startApp(context.Context) (err error) {
+	switch {
+	case r.Upstream != "":
+		return nil
+	case len(r.Command) > 0:
+		return r.startChild()
+	}
+	handler, err := r.Hello(r.info.URLs.Keys, r.info.Audience)
+	if err != nil {
+		return fmt.Errorf("cannot make the built-in app: %w", err)
+	}
+	if r.hello, err = startHello(handler); err != nil {
+		return err
+	}
+	r.service.Upstream = r.hello.url()
+	return nil
+}
+
+func (r *run) startChild() (err error) {
+	if r.port, err = freePort(); err != nil {
+		return err
+	}
+	r.service.Upstream = "http://" + loopbacks(r.port)[0].String()
+	r.child, err = startProcess(command{
+		name: commandLine(r.Command), args: r.Command, env: appEnvironment(r.Environ, r.info, r.port),
+		stdout: io.MultiWriter(&r.lines, r.Stdout), stderr: io.MultiWriter(&r.lines, r.Stderr),
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(r.Stderr, "gatehouse: started %s with PORT=%d; waiting until it accepts connections\n", r.child.name, r.port)
+	return nil
+}
+
+// close ends what has been opened, in the order in which nobody misses it: first what says that we are ready,
+// then the processes, then the gate.
+func (r *run) close() error {
+	r.answers.Store(false)
+	r.ready.remove()
+	for _, p := range []*process{r.exec, r.child} {
+		if p != nil {
+			p.stop(stopping{grace: r.After(processGrace), hurry: r.Hurry})
+		}
+	}
+	errs := []error{r.closeGate()}
+	if r.hello != nil {
+		errs = append(errs, r.hello.stop())
+	}
+	if r.listener != nil {
+		r.listener.Close() // the gate has closed it, if there was one
+	}
+	if r.temporary != "" {
+		errs = append(errs, os.RemoveAll(r.temporary))
+	}
+	return errors.Join(errs...)
+}
+
+func (r *run) closeGate() error {
+	if r.gateDone == nil {
+		return nil
+	}
+	r.stopGate()
+	select {
+	case <-r.gateDone:
+	case <-r.Hurry:
+		return nil
+	case <-time.After(gateGrace):
+		return fmt.Errorf("the gate did not end within %s", gateGrace)
+	}
+	if err := r.gateErr; err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("the gate: %w", err)
+	}
+	return nil
+}

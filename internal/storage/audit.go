@@ -1,0 +1,85 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+
+	"github.com/gatehouse-iap/gatehouse/internal/audit"
+	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
+)
+
+// auditStore keeps administrative entries.
+type auditStore struct{ t *tx }
+
+const insertEntry = `INSERT INTO entries (seq, time, actor_kind, actor_name, action, target, before_json, after_json)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
+
+// append writes the entry of this transaction and returns its position: that of the last change so far, or
+// that of a change of its own when nothing else changed. So each transaction has one entry at most.
+func (s auditStore) append(ctx context.Context, entry audit.Entry) (int64, error) {
+	if entry.Time.IsZero() || entry.Actor.Kind == "" || entry.Action == "" {
+		return 0, errors.New("an audit entry needs a time, an actor and an action")
+	}
+	for _, part := range []json.RawMessage{entry.Before, entry.After} {
+		if len(part) > 0 && !json.Valid(part) {
+			return 0, errors.New("before and after of an audit entry must be JSON")
+		}
+	}
+	if s.t.position == 0 {
+		if _, err := s.t.change(ctx, snapshot.EntryOnly, entry.Target); err != nil {
+			return 0, err
+		}
+	}
+	_, err := s.t.exec(ctx, insertEntry, s.t.position, micros(entry.Time), entry.Actor.Kind, entry.Actor.Name,
+		entry.Action, entry.Target, optionalJSON(entry.Before), optionalJSON(entry.After))
+	return s.t.position, err
+}
+
+func (s auditStore) entries(ctx context.Context, limit int) ([]audit.Entry, error) {
+	var entries []audit.Entry
+	err := s.t.query(ctx, func(scan scanner) error {
+		var e audit.Entry
+		var at int64
+		var before, after sql.NullString
+		if err := scan(&e.Seq, &at, &e.Actor.Kind, &e.Actor.Name, &e.Action, &e.Target, &before, &after); err != nil {
+			return err
+		}
+		e.Time, e.Before, e.After = moment(at), rawJSON(before), rawJSON(after)
+		entries = append(entries, e)
+		return nil
+	}, `SELECT seq, time, actor_kind, actor_name, action, target, before_json, after_json
+		FROM entries ORDER BY seq DESC LIMIT $1`, max(limit, 0))
+	return entries, err
+}
+
+func optionalJSON(text json.RawMessage) sql.NullString {
+	return sql.NullString{String: string(text), Valid: len(text) > 0}
+}
+
+func rawJSON(text sql.NullString) json.RawMessage {
+	if !text.Valid {
+		return nil
+	}
+	return json.RawMessage(text.String)
+}
+
+// AppendEntry writes an entry in a transaction of its own. An entry that belongs to a change is written by Do.
+func (db *DB) AppendEntry(ctx context.Context, entry audit.Entry) error {
+	return db.write(ctx, func(t *tx) error {
+		_, err := auditStore{t}.append(ctx, entry)
+		return err
+	})
+}
+
+// Entries lists the newest administrative entries first, at most limit.
+func (db *DB) Entries(ctx context.Context, limit int) ([]audit.Entry, error) {
+	var entries []audit.Entry
+	err := db.read(ctx, func(t *tx) error {
+		var err error
+		entries, err = auditStore{t}.entries(ctx, limit)
+		return err
+	})
+	return entries, err
+}

@@ -1,0 +1,135 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/gatehouse-iap/gatehouse/internal/admin"
+	"github.com/gatehouse-iap/gatehouse/internal/audit"
+	"github.com/gatehouse-iap/gatehouse/internal/catalog"
+	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/issuer"
+	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
+	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/signin"
+	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
+)
+
+var (
+	_ admin.Transactor  = (*DB)(nil)
+	_ signin.Transactor = (*DB)(nil)
+	_ snapshot.Source   = (*DB)(nil)
+	_ session.Store     = (*DB)(nil)
+	_ audit.Store       = (*DB)(nil)
+)
+
+// Do runs an administrative transaction and writes its entry with it; see admin.Transactor. The entry's Seq is
+// set once it is committed.
+func (db *DB) Do(ctx context.Context, entry *audit.Entry, f func(admin.Tx) error) (int64, error) {
+	if entry == nil {
+		return 0, errors.New("an administrative change needs an audit entry")
+	}
+	var position int64
+	err := db.write(ctx, func(t *tx) error {
+		if err := f(adminTx{t}); err != nil {
+			return err
+		}
+		var err error
+		position, err = auditStore{t}.append(ctx, *entry)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	entry.Seq = position
+	return position, nil
+}
+
+// View runs an administrative reading; see admin.Transactor.
+func (db *DB) View(ctx context.Context, f func(admin.Tx) error) error {
+	return db.read(ctx, func(t *tx) error { return f(adminTx{t}) })
+}
+
+// Read runs a reading of the snapshot's builder; see snapshot.Source.
+func (db *DB) Read(ctx context.Context, f func(snapshot.View) error) error {
+	return db.read(ctx, func(t *tx) error { return f(view{t}) })
+}
+
+// SignIn runs a transaction of sign-in; see signin.Transactor.
+func (db *DB) SignIn(ctx context.Context, f func(signin.Tx) error) error {
+	return db.write(ctx, func(t *tx) error { return f(signinTx{t}) })
+}
+
+// write runs f in a transaction that is committed when f returns nil and nothing failed, else undone, a panic
+// and the end of ctx included.
+func (db *DB) write(ctx context.Context, f func(*tx) error) error {
+	conn, err := db.engine.Writer.Conn(ctx) // waits here for its turn
+	if err != nil {
+		return fmt.Errorf("the store could not be reached: %w", err)
+	}
+	defer conn.Close()
+	// ctx ends statements, not the transaction: database/sql would undo it behind f's back, and might end the
+	// commit itself with its outcome unknown.
+	began, err := conn.BeginTx(context.WithoutCancel(ctx), nil)
+	if err != nil {
+		return fmt.Errorf("the store could not begin to write: %w", err)
+	}
+	defer began.Rollback() // does nothing after Commit
+	t := &tx{sql: began, prepared: db.writing}
+	if err := f(t); err != nil {
+		return err
+	}
+	if t.failed != nil {
+		return t.failed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := began.Commit(); err != nil {
+		return fmt.Errorf("the store could not commit: %w", err)
+	}
+	if t.position > 0 {
+		db.wake()
+	}
+	return nil
+}
+
+// read runs f on one consistent reading.
+func (db *DB) read(ctx context.Context, f func(*tx) error) error {
+	began, err := db.engine.Readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return fmt.Errorf("the store could not be read: %w", err)
+	}
+	defer began.Rollback()
+	t := &tx{sql: began, prepared: db.reading, readOnly: true}
+	if err := f(t); err != nil {
+		return err
+	}
+	return t.failed
+}
+
+// adminTx is what administration sees of a transaction.
+type adminTx struct{ t *tx }
+
+func (a adminTx) Catalog() catalog.Store     { return catalogStore{a.t} }
+func (a adminTx) Policies() iam.Store        { return policyStore{a.t} }
+func (a adminTx) Directory() directory.Store { return directoryStore{a.t} }
+func (a adminTx) Keys() issuer.Store         { return keyStore{a.t} }
+func (a adminTx) Sessions() session.Store    { return sessionStore{a.t} }
+
+// signinTx is what sign-in sees of a transaction.
+type signinTx struct{ t *tx }
+
+func (s signinTx) Sessions() session.Store       { return sessionStore{s.t} }
+func (s signinTx) Handoffs() signin.HandoffStore { return handoffStore{s.t} }
+
+// document reads a JSON column.
+func document(text string, into any) error {
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		return fmt.Errorf("stored document: %w", err)
+	}
+	return nil
+}
