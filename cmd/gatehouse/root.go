@@ -1,6 +1,10 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
 
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
@@ -11,7 +15,20 @@ and hands the application a signed statement of who asks: the header X-Goog-IAP-
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
+	})
 	root.AddCommand(newDevCommand(productionParts()))
 	root.AddCommand(newAuthCommand())
+	root.AddCommand(newIAPCommand())
+	root.AddCommand(newProjectsCommand())
+	root.AddCommand(newIAMCommand())
+	root.AddCommand(newUsersCommand())
+	root.AddCommand(newGroupsCommand())
+	root.AddCommand(newSessionsCommand())
+	root.AddCommand(newKeysCommand())
+	root.AddCommand(newExplainCommand())
+	root.AddCommand(newAuditCommand())
+	root.AddCommand(newVersionCommand())
 	return root
 }

@@ -16,10 +16,9 @@ import (
 	"time"
 )
 
-// Where says where to look for the server, in this order.
+// Where says where to look for the server.
 type Where struct {
-	DataDir  string // --data
-	Env      string // $GATEHOUSE_DATA
+	DataDir  string // its data directory; when empty, Endpoint is asked
 	Endpoint string // a running `gatehouse dev` that says where its data directory is
 }
 
@@ -29,11 +28,9 @@ const DefaultEndpoint = "http://127.0.0.1:8080"
 // Find returns a client of the server that w leads to.
 func Find(ctx context.Context, w Where) (*Client, error) {
 	own := uint32(os.Geteuid())
-	for _, dir := range []string{w.DataDir, w.Env} {
-		if dir != "" {
-			// Root administers the servers of others; that is why it names the directory.
-			return Open(dir, func(uid uint32) bool { return uid == own || uid == 0 || own == 0 })
-		}
+	if w.DataDir != "" {
+		// Root administers the servers of others; that is why it names the directory.
+		return Open(w.DataDir, func(uid uint32) bool { return uid == own || uid == 0 || own == 0 })
 	}
 	dir, err := askDev(ctx, w.Endpoint)
 	if err != nil {
