@@ -147,7 +147,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	serving, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() { <-failed.Done(); cancel() }() // a part that fails takes the server down
-	close(s.ready) // the listener takes connections since before New
+	close(s.ready)                            // the listener takes connections since before New
 	err = listener.Serve(serving, s.options.Listener, s.handler, s.options.Log)
 	stop()
 	if partErr := group.Wait(); partErr != nil && err == nil {
