@@ -8,6 +8,7 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/bearer"
+	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
@@ -138,41 +139,5 @@ func canFollow(r *Request) bool {
 			return false
 		}
 	}
-	return admitsHTML(r.Header["Accept"])
-}
-
-// admitsHTML reads Accept (RFC 9110 section 12.5.1) as far as HTML is concerned; no Accept admits everything.
-func admitsHTML(accept []string) bool {
-	if len(accept) == 0 {
-		return true
-	}
-	best, admitted := -1, false
-	for _, line := range accept {
-		for item := range strings.SplitSeq(line, ",") {
-			media, parameters, _ := strings.Cut(item, ";")
-			precision := -1
-			switch strings.ToLower(strings.TrimSpace(media)) {
-			case "text/html", "application/xhtml+xml":
-				precision = 2
-			case "text/*":
-				precision = 1
-			case "*/*":
-				precision = 0
-			}
-			if precision > best || precision == best && precision >= 0 && !admitted {
-				best, admitted = precision, !weightZero(parameters)
-			}
-		}
-	}
-	return admitted
-}
-
-func weightZero(parameters string) bool {
-	for p := range strings.SplitSeq(parameters, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
-		if strings.EqualFold(name, "q") {
-			return strings.Trim(value, "0.") == "" && value != ""
-		}
-	}
-	return false
+	return pages.AdmitsHTML(r.Header)
 }

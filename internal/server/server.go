@@ -59,6 +59,7 @@ type Server struct {
 	decisions *audit.Log
 	endpoints *issuer.Endpoints
 	handler   *hosts
+	routes    []route
 
 	ready chan struct{}
 }
