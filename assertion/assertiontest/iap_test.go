@@ -46,7 +46,7 @@ func TestAMintedAssertionLooksLikeIAPs(t *testing.T) {
 	}
 }
 
-func TestEveryFaultIsDeclaredAndHasOneMeaning(t *testing.T) {
+func TestFaultsAreAClosedList(t *testing.T) {
 	t.Parallel()
 	iap := assertiontest.New(assertiontest.Audience)
 	seen := map[assertiontest.Fault]bool{}
@@ -55,9 +55,6 @@ func TestEveryFaultIsDeclaredAndHasOneMeaning(t *testing.T) {
 			t.Errorf("%s is listed twice", fault)
 		}
 		seen[fault] = true
-		if iap.Broken(fault) == iap.Mint("intruder@example.com") {
-			t.Errorf("%s breaks nothing", fault)
-		}
 	}
 	defer func() {
 		if recover() == nil {
