@@ -27,6 +27,7 @@ func newDevGate(ctx context.Context, o emulator.GateOptions) (emulator.Gate, emu
 	gate, err := server.New(ctx, server.Options{
 		DataDir: o.DataDir, Listener: o.Listener, External: signin.External{Scheme: "http", Port: o.Port}, AuthHost: o.AuthHost,
 		QuickAccounts: o.QuickAccounts, ProjectID: o.ProjectID, ProjectNumber: o.ProjectNumber, Dev: true, Log: o.Log,
+		Bootstrap: func(ctx context.Context, a *admin.Admin) error { return o.Bootstrap(ctx, devAdministration{a}) },
 	})
 	if err != nil {
 		return nil, nil, err

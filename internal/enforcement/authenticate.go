@@ -46,11 +46,11 @@ func (c *check) ourBearer(header string) (string, bool) {
 
 // bearerToken returns what follows the scheme Bearer (RFC 6750; the scheme is case-insensitive).
 func bearerToken(value string) (string, bool) {
-	const scheme = "bearer "
-	if len(value) < len(scheme) || !strings.EqualFold(value[:len(scheme)], scheme) {
+	scheme, token, _ := strings.Cut(value, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
 		return "", false
 	}
-	return strings.TrimSpace(value[len(scheme):]), true
+	return strings.TrimSpace(token), true
 }
 
 func (c *check) acceptBearer(token string) bool {
@@ -101,9 +101,13 @@ func (c *check) challenge() {
 	v := c.verdict
 	if token, has := c.foreignBearer(); has {
 		v.refuse(http.StatusUnauthorized, policy.BearerInvalid)
-		v.Sentence = sentenceUnparsable
-		if strings.Count(token, ".") == 2 {
+		switch {
+		case token == "":
+			v.Sentence = sentenceEmpty
+		case strings.Count(token, ".") == 2:
 			v.Sentence = sentenceSignature
+		default:
+			v.Sentence = sentenceUnparsable
 		}
 		return
 	}

@@ -111,6 +111,7 @@ func TestBearerTokensOpenOrFailButNeverFallBack(t *testing.T) {
 		})
 	}
 	g.clock.advance(2 * time.Hour)
+	g.confirm()
 	if response, _ := g.get("app.test", "/", "Authorization: Bearer "+alice); response.StatusCode != http.StatusUnauthorized {
 		t.Errorf("an expired token: status %d", response.StatusCode)
 	}

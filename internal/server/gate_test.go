@@ -143,6 +143,16 @@ func (g *gate) bootstrap(ctx context.Context, a *admin.Admin) error {
 	return nil
 }
 
+// confirm makes the view fresh again after the clock was moved: a change is read, and with it confirmed.
+func (g *gate) confirm() {
+	g.t.Helper()
+	for _, on := range []bool{true, false} {
+		if _, err := g.server.Admin().SetIAPEnabled(g.t.Context(), admin.System("test"), open.Service.Name(), on); err != nil {
+			g.t.Fatal(err)
+		}
+	}
+}
+
 // token returns a bearer token of an account for a service.
 func (g *gate) token(email string, service catalog.Service) string {
 	g.t.Helper()

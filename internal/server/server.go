@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -61,7 +62,9 @@ type Server struct {
 	handler   *hosts
 	routes    []route
 
-	ready chan struct{}
+	// makingKey lets one caller make the key for ID tokens; the others wait until requests see it.
+	makingKey sync.Mutex
+	ready     chan struct{}
 }
 
 // New opens the store, makes what a new one lacks, and builds the first view. The server decides from then on,
@@ -109,6 +112,8 @@ func (s *Server) MintIDToken(ctx context.Context, email, audience string) (strin
 
 // ensureIDTokenKey makes the key that signs ID tokens when there is none yet.
 func (s *Server) ensureIDTokenKey(ctx context.Context) error {
+	s.makingKey.Lock()
+	defer s.makingKey.Unlock()
 	if _, err := s.holder.Current().Keys.Signer(issuer.IDToken, s.options.Now()); err == nil {
 		return nil
 	}
