@@ -60,10 +60,13 @@ func publicKeys(ctx context.Context, tx Tx, now time.Time) (keys []Key, err erro
 	return keys, err
 }
 
-// EnsureKeys makes a key for each of the purposes that has none that signs. It writes nothing where nothing is
-// missing.
+// EnsureKeys makes a key for each of the purposes, or all when none is named, that has none that signs. It
+// writes nothing where nothing is missing.
 func (a *Admin) EnsureKeys(ctx context.Context, actor audit.Actor, purposes ...issuer.Purpose) error {
 	now := a.Now()
+	if len(purposes) == 0 {
+		purposes = Purposes()
+	}
 	for _, p := range purposes {
 		err := a.change(ctx, actor, "keys.ensure", string(p), func(tx Tx, entry *audit.Entry) error {
 			before, err := publicKeys(ctx, tx, now)
