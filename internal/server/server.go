@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -60,7 +61,8 @@ type Server struct {
 	endpoints *issuer.Endpoints
 	handler   *hosts
 
-	ready chan struct{}
+	ready  chan struct{}
+	making sync.Mutex // held while the key for ID tokens is made
 }
 
 // New opens the store, makes what a new one lacks, and builds the first view. The server decides from then on,
@@ -107,7 +109,10 @@ func (s *Server) MintIDToken(ctx context.Context, email, audience string) (strin
 }
 
 // ensureIDTokenKey makes the key that signs ID tokens when there is none yet.
+// Whoever comes second waits for the first: the key counts once the view holds it, not once it is stored.
 func (s *Server) ensureIDTokenKey(ctx context.Context) error {
+	s.making.Lock()
+	defer s.making.Unlock()
 	if _, err := s.holder.Current().Keys.Signer(issuer.IDToken, s.options.Now()); err == nil {
 		return nil
 	}
