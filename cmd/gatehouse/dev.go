@@ -106,8 +106,3 @@ func secondSignal() (second <-chan struct{}, release func()) {
 	}()
 	return hurry, func() { signal.Stop(signals); close(done) }
 }
-
-// productionParts are the real rooms.
-func productionParts() devParts {
-	return devParts{newGate: emulator.NewServer, hello: emulator.NewHello}
-}

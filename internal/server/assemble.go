@@ -34,7 +34,7 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 		return nil, err
 	}
 	keySealer := state.ring.Sealer(issuer.SealingPurpose)
-	passwords := password.NewChecker()
+	passwords := password.NewChecker(o.Now)
 	s.admin = &admin.Admin{
 		Store: state.store, Keys: keySealer, HashPassword: passwords.Hash, Decisions: s.decisions, Entries: state.store,
 		ProjectID: o.ProjectID, ProjectNumber: o.ProjectNumber, Lifetimes: session.DefaultLifetimes, Now: o.Now, Log: o.Log,
@@ -83,7 +83,8 @@ func (s *Server) startView(ctx context.Context, keySealer *sealing.Sealer) error
 	s.builder.CompileKeys = func(keys []issuer.Key, previous *issuer.KeySet) (*issuer.KeySet, error) {
 		return issuer.Compile(keys, keySealer, previous)
 	}
-	s.builder.SessionEnded, s.builder.Now, s.builder.Log = s.sessions.End, s.options.Now, s.options.Log
+	s.builder.SessionEnded = func(id session.ID) { s.sessions.End(id) }
+	s.builder.Now, s.builder.Log = s.options.Now, s.options.Log
 	s.store.Notify(s.builder.Wake)
 	if err := s.builder.Start(ctx, s.holder); err != nil {
 		return err

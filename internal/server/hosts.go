@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -56,9 +57,21 @@ func (s *Server) authRoutes(signIn *signin.SignIn, renderer *pages.Renderer) []r
 	}
 }
 
+// Routes lists what the auth host answers, and every other host's rule, one line each.
+func (s *Server) Routes() string {
+	var b strings.Builder
+	for _, r := range s.routes {
+		fmt.Fprintf(&b, "%-40s %s\n", "AUTH_HOST "+r.pattern, r.guard)
+	}
+	fmt.Fprintf(&b, "%-40s %s\n", "any other host "+pages.StaticPrefix, "public style sheets; GET and HEAD")
+	fmt.Fprintf(&b, "%-40s %s\n", "any other host /", "enforcement: route, authenticate, decide, assert, record, forward")
+	return b.String()
+}
+
 func (s *Server) authMux(signIn *signin.SignIn, renderer *pages.Renderer) http.Handler {
 	mux := http.NewServeMux()
-	for _, r := range s.authRoutes(signIn, renderer) {
+	s.routes = s.authRoutes(signIn, renderer)
+	for _, r := range s.routes {
 		mux.Handle(r.pattern, r.handler)
 	}
 	return mux

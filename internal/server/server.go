@@ -60,9 +60,11 @@ type Server struct {
 	decisions *audit.Log
 	endpoints *issuer.Endpoints
 	handler   *hosts
+	routes    []route
 
-	ready  chan struct{}
-	making sync.Mutex // held while the key for ID tokens is made
+	// makingKey lets one caller make the key for ID tokens; the others wait until requests see it.
+	makingKey sync.Mutex
+	ready     chan struct{}
 }
 
 // New opens the store, makes what a new one lacks, and builds the first view. The server decides from then on,
@@ -109,10 +111,9 @@ func (s *Server) MintIDToken(ctx context.Context, email, audience string) (strin
 }
 
 // ensureIDTokenKey makes the key that signs ID tokens when there is none yet.
-// Whoever comes second waits for the first: the key counts once the view holds it, not once it is stored.
 func (s *Server) ensureIDTokenKey(ctx context.Context) error {
-	s.making.Lock()
-	defer s.making.Unlock()
+	s.makingKey.Lock()
+	defer s.makingKey.Unlock()
 	if _, err := s.holder.Current().Keys.Signer(issuer.IDToken, s.options.Now()); err == nil {
 		return nil
 	}
@@ -152,7 +153,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	serving, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() { <-failed.Done(); cancel() }() // a part that fails takes the server down
-	close(s.ready) // the listener takes connections since before New
+	close(s.ready)                            // the listener takes connections since before New
 	err = listener.Serve(serving, s.options.Listener, s.handler, s.options.Log)
 	stop()
 	if partErr := group.Wait(); partErr != nil && err == nil {

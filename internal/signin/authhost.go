@@ -158,11 +158,15 @@ func (s *SignIn) handOff(w http.ResponseWriter, r *http.Request, a attempt, pres
 		handed, err = s.putHandoff(r.Context(), tx.Handoffs(), a, present.ID)
 		return err
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, session.ErrNotFound): // it has ended since we looked
+		s.Sessions.End(present.ID)
+		s.ask(w, r, a, pages.SignIn{Email: present.Identity.Email})
+	case err != nil:
 		s.unavailable(w, r, err)
-		return
+	default:
+		s.sendOn(w, r, a, handed)
 	}
-	s.sendOn(w, r, a, handed)
 }
 
 // sendOn goes to the application. A browser that has sent a form gets a page that leads there, not a redirect:

@@ -150,6 +150,10 @@ func (s *SignIn) enter(w http.ResponseWriter, r *http.Request, a attempt, accoun
 		handed, err = s.putHandoff(ctx, tx.Handoffs(), a, record.ID)
 		return err
 	})
+	if errors.Is(err, session.ErrNotFound) { // the account was switched off since we looked
+		s.ask(w, r, a, pages.SignIn{Email: account.Email, Problem: wrongPassword, Status: http.StatusUnauthorized})
+		return
+	}
 	if err != nil {
 		s.unavailable(w, r, err)
 		return

@@ -30,7 +30,7 @@ var errUndo = errors.New("undo")
 
 func openStore(t testing.TB) *storage.DB {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), t.TempDir())
+	db, err := sqlite.Open(t.Context(), t.TempDir()+"/data")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,6 +216,11 @@ func TestAnEndedSessionIsTold(t *testing.T) {
 	if err := builder.Start(t.Context(), holder); err != nil {
 		t.Fatal(err)
 	}
+	do(t, db, func(tx admin.Tx) error {
+		return tx.Directory().CreateAccount(t.Context(), directory.Account{
+			Kind: principal.User, Email: "a@x.test", Subject: subjectOf("a"), Created: time.UnixMicro(1).UTC(),
+		})
+	})
 	record := session.Record{
 		ID: session.NewID(), Identity: principal.Identity{Kind: principal.User, Provider: "local", Subject: subjectOf("a"), Email: "a@x.test"},
 		AuthTime: time.Now(), Created: time.Now(), Expires: time.Now().Add(time.Hour), LastSeen: time.Now(),
