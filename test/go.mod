@@ -3,6 +3,7 @@ module github.com/gatehouse-iap/gatehouse/test
 go 1.26.0
 
 require (
+	github.com/gatehouse-iap/gatehouse v0.0.0
 	cloud.google.com/go/auth v0.24.3
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
@@ -34,4 +35,9 @@ require (
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20261026165753-2ffab32bce7e // indirect
 	google.golang.org/grpc v1.85.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
+)
+
+replace (
+	github.com/gatehouse-iap/gatehouse => ../
+	github.com/gatehouse-iap/gatehouse/assertion => ../assertion
 )

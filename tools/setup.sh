@@ -18,6 +18,7 @@ have() { command -v "$1"; }
 # The system's own Python, for which Debian packages its libraries.
 python() { /usr/bin/python3 -c "import $1"; }
 
+need ca-certificates "downloads of modules" test -e /etc/ssl/certs/ca-certificates.crt
 need gcc "the race detector" have gcc
 need libc6-dev "the race detector" test -e /usr/include/stdlib.h
 need shellcheck "lint of the shell scripts" have shellcheck

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -106,15 +105,4 @@ func secondSignal() (second <-chan struct{}, release func()) {
 		close(hurry)
 	}()
 	return hurry, func() { signal.Stop(signals); close(done) }
-}
-
-// productionParts assembles the emulator from the real rooms.
-func productionParts() devParts {
-	missing := errors.New("this build has no server in it")
-	return devParts{
-		newGate: func(context.Context, emulator.GateOptions) (emulator.Gate, emulator.Administration, error) {
-			return nil, nil, missing
-		},
-		hello: func(string, string) (http.Handler, error) { return nil, missing },
-	}
 }

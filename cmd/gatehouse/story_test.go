@@ -102,7 +102,7 @@ func (s *storyServer) start(ts *testscript.TestScript) {
 		ProjectID:    storyApp.ProjectID, ProjectNumber: storyApp.ProjectNumber,
 		Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
-	ts.Check(s.admin.EnsureKeys(ctx, admin.System("bootstrap")))
+	ts.Check(s.admin.EnsureKeys(ctx, admin.System("bootstrap"), admin.Purposes()...))
 	ts.Check(s.admin.PutService(ctx, admin.System("bootstrap"), storyApp))
 	alice := directory.Account{Kind: principal.User, Email: "alice@example.com", HostedDomain: "example.com"}
 	_, err = s.admin.CreateAccount(ctx, admin.System("bootstrap"), alice, "gatehouse-dev")

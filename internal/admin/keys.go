@@ -76,10 +76,11 @@ func without(keys, others []Key) []Key {
 	return slices.DeleteFunc(slices.Clone(keys), func(k Key) bool { return slices.Contains(others, k) })
 }
 
-// EnsureKeys makes a key for each purpose that has none that signs. It writes nothing where nothing is missing.
-func (a *Admin) EnsureKeys(ctx context.Context, actor audit.Actor) error {
+// EnsureKeys makes a key for each of the purposes that has none that signs. It writes nothing where nothing is
+// missing.
+func (a *Admin) EnsureKeys(ctx context.Context, actor audit.Actor, purposes ...issuer.Purpose) error {
 	now := a.Now()
-	for _, p := range Purposes() {
+	for _, p := range purposes {
 		err := a.change(ctx, actor, "keys.ensure", string(p), func(tx Tx, entry *audit.Entry) error {
 			before, err := publicKeys(ctx, tx, now)
 			if err != nil {

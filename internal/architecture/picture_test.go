@@ -211,7 +211,7 @@ func listPackages(t *testing.T) map[string]pkg {
 	packages := map[string]pkg{}
 	for _, dir := range []string{root, filepath.Join(root, "assertion")} {
 		var stderr bytes.Buffer
-		cmd := exec.Command("go", "list", "-json=Dir,ImportPath,Name,GoFiles,CgoFiles,IgnoredGoFiles,Imports", "./...")
+		cmd := exec.Command("go", "list", "-e", "-json=Dir,ImportPath,Name,GoFiles,CgoFiles,IgnoredGoFiles,Imports", "./...")
 		cmd.Dir, cmd.Stderr = dir, &stderr
 		out, err := cmd.Output()
 		if err != nil {

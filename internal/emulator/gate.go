@@ -27,7 +27,8 @@ type Gate interface {
 	MintIDToken(ctx context.Context, email, audience string) (string, error)
 }
 
-// Administration is what the emulator seeds the store through. Its methods return once requests see the change.
+// Administration is what the emulator writes to the store through. Once the gate serves, its methods return when
+// requests see the change.
 type Administration interface {
 	Services(ctx context.Context) ([]catalog.Service, error)
 	PutService(ctx context.Context, actor audit.Actor, service catalog.Service) error
@@ -48,5 +49,7 @@ type GateOptions struct {
 	QuickAccounts []string
 	ProjectID     string
 	ProjectNumber int64
-	Log           *slog.Logger
+	// Bootstrap writes what must be there before the first request.
+	Bootstrap func(ctx context.Context, admin Administration) error
+	Log       *slog.Logger
 }

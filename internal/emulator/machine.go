@@ -201,8 +201,10 @@ func readIDTokenRequest(w http.ResponseWriter, r *http.Request) (idTokenRequest,
 	if err := decoder.Decode(&request); err != nil && !errors.Is(err, io.EOF) {
 		return request, fmt.Errorf(`the body must be {"audience": AUDIENCE, "includeEmail": true}: %w`, err)
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+	if _, err := decoder.Token(); err == nil {
 		return request, errors.New("the body has something after the JSON object")
+	} else if !errors.Is(err, io.EOF) {
+		return request, fmt.Errorf("the body has something after the JSON object: %w", err)
 	}
 	if request.IncludeEmail != nil && !*request.IncludeEmail {
 		return request, errors.New("a token without the address is of no use to IAP: leave includeEmail out, or set it to true")

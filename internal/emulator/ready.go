@@ -11,7 +11,7 @@ import (
 
 // live is the whole run but its end.
 func (r *run) live(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{r.open, r.startApp, r.awaitReady, r.announce} {
+	for _, step := range []func(context.Context) error{r.open, r.startHello, r.startGate, r.startChild, r.awaitReady, r.announce} {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -49,11 +49,7 @@ func (r *run) awaitReady(ctx context.Context) error {
 	}
 }
 
-func (r *run) becomeReady(ctx context.Context) (err error) {
-	seeder := seeder{admin: r.admin, service: r.service}
-	if r.fresh, err = seeder.apply(ctx); err != nil {
-		return err
-	}
+func (r *run) becomeReady(ctx context.Context) error {
 	if err := r.gate.Ready(ctx); err != nil {
 		return fmt.Errorf("the gate is not ready: %w", err)
 	}
@@ -69,7 +65,8 @@ func (r *run) becomeReady(ctx context.Context) (err error) {
 	}
 	if upstream := "http://" + found.String(); upstream != r.service.Upstream {
 		r.service.Upstream = upstream
-		return seeder.redirect(ctx, upstream)
+		_, err = seeder{admin: r.admin, service: r.service}.apply(ctx)
+		return err
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func (r *run) check() error {
 	}
 	r.service = catalog.Service{
 		Service: service, Name: ServiceName, Hosts: []string{appHost}, OAuthClientID: clientID(service),
-		Upstream: "http://127.0.0.1:1", // until the app's is known
+		Upstream: "http://127.0.0.1:1", // until the app's own is known
 	}
 	if r.Upstream != "" {
 		r.service.Upstream = r.Upstream
@@ -71,7 +71,7 @@ func (r *run) check() error {
 	return err
 }
 
-// open listens, prepares the directories and starts the gate.
+// open listens, prepares the directories and finds out where the app will be.
 func (r *run) open(ctx context.Context) (err error) {
 	if r.listener, err = listen(ctx, r.address); err != nil {
 		return err
@@ -86,7 +86,13 @@ func (r *run) open(ctx context.Context) (err error) {
 		return err
 	}
 	r.describe()
-	return r.startGate(ctx)
+	if len(r.Command) > 0 {
+		if r.port, err = freePort(); err != nil {
+			return err
+		}
+		r.service.Upstream = "http://" + loopbacks(r.port)[0].String()
+	}
+	return nil
 }
 
 func (r *run) upstreamIsUs() bool {
@@ -137,10 +143,30 @@ func (r *run) origin(host string) string {
 	return "http://" + net.JoinHostPort(host, strconv.Itoa(int(r.address.Port())))
 }
 
+// startHello starts the built-in app, unless there is another.
+func (r *run) startHello(context.Context) error {
+	if r.Upstream != "" || len(r.Command) > 0 {
+		return nil
+	}
+	handler, err := r.Hello(r.info.URLs.Keys, r.info.Audience)
+	if err != nil {
+		return fmt.Errorf("cannot make the built-in app: %w", err)
+	}
+	if r.hello, err = startHello(handler); err != nil {
+		return err
+	}
+	r.service.Upstream = r.hello.url()
+	return nil
+}
+
 func (r *run) startGate(ctx context.Context) (err error) {
 	options := GateOptions{
 		DataDir: r.DataDir, Listener: r.listener, Port: int(r.address.Port()), AuthHost: authHost,
 		ProjectID: r.service.ProjectID, ProjectNumber: r.service.ProjectNumber, Log: r.Log,
+		Bootstrap: func(ctx context.Context, admin Administration) (err error) {
+			r.fresh, err = seeder{admin: admin, service: r.service}.apply(ctx)
+			return err
+		},
 	}
 	for _, account := range r.info.Accounts {
 		options.QuickAccounts = append(options.QuickAccounts, account.Email)
@@ -165,30 +191,11 @@ func (r *run) startGate(ctx context.Context) (err error) {
 	return nil
 }
 
-// startApp starts what stands behind the gate, unless it runs already.
-func (r *run) startApp(context.Context) (err error) {
-	switch {
-	case r.Upstream != "":
+// startChild starts the app's command. The gate listens by then, so that an app may fetch its keys at once.
+func (r *run) startChild(context.Context) (err error) {
+	if len(r.Command) == 0 {
 		return nil
-	case len(r.Command) > 0:
-		return r.startChild()
 	}
-	handler, err := r.Hello(r.info.URLs.Keys, r.info.Audience)
-	if err != nil {
-		return fmt.Errorf("cannot make the built-in app: %w", err)
-	}
-	if r.hello, err = startHello(handler); err != nil {
-		return err
-	}
-	r.service.Upstream = r.hello.url()
-	return nil
-}
-
-func (r *run) startChild() (err error) {
-	if r.port, err = freePort(); err != nil {
-		return err
-	}
-	r.service.Upstream = "http://" + loopbacks(r.port)[0].String()
 	r.child, err = startProcess(command{
 		name: commandLine(r.Command), args: r.Command, env: appEnvironment(r.Environ, r.info, r.port),
 		stdout: io.MultiWriter(&r.lines, r.Stdout), stderr: io.MultiWriter(&r.lines, r.Stderr),

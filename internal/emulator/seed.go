@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
@@ -70,13 +68,6 @@ func (s seeder) put(ctx context.Context) error {
 	return nil
 }
 
-// redirect sends the app's requests to another upstream.
-func (s seeder) redirect(ctx context.Context, upstream string) error {
-	s.service.Upstream = upstream
-	_, err := s.apply(ctx)
-	return err
-}
-
 // withReach returns service as it is reached by way of other.
 func withReach(service, other catalog.Service) catalog.Service {
 	service.Hosts, service.Upstream = other.Hosts, other.Upstream
@@ -106,17 +97,17 @@ func (s seeder) kept(ctx context.Context) (catalog.Service, bool, error) {
 	return services[i], policy.Etag != iam.EmptyEtag, nil
 }
 
-// seed writes side by side what does not depend on each other: each change waits until requests see it.
 func (s seeder) seed(ctx context.Context) error {
-	group, groupContext := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.put(groupContext) })
-	group.Go(func() error {
-		return s.grant(groupContext, resource.Project(s.service.ProjectNumber), iam.RoleOwner, "user:admin@example.com")
-	})
 	for _, account := range seededAccounts() {
-		group.Go(func() error { return s.create(groupContext, account) })
+		if err := s.create(ctx, account); err != nil {
+			return err
+		}
 	}
-	if err := group.Wait(); err != nil {
+	if err := s.put(ctx); err != nil {
+		return err
+	}
+	project := resource.Project(s.service.ProjectNumber)
+	if err := s.grant(ctx, project, iam.RoleOwner, "user:admin@example.com"); err != nil {
 		return err
 	}
 	return s.grant(ctx, s.service.Service.Name(), iam.RoleHTTPSResourceAccessor, "user:alice@example.com")

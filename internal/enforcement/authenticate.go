@@ -8,6 +8,7 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/bearer"
+	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
@@ -45,11 +46,11 @@ func (c *check) ourBearer(header string) (string, bool) {
 
 // bearerToken returns what follows the scheme Bearer (RFC 6750; the scheme is case-insensitive).
 func bearerToken(value string) (string, bool) {
-	const scheme = "bearer "
-	if len(value) < len(scheme) || !strings.EqualFold(value[:len(scheme)], scheme) {
+	scheme, token, _ := strings.Cut(value, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
 		return "", false
 	}
-	return strings.TrimSpace(value[len(scheme):]), true
+	return strings.TrimSpace(token), true
 }
 
 func (c *check) acceptBearer(token string) bool {
@@ -100,9 +101,13 @@ func (c *check) challenge() {
 	v := c.verdict
 	if token, has := c.foreignBearer(); has {
 		v.refuse(http.StatusUnauthorized, policy.BearerInvalid)
-		v.Sentence = sentenceUnparsable
-		if strings.Count(token, ".") == 2 {
+		switch {
+		case token == "":
+			v.Sentence = sentenceEmpty
+		case strings.Count(token, ".") == 2:
 			v.Sentence = sentenceSignature
+		default:
+			v.Sentence = sentenceUnparsable
 		}
 		return
 	}
@@ -138,41 +143,5 @@ func canFollow(r *Request) bool {
 			return false
 		}
 	}
-	return admitsHTML(r.Header["Accept"])
-}
-
-// admitsHTML reads Accept (RFC 9110 section 12.5.1) as far as HTML is concerned; no Accept admits everything.
-func admitsHTML(accept []string) bool {
-	if len(accept) == 0 {
-		return true
-	}
-	best, admitted := -1, false
-	for _, line := range accept {
-		for item := range strings.SplitSeq(line, ",") {
-			media, parameters, _ := strings.Cut(item, ";")
-			precision := -1
-			switch strings.ToLower(strings.TrimSpace(media)) {
-			case "text/html", "application/xhtml+xml":
-				precision = 2
-			case "text/*":
-				precision = 1
-			case "*/*":
-				precision = 0
-			}
-			if precision > best || precision == best && precision >= 0 && !admitted {
-				best, admitted = precision, !weightZero(parameters)
-			}
-		}
-	}
-	return admitted
-}
-
-func weightZero(parameters string) bool {
-	for p := range strings.SplitSeq(parameters, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
-		if strings.EqualFold(name, "q") {
-			return strings.Trim(value, "0.") == "" && value != ""
-		}
-	}
-	return false
+	return pages.AdmitsHTML(r.Header)
 }

@@ -29,12 +29,14 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, logger *sl
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{
-		Handler:           handler,
-		Protocols:         protocols,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ReadHeaderTimeout: readHeaderTimeout,
-		IdleTimeout:       idleTimeout,
-		ErrorLog:          log.New(warnings{logger}, "", 0),
+		Handler: handler,
+		// OPTIONS * is the application's to answer, like every other request.
+		DisableGeneralOptionsHandler: true,
+		Protocols:                    protocols,
+		MaxHeaderBytes:               maxHeaderBytes,
+		ReadHeaderTimeout:            readHeaderTimeout,
+		IdleTimeout:                  idleTimeout,
+		ErrorLog:                     log.New(warnings{logger}, "", 0),
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()

@@ -168,7 +168,7 @@ func TestAnEndedSessionAsksForSignInAtOnce(t *testing.T) {
 	if listed := gate.CLI(t, "sessions", "list"); !strings.Contains(listed, harness.Alice) {
 		t.Errorf("gatehouse sessions list does not show Alice:\n%s", listed)
 	}
-	gate.CLI(t, "sessions", "revoke", "--account", harness.Alice)
+	gate.CLI(t, "sessions", "revoke", "--user="+harness.Alice)
 	page.Open(gate.App + "/")
 	page.See("Password")
 }

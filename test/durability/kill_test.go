@@ -1,8 +1,10 @@
 package durability
 
 import (
+	"encoding/json"
 	"fmt"
-	"regexp"
+	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -10,117 +12,181 @@ import (
 	"github.com/gatehouse-iap/gatehouse/test/harness"
 )
 
-var web = []string{"--resource-type=backend-services", "--service=app"}
+// Each round kills the gate while writers write without a pause, and starts it again on the same directory: what
+// was acknowledged must be there, and nothing half done.
+const rounds = 6
 
-// Each round kills the gate in the middle of writes that follow each other without a pause, and starts it again on
-// the same directory: what was acknowledged must be there, and nothing half done.
-const rounds = 5
+// before is how many writes are acknowledged before a kill; it differs from round to round, so that the kill falls
+// into different moments of a write.
+func before(round int) int { return 3 + 5*round }
 
 func TestAcknowledgedPolicyWritesSurviveKill(t *testing.T) {
 	t.Parallel()
-	data := t.TempDir() + "/data"
-	acknowledged := map[string]bool{}
+	data := filepath.Join(t.TempDir(), "data")
+	last := map[string]int{} // resource to the number of its last acknowledged policy
+	total := 0
 	for round := range rounds {
 		gate := harness.Start(t, "--data", data)
-		checkPolicy(t, gate, acknowledged)
-		for _, member := range writeUntilKilled(t, gate, func(i int) []string {
-			member := fmt.Sprintf("user:round%d-%d@example.com", round, i)
-			return append([]string{"iap", "web", "add-iam-policy-binding", "--member=" + member, "--role=roles/iap.httpsResourceAccessor"}, web...)
-		}) {
-			acknowledged[strings.TrimPrefix(member, "--member=")] = true
+		checkPolicies(t, gate, last)
+		service := fmt.Sprintf("projects/%s/iap_web/compute/services/%s", gate.ProjectNumber, gate.Audience[strings.LastIndex(gate.Audience, "/")+1:])
+		compute := strings.TrimSuffix(service, service[strings.Index(service, "/services/"):])
+		web := strings.TrimSuffix(compute, "/compute")
+		acknowledged := writeUntilKilled(t, gate, before(round), []string{service, compute, web}, func(s *harness.Socket, resource string, i int) error {
+			var stored policy
+			return s.Call(http.MethodPost, "/v1/"+resource+":setIamPolicy", map[string]any{"policy": numbered(last[resource] + i + 1)}, &stored)
+		})
+		for resource, count := range acknowledged {
+			last[resource] += count
+			total += count
 		}
 	}
-	if len(acknowledged) == 0 {
-		t.Fatal("no write was acknowledged before a kill: this test has shown nothing")
+	t.Logf("%d acknowledged policies over %d kills", total, rounds)
+	checkPolicies(t, harness.Start(t, "--data", data), last)
+}
+
+// policy is an IAM policy on the wire.
+type policy struct {
+	Bindings []binding `json:"bindings"`
+	Etag     string    `json:"etag,omitempty"`
+}
+
+type binding struct {
+	Role    string   `json:"role"`
+	Members []string `json:"members"`
+}
+
+// numbered is a policy that carries its number in two bindings: a policy with two numbers would be half of two.
+func numbered(n int) policy {
+	return policy{Bindings: []binding{
+		{"roles/iap.httpsResourceAccessor", []string{"user:alice@example.com", member(n)}},
+		{"roles/owner", []string{member(n)}},
+	}}
+}
+
+func member(n int) string { return fmt.Sprintf("user:n%d@example.com", n) }
+
+// checkPolicies looks for the last acknowledged policy of each resource, or the one after it: that may have been
+// committed and not yet acknowledged when the gate was killed.
+func checkPolicies(t *testing.T, gate *harness.Gate, last map[string]int) {
+	t.Helper()
+	for resource, n := range last {
+		var stored policy
+		if err := gate.Socket().Call(http.MethodPost, "/v1/"+resource+":getIamPolicy", nil, &stored); err != nil {
+			t.Error(err)
+			continue
+		}
+		text, err := json.Marshal(stored)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch count := func(n int) int { return strings.Count(string(text), `"`+member(n)+`"`) }; {
+		case count(n) == 2:
+		case count(n+1) == 2:
+			last[resource] = n + 1
+		default:
+			t.Errorf("%s: policy %d was acknowledged, and after the kill there is %s", resource, n, text)
+		}
 	}
-	t.Logf("%d acknowledged writes over %d kills", len(acknowledged), rounds)
-	checkPolicy(t, harness.Start(t, "--data", data), acknowledged)
 }
 
 func TestAcknowledgedKeyRotationsSurviveKill(t *testing.T) {
 	t.Parallel()
-	data := t.TempDir() + "/data"
-	for range rounds {
+	data := filepath.Join(t.TempDir(), "data")
+	acknowledged := map[string]map[string]bool{"assertion": {}, "id-token": {}} // purpose to key ids
+	for round := range rounds {
 		gate := harness.Start(t, "--data", data)
-		before := keyIDs(t, gate)
-		acknowledged := writeUntilKilled(t, gate, func(int) []string { return []string{"keys", "rotate", "--now"} })
+		checkKeys(t, gate, acknowledged)
+		var mu sync.Mutex
+		writeUntilKilled(t, gate, before(round), []string{"assertion", "id-token"}, func(s *harness.Socket, purpose string, _ int) error {
+			var rotation struct{ Key key }
+			err := s.Call(http.MethodPost, "/gatehouse/v1/keys/"+purpose+":rotate", map[string]any{"now": true}, &rotation)
+			if err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				acknowledged[purpose][rotation.Key.ID] = true
+			}
+			return err
+		})
+	}
+	t.Logf("%d and %d acknowledged rotations over %d kills", len(acknowledged["assertion"]), len(acknowledged["id-token"]), rounds)
+	checkKeys(t, harness.Start(t, "--data", data), acknowledged)
+}
 
-		gate = harness.Start(t, "--data", data)
-		after := keyIDs(t, gate)
-		// Every acknowledged rotation made one key; the one that was cut short made one or none.
-		if made := len(after) - len(before); made < len(acknowledged) || made > len(acknowledged)+1 {
-			t.Errorf("%d rotations were acknowledged, and %d keys were made", len(acknowledged), made)
+// key is a signing key as administration shows it.
+type key struct {
+	ID, Purpose, State string
+}
+
+func checkKeys(t *testing.T, gate *harness.Gate, acknowledged map[string]map[string]bool) {
+	t.Helper()
+	// Whatever was cut short: tokens are minted, assertions are signed, and both verify.
+	answer := harness.Get(t, harness.Client(nil), gate.App+"/", "Authorization", "Bearer "+gate.IdentityToken(t, harness.Alice))
+	if answer.StatusCode != http.StatusOK || !strings.Contains(answer.Text, "Hello "+harness.Alice) {
+		t.Errorf("the application gets no assertion that it can verify: status %d\n%s", answer.StatusCode, answer.Text)
+	}
+	var listed struct{ Keys []key }
+	if err := gate.Socket().Call(http.MethodGet, "/gatehouse/v1/keys", nil, &listed); err != nil {
+		t.Fatal(err)
+	}
+	found, active := map[string]bool{}, map[string]int{}
+	for _, k := range listed.Keys {
+		found[k.ID] = true
+		if k.State == "active" {
+			active[k.Purpose]++
 		}
-		for id := range before {
-			if !after[id] {
-				t.Errorf("the key %s is gone", id)
+	}
+	for purpose, ids := range acknowledged {
+		if active[purpose] != 1 {
+			t.Errorf("%d keys sign for %s, not one", active[purpose], purpose)
+		}
+		for id := range ids {
+			if !found[id] {
+				t.Errorf("the rotation to key %s (%s) was acknowledged, and the key is gone", id, purpose)
 			}
 		}
-		// Whatever was cut short, one key signs, and it is published.
-		answer := harness.Get(t, harness.Client(nil), gate.App+"/", "Authorization", "Bearer "+gate.IdentityToken(t, harness.Alice))
-		if answer.StatusCode != 200 || !strings.Contains(answer.Text, "Hello "+harness.Alice) {
-			t.Errorf("after the kill the application gets no assertion that it can verify: status %d\n%s", answer.StatusCode, answer.Text)
-		}
-		gate.Stop(t)
 	}
 }
 
-// writeUntilKilled runs one command after another and kills the gate in the middle of one. It returns the names of
-// those that were acknowledged.
-func writeUntilKilled(t *testing.T, gate *harness.Gate, command func(i int) []string) []string {
+// writeUntilKilled has one writer for each target write without a pause, and kills the gate once they have had a
+// number of acknowledgements. It returns how many each target had in the end.
+func writeUntilKilled(t *testing.T, gate *harness.Gate, enough int, targets []string, write func(s *harness.Socket, target string, i int) error) map[string]int {
 	t.Helper()
-	const before = 4 // writes that are acknowledged before the kill is armed
-	armed := make(chan struct{})
-	var killed sync.WaitGroup
-	killed.Go(func() {
-		<-armed
+	acknowledgements := make(chan string)
+	var writers sync.WaitGroup
+	for _, target := range targets {
+		writers.Go(func() {
+			socket := gate.Socket()
+			for i := 0; ; i++ {
+				if err := write(socket, target, i); err != nil {
+					select {
+					case <-gate.Exited():
+					default:
+						if i == 0 {
+							t.Errorf("the first write failed: %v", err)
+						}
+					}
+					return
+				}
+				acknowledgements <- target
+			}
+		})
+	}
+	go func() {
+		writers.Wait()
+		close(acknowledgements)
+	}()
+	var kill sync.WaitGroup
+	counts, total := map[string]int{}, 0
+	for target := range acknowledgements {
+		counts[target]++
+		if total++; total == enough {
+			kill.Go(func() { gate.Kill(t) })
+		}
+	}
+	if total < enough {
+		t.Errorf("the writers stopped after %d writes, before the kill", total)
 		gate.Kill(t)
-	})
-	var acknowledged []string
-	for i := 0; ; i++ {
-		if i == before {
-			close(armed)
-		}
-		args := command(i)
-		if err := gate.Command(t, args...).Run(); err != nil {
-			if i < before {
-				t.Fatalf("gatehouse %s failed before the kill: %v", strings.Join(args, " "), err)
-			}
-			break
-		}
-		acknowledged = append(acknowledged, name(args))
 	}
-	killed.Wait()
-	return acknowledged
-}
-
-// name returns what tells one write from another: its member, or the command itself.
-func name(args []string) string {
-	for _, arg := range args {
-		if strings.HasPrefix(arg, "--member=") {
-			return arg
-		}
-	}
-	return strings.Join(args, " ")
-}
-
-func checkPolicy(t *testing.T, gate *harness.Gate, members map[string]bool) {
-	t.Helper()
-	policy := gate.CLI(t, append([]string{"iap", "web", "get-iam-policy"}, web...)...)
-	for member := range members {
-		if !strings.Contains(policy, member) {
-			t.Errorf("%s was acknowledged and is not in the policy", member)
-		}
-	}
-}
-
-var keyID = regexp.MustCompile(`(?m)^([A-Za-z0-9_-]{6}|[0-9a-f]{40})\s`)
-
-func keyIDs(t *testing.T, gate *harness.Gate) map[string]bool {
-	t.Helper()
-	ids := map[string]bool{}
-	for _, match := range keyID.FindAllStringSubmatch(gate.CLI(t, "keys", "list"), -1) {
-		ids[match[1]] = true
-	}
-	return ids
+	kill.Wait()
+	return counts
 }

@@ -1,0 +1,125 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+
+	"github.com/gatehouse-iap/gatehouse/internal/admin"
+	"github.com/gatehouse-iap/gatehouse/internal/audit"
+	"github.com/gatehouse-iap/gatehouse/internal/bearer"
+	"github.com/gatehouse-iap/gatehouse/internal/catalog"
+	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
+	"github.com/gatehouse-iap/gatehouse/internal/enforcement/reverseproxy"
+	"github.com/gatehouse-iap/gatehouse/internal/issuer"
+	"github.com/gatehouse-iap/gatehouse/internal/pages"
+	"github.com/gatehouse-iap/gatehouse/internal/policy"
+	"github.com/gatehouse-iap/gatehouse/internal/resource"
+	"github.com/gatehouse-iap/gatehouse/internal/sealing"
+	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/signin"
+	"github.com/gatehouse-iap/gatehouse/internal/signin/password"
+	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
+)
+
+// assemble fills in every part's fields.
+func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
+	authHost, err := catalog.CanonicalHost(o.AuthHost)
+	if err != nil {
+		return nil, fmt.Errorf("auth host %q: %w", o.AuthHost, err)
+	}
+	s := &Server{options: o, store: state.store, holder: &snapshot.Holder{}, ready: make(chan struct{})}
+	if s.decisions, err = audit.OpenLog(filepath.Join(o.DataDir, "decisions"), audit.LogOptions{Now: o.Now}); err != nil {
+		return nil, err
+	}
+	keySealer := state.ring.Sealer(issuer.SealingPurpose)
+	passwords := password.NewChecker(o.Now)
+	s.admin = &admin.Admin{
+		Store: state.store, Keys: keySealer, HashPassword: passwords.Hash, Decisions: s.decisions, Entries: state.store,
+		ProjectID: o.ProjectID, ProjectNumber: o.ProjectNumber, Lifetimes: session.DefaultLifetimes, Now: o.Now, Log: o.Log,
+	}
+	s.sessions = &session.Table{
+		Store: state.store, Codec: session.Codec{Sealer: state.ring.Sealer("session cookie")},
+		Now: o.Now, Lifetimes: session.DefaultLifetimes, Log: o.Log,
+	}
+	if err := s.startView(ctx, keySealer); err != nil {
+		_ = s.decisions.Close()
+		return nil, err
+	}
+	renderer, err := pages.New()
+	if err != nil {
+		return nil, err
+	}
+	s.endpoints = &issuer.Endpoints{Keys: s.keys, Now: o.Now, IssuerURL: o.External.URL(authHost)}
+	signIn := &signin.SignIn{
+		External: o.External, AuthHost: authHost, Transactor: state.store, Sessions: s.sessions,
+		Sealer: state.ring.Sealer("sign-in state"), Pages: renderer,
+		Accounts:  func() signin.AccountLookup { return s.holder.Current().Directory },
+		Serves:    func(host string, name resource.Name) bool { return s.holder.Current().Serves(host, name) },
+		Quick:     o.QuickAccounts,
+		Passwords: passwords, Now: o.Now, Log: o.Log, Lifetimes: session.DefaultLifetimes,
+	}
+	s.handler = &hosts{
+		auth: authHost, authHandler: s.authMux(signIn, renderer),
+		apps: &reverseproxy.Handler{
+			Point: s.point(state.replica), SignIn: appSignIn{signIn}, Pages: renderer, Log: o.Log, Scheme: o.External.Scheme,
+		},
+	}
+	return s, nil
+}
+
+// startView writes what a store must hold, and builds the first view of it.
+func (s *Server) startView(ctx context.Context, keySealer *sealing.Sealer) error {
+	if err := s.admin.EnsureKeys(ctx, admin.System("bootstrap"), issuer.Assertion); err != nil {
+		return err
+	}
+	if s.options.Bootstrap != nil {
+		if err := s.options.Bootstrap(ctx, s.admin); err != nil {
+			return err
+		}
+	}
+	s.builder = snapshot.NewBuilder(s.store)
+	s.builder.CompileKeys = func(keys []issuer.Key, previous *issuer.KeySet) (*issuer.KeySet, error) {
+		return issuer.Compile(keys, keySealer, previous)
+	}
+	s.builder.SessionEnded = func(id session.ID) { s.sessions.End(id) }
+	s.builder.Now, s.builder.Log = s.options.Now, s.options.Log
+	s.store.Notify(s.builder.Wake)
+	if err := s.builder.Start(ctx, s.holder); err != nil {
+		return err
+	}
+	s.admin.Settle = s.holder.Settle
+	return nil
+}
+
+func (s *Server) keys() *issuer.KeySet { return s.holder.Current().Keys }
+
+func (s *Server) point(replica uint16) *enforcement.Point {
+	return &enforcement.Point{
+		View: s.holder.Current, Confirmed: s.holder.Confirmed, Sessions: s.sessions,
+		Bearers:  &bearer.Verifier{Issuer: s.endpoints.IssuerURL, Keys: s.keys, Now: s.options.Now},
+		Asserter: &issuer.Asserter{Keys: s.keys, Now: s.options.Now},
+		Record:   s.decisions.Record, Now: s.options.Now, Replica: replica,
+		MaxStaleness: enforcement.DefaultMaxStaleness, Misdirected: s.options.Dev,
+	}
+}
+
+// appSignIn says in sign-in's words which application a request was for.
+type appSignIn struct{ signIn *signin.SignIn }
+
+func appOf(served *snapshot.Served, host string) signin.App {
+	return signin.App{Name: served.Service.Name, Resource: served.Resource, Host: host, ClientID: served.Service.OAuthClientID}
+}
+
+func (a appSignIn) Begin(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string, reason policy.Reason) {
+	a.signIn.Begin(w, r, appOf(served, host), reason)
+}
+
+func (a appSignIn) Complete(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string) {
+	a.signIn.Complete(w, r, appOf(served, host))
+}
+
+func (a appSignIn) Clear(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string) {
+	a.signIn.Clear(w, r, appOf(served, host))
+}

@@ -1,0 +1,228 @@
+package signin
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gatehouse-iap/gatehouse/internal/pages"
+	"github.com/gatehouse-iap/gatehouse/internal/resource"
+	"github.com/gatehouse-iap/gatehouse/internal/session"
+)
+
+// Values of OpenID Connect's prompt parameter: ask which account, ask for the password.
+const (
+	promptChoose = "select_account"
+	promptLogin  = "login"
+)
+
+// Handler serves the auth host. Forms are taken only from its own pages.
+func (s *SignIn) Handler() http.Handler {
+	type methods map[string]http.HandlerFunc
+	routes := map[string]methods{
+		"/":               {http.MethodGet: s.showAccount},
+		authorizePath:     {http.MethodGet: s.authorize},
+		"/signin":         {http.MethodPost: s.signIn},
+		"/signin/account": {http.MethodPost: s.chooseAccount},
+		"/signout":        {http.MethodPost: s.signOut},
+	}
+	static := s.Pages.Static()
+	own := http.NewCrossOriginProtection()
+	own.SetDenyHandler(http.HandlerFunc(s.denyCrossOrigin))
+	return own.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, pages.StaticPrefix) {
+			static.ServeHTTP(w, r)
+			return
+		}
+		byMethod, found := routes[r.URL.Path]
+		if !found {
+			s.Pages.Error(w, r, pages.Error{
+				Status: http.StatusNotFound, Title: "Nothing here", Text: "This host signs people in; it has no page under this address.",
+			})
+			return
+		}
+		method := r.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		handler, found := byMethod[method]
+		if !found {
+			for allowed := range byMethod { // one each
+				w.Header().Set("Allow", allowed)
+			}
+			s.Pages.Error(w, r, pages.Error{
+				Status: http.StatusMethodNotAllowed, Title: "Method not accepted", Text: "This page does not take " + r.Method + " requests.",
+			})
+			return
+		}
+		handler(w, r)
+	}))
+}
+
+func (s *SignIn) denyCrossOrigin(w http.ResponseWriter, r *http.Request) {
+	s.Log.WarnContext(r.Context(), "cross-origin form refused", "path", r.URL.Path, "origin", r.Header.Get("Origin"), "peer", s.clientAddr(r))
+	s.Pages.Error(w, r, pages.Error{
+		Status: http.StatusForbidden, Title: "Not accepted", Text: "This form was sent by another site. Start again from the application.",
+	})
+}
+
+// authorize answers a browser that an application sent: on to where it came from when its person is signed in
+// here, else a page that asks.
+func (s *SignIn) authorize(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	a, ok := s.opened(w, r, query.Get("state"))
+	if !ok {
+		return
+	}
+	present, signedIn, err := s.present(r)
+	prompt := query.Get("prompt")
+	switch {
+	case err != nil:
+		s.unavailable(w, r, err)
+	case !signedIn || prompt == promptLogin:
+		s.ask(w, r, a, pages.SignIn{})
+	case a.Choose || prompt == promptChoose:
+		s.choose(w, r, a, present)
+	default:
+		s.handOff(w, r, a, present)
+	}
+}
+
+// opened returns the attempt behind a state parameter. When there is none to go on with, it has answered.
+func (s *SignIn) opened(w http.ResponseWriter, r *http.Request, state string) (attempt, bool) {
+	a, err := s.open(state)
+	if (err == nil || errors.Is(err, errStateExpired)) && !s.Serves(a.Host, a.Resource) {
+		a, err = attempt{}, errors.New("the application is no longer served on that host")
+	}
+	if err != nil {
+		again := ""
+		if a.Host != "" {
+			again = s.origin(a.Host, a.Target)
+		}
+		s.refuse(w, r, again, err)
+		return attempt{}, false
+	}
+	return a, true
+}
+
+// present returns the live session of the browser at the auth host, if its account may still be used.
+func (s *SignIn) present(r *http.Request) (session.Record, bool, error) {
+	record, err := s.authSession(r)
+	if err != nil || record.ID.IsZero() {
+		return session.Record{}, false, err
+	}
+	_, usable := s.account(record.Identity)
+	return record, usable, nil
+}
+
+// authSession returns the live session of the browser at the auth host; zero when there is none.
+func (s *SignIn) authSession(r *http.Request) (session.Record, error) {
+	record, err := s.Sessions.Authenticate(r.Context(), r.Header["Cookie"], s.AuthHost, session.AuthCookieName, "")
+	if errors.Is(err, session.ErrStore) {
+		return session.Record{}, err
+	}
+	return record, nil // other errors: nobody
+}
+
+// ask shows the sign-in form for an attempt.
+func (s *SignIn) ask(w http.ResponseWriter, r *http.Request, a attempt, page pages.SignIn) {
+	state, err := s.seal(a)
+	if err != nil {
+		s.unavailable(w, r, err)
+		return
+	}
+	page.App, page.Host, page.State, page.Quick = a.App, a.Host, state, s.Quick
+	page.FormTargets = []string{s.External.URL(a.Host)}
+	s.Pages.SignIn(w, r, page)
+}
+
+// choose shows who is signed in and offers others.
+func (s *SignIn) choose(w http.ResponseWriter, r *http.Request, a attempt, present session.Record) {
+	state, err := s.seal(a)
+	if err != nil {
+		s.unavailable(w, r, err)
+		return
+	}
+	s.Pages.Chooser(w, r, pages.Chooser{
+		App: a.App, Host: a.Host, State: state, Email: present.Identity.Email, Quick: s.Quick,
+		OtherURL:    authorizePath + "?" + url.Values{"prompt": {promptLogin}, "state": {state}}.Encode(),
+		FormTargets: []string{s.External.URL(a.Host)},
+	})
+}
+
+// handOff sends the browser back to the application with a token for the session that it has here.
+func (s *SignIn) handOff(w http.ResponseWriter, r *http.Request, a attempt, present session.Record) {
+	var handed token
+	err := s.Transactor.SignIn(r.Context(), func(tx Tx) (err error) {
+		handed, err = s.putHandoff(r.Context(), tx.Handoffs(), a, present.ID)
+		return err
+	})
+	switch {
+	case errors.Is(err, session.ErrNotFound): // it has ended since we looked
+		s.Sessions.End(present.ID)
+		s.ask(w, r, a, pages.SignIn{Email: present.Identity.Email})
+	case err != nil:
+		s.unavailable(w, r, err)
+	default:
+		s.sendOn(w, r, a, handed)
+	}
+}
+
+// sendOn goes to the application. A browser that has sent a form gets a page that leads there, not a redirect:
+// Chromium would hold all that follows, the application's own redirects too, against the form's page's
+// form-action. Other programs get the redirect that they can follow.
+func (s *SignIn) sendOn(w http.ResponseWriter, r *http.Request, a attempt, handed token) {
+	address := s.handoffURL(a, handed.String())
+	switch {
+	case r.Method != http.MethodPost:
+		redirect(w, http.StatusFound, address)
+	case r.Header.Get("Sec-Fetch-Mode") == "navigate":
+		s.Pages.Continue(w, r, pages.Continue{App: a.App, URL: address})
+	default:
+		redirect(w, http.StatusSeeOther, address)
+	}
+}
+
+// showAccount tells who is signed in at the auth host.
+func (s *SignIn) showAccount(w http.ResponseWriter, r *http.Request) {
+	present, signedIn, err := s.present(r)
+	if err != nil {
+		s.unavailable(w, r, err)
+		return
+	}
+	page := pages.Account{SignedIn: signedIn}
+	if signedIn {
+		page.Email = present.Identity.Email
+		family, err := s.Sessions.Store.Sessions(r.Context(), session.Filter{ID: present.ID})
+		if err != nil {
+			s.unavailable(w, r, err)
+			return
+		}
+		apps := make(map[resource.Name]bool)
+		for _, record := range family {
+			if record.Parent == present.ID {
+				apps[record.Resource] = true
+			}
+		}
+		page.Apps = len(apps)
+	}
+	s.Pages.Account(w, r, page)
+}
+
+// signOut ends the session at the auth host and with it those of all applications.
+func (s *SignIn) signOut(w http.ResponseWriter, r *http.Request) {
+	present, err := s.authSession(r)
+	if err == nil && !present.ID.IsZero() {
+		err = s.end(r, present.ID)
+	}
+	if err != nil {
+		s.unavailable(w, r, err)
+		return
+	}
+	if !present.ID.IsZero() {
+		s.Log.InfoContext(r.Context(), "signed out", "email", present.Identity.Email, "session", present.ID.String())
+	}
+	clearCookie(w, session.AuthCookieName)
+	redirect(w, http.StatusSeeOther, "/")
+}

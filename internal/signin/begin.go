@@ -1,0 +1,67 @@
+package signin
+
+import (
+	"crypto/sha256"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gatehouse-iap/gatehouse/internal/pages"
+	"github.com/gatehouse-iap/gatehouse/internal/policy"
+)
+
+// emptyToken is what IAP says to those who are not signed in, as the body of its redirect.
+const emptyToken = "Invalid IAP credentials: empty token"
+
+// Begin sends somebody who is not signed in to the auth host. It stores nothing: what must be known when the
+// browser comes back is in the sealed state and in a cookie.
+func (s *SignIn) Begin(w http.ResponseWriter, r *http.Request, app App, reason policy.Reason) {
+	now := s.Now()
+	secret := newSecret()
+	hash := sha256.Sum256([]byte(secret))
+	a := attempt{
+		ID: newAttemptID(now), Browser: hash[:], Host: app.Host, Resource: app.Resource, App: app.Name, ClientID: app.ClientID,
+		Target: target(r), Issued: now.Unix(), Choose: cookieValue(r, chooseCookie) != "",
+	}
+	state, err := s.seal(a)
+	if err != nil {
+		s.unavailable(w, r, err)
+		return
+	}
+	s.Log.DebugContext(r.Context(), "sign-in begins", "host", app.Host, "resource", app.Resource, "reason", reason)
+	pages.Headers(w.Header())
+	old := attempts(r, now)
+	for _, suffix := range old[:min(maxExpired, max(0, len(old)+1-maxAttempts))] {
+		clearAttempt(w, suffix)
+	}
+	setCookie(w, noncePrefix+a.ID.String(), "1", now, attemptLifetime)
+	setCookie(w, secretPrefix+a.ID.String(), secret, now, attemptLifetime)
+	w.Header().Set("Location", s.authorizeURL(a, state))
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if r.Method == http.MethodHead {
+		w.Header().Set("Content-Length", "0")
+	}
+	w.WriteHeader(http.StatusFound)
+	if r.Method != http.MethodHead {
+		io.WriteString(w, emptyToken) // the client may be gone; there is nobody to tell
+	}
+}
+
+// authorizeURL returns the address of IAP's redirect, with the parameters and the order that IAP has. The
+// challenge is that of the browser's secret; no code is exchanged for local accounts.
+func (s *SignIn) authorizeURL(a attempt, state string) string {
+	auth := s.External.URL(s.AuthHost)
+	var b strings.Builder
+	b.WriteString(auth + authorizePath)
+	b.WriteString("?client_id=" + url.QueryEscape(a.ClientID))
+	b.WriteString("&response_type=code&scope=openid+email")
+	b.WriteString("&redirect_uri=" + url.QueryEscape(auth+"/v1/oauth/clientIds/"+a.ClientID+":handleRedirect"))
+	b.WriteString("&code_challenge=" + encoding.EncodeToString(a.Browser))
+	b.WriteString("&code_challenge_method=S256&cred_ref=true")
+	b.WriteString("&state=" + state)
+	if a.Choose {
+		b.WriteString("&prompt=" + promptChoose)
+	}
+	return b.String()
+}

@@ -1,0 +1,51 @@
+package signin
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gatehouse-iap/gatehouse/internal/session"
+)
+
+// maxCleared bounds how many attempt cookies one sign-out takes away. A browser has no more; the rest ends within
+// ten minutes.
+const maxCleared = 16
+
+// Clear signs a browser out of one application: it ends the session there, takes our cookies away and goes on to the
+// same address without the parameter. The sign-in that follows asks which account to use. It serves requests
+// with ModeClearLoginCookie.
+//
+// A link on any site can lead here, as with IAP: the worst it does is make somebody sign in again.
+func (s *SignIn) Clear(w http.ResponseWriter, r *http.Request, app App) {
+	name := session.CookieName(app.Resource)
+	present, err := s.Sessions.Authenticate(r.Context(), r.Header["Cookie"], app.Host, name, app.Resource)
+	if err == nil {
+		err = s.end(r, present.ID)
+	}
+	if err != nil && !errors.Is(err, session.ErrNone) && !errors.Is(err, session.ErrInvalid) && !errors.Is(err, session.ErrEnded) {
+		s.unavailable(w, r, err) // with the cookies, so that trying again can end the session
+		return
+	}
+	clearCookie(w, name)
+	clearCookie(w, uidCookie)
+	old := attempts(r, s.Now())
+	for _, suffix := range old[:min(len(old), maxCleared)] {
+		clearAttempt(w, suffix)
+	}
+	setCookie(w, chooseCookie, "1", s.Now(), attemptLifetime)
+	redirect(w, http.StatusFound, s.again(r, app))
+}
+
+// end ends a session and its children, in the store and in memory.
+func (s *SignIn) end(r *http.Request, id session.ID) error {
+	var ended []session.ID
+	err := s.Transactor.SignIn(r.Context(), func(tx Tx) (err error) {
+		ended, err = tx.Sessions().EndSessions(r.Context(), session.Filter{ID: id})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.Sessions.End(append(ended, id)...)
+	return nil
+}

@@ -1,0 +1,134 @@
+package signin
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/pages"
+	"github.com/gatehouse-iap/gatehouse/internal/policy"
+	"github.com/gatehouse-iap/gatehouse/internal/principal"
+	"github.com/gatehouse-iap/gatehouse/internal/resource"
+	"github.com/gatehouse-iap/gatehouse/internal/sealing"
+	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/signin/password"
+)
+
+// App is the application that a request was routed to.
+type App struct {
+	Name     string        // what people call it
+	Resource resource.Name // what sessions there are for
+	Host     string        // canonical, without port; one that leads to Resource
+	ClientID string        // its OAuth client id
+}
+
+// External is how browsers reach us, whatever we listen on.
+type External struct {
+	Scheme string // "http" or "https"
+	Port   int
+}
+
+// URL returns the origin of a host, such as "http://app.localhost:8080".
+func (e External) URL(host string) string { return e.Scheme + "://" + e.authority(host) }
+
+// authority returns the host with its port, where that is not the scheme's own.
+func (e External) authority(host string) string {
+	if e.Port == 0 || e.Scheme == "http" && e.Port == 80 || e.Scheme == "https" && e.Port == 443 {
+		if strings.Contains(host, ":") {
+			return "[" + host + "]"
+		}
+		return host
+	}
+	return net.JoinHostPort(host, strconv.Itoa(e.Port))
+}
+
+// AccountLookup finds local accounts by canonical address.
+type AccountLookup interface {
+	Account(email string) (directory.Account, bool)
+}
+
+// SignIn is the part of the gate that people see: on application hosts Begin, Complete and Clear, on the auth host
+// Handler. Fill in the fields before first use.
+type SignIn struct {
+	External   External
+	AuthHost   string // canonical, without port
+	Transactor Transactor
+	Sessions   *session.Table
+	Sealer     *sealing.Sealer // for attempts and known browsers; never a signing key
+	Pages      *pages.Renderer
+	// Accounts returns the directory as requests see it now.
+	Accounts func() AccountLookup
+	// Serves reports whether a host still leads to a resource.
+	Serves func(host string, name resource.Name) bool
+	// Quick are addresses that sign in by one click and without a password. For development only.
+	Quick     []string
+	Passwords *password.Checker
+	Lifetimes session.Lifetimes
+	Now       func() time.Time
+	Log       *slog.Logger
+	// ClientAddr returns whom a request comes from, past trusted proxies; nil takes the connection's peer.
+	ClientAddr func(*http.Request) netip.Addr
+}
+
+func (s *SignIn) clientAddr(r *http.Request) netip.Addr {
+	if s.ClientAddr != nil {
+		return s.ClientAddr(r)
+	}
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return peer.Addr()
+}
+
+// account returns the account behind an identity, unless it is gone, switched off or another one by now.
+func (s *SignIn) account(identity principal.Identity) (directory.Account, bool) {
+	account, found := s.Accounts().Account(identity.Email)
+	usable := found && mayEnter(account) && identity.Provider == directory.LocalProvider && account.Subject == identity.Subject
+	return account, usable
+}
+
+// mayEnter reports whether an account may sign in here at all: service accounts bring tokens instead.
+func mayEnter(account directory.Account) bool {
+	return account.Kind == principal.User && !account.Disabled
+}
+
+// authorizePath is where an application sends people, named as at Google's own sign-in, so that programs that
+// read IAP's redirect find what they know.
+const authorizePath = "/o/oauth2/v2/auth"
+
+// The error codes of IAP's pages that sign-in uses (facts/iap.md section 3).
+const codeNotCompleted = 9
+
+// refuse answers a step of sign-in that cannot be taken. again is where to start anew; empty where unknown.
+// The page does not say what failed; the log does.
+func (s *SignIn) refuse(w http.ResponseWriter, r *http.Request, again string, cause error) {
+	s.Log.InfoContext(r.Context(), "sign-in step refused", "cause", cause, "host", r.Host, "path", r.URL.Path, "peer", s.clientAddr(r))
+	text := policy.SignInRefused.Describe()
+	s.Pages.Error(w, r, pages.Error{
+		Status: http.StatusBadRequest, Code: codeNotCompleted, Title: text.Title, Text: text.Text,
+		Reason: string(policy.SignInRefused), ActionURL: again, ActionLabel: "Start again",
+	})
+}
+
+// unavailable answers when the store fails. Nothing was changed.
+func (s *SignIn) unavailable(w http.ResponseWriter, r *http.Request, cause error) {
+	s.Log.ErrorContext(r.Context(), "sign-in cannot reach the store", "error", cause, "host", r.Host, "path", r.URL.Path)
+	text := policy.StoreFailed.Describe()
+	w.Header().Set("Retry-After", "5")
+	s.Pages.Error(w, r, pages.Error{
+		Status: http.StatusServiceUnavailable, Title: text.Title, Text: text.Text, Reason: string(policy.StoreFailed),
+	})
+}
+
+// redirect sends a browser on. The address is one that we built.
+func redirect(w http.ResponseWriter, status int, address string) {
+	pages.Headers(w.Header())
+	w.Header().Set("Location", address)
+	w.WriteHeader(status)
+}

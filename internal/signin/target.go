@@ -1,0 +1,115 @@
+package signin
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// maxTarget bounds path and query that a state carries. The whole redirect to the auth host then has less than
+// 4 KiB of headers, which is what common proxies in front of us allow a response by default. Rather than fail
+// there, a longer address loses its query, and if still too long its path: people arrive at the right
+// application and have to find their page again.
+const maxTarget = 1536
+
+// ModeParameter is IAP's query parameter for special requests on any path (facts/iap.md section 3).
+const ModeParameter = "gcp-iap-mode"
+
+// Values of ModeParameter that sign-in answers.
+const (
+	ModeAuthenticating   = "AUTHENTICATING"
+	ModeClearLoginCookie = "CLEAR_LOGIN_COOKIE"
+)
+
+const tokenParameter = "redirect_token_v2"
+
+// target returns path and query of a request, as received, as something that can follow an origin in a
+// Location header without changing that origin. What no honest request has makes it "/".
+//
+// That the result begins with "/" and follows scheme and host is the whole proof that nobody is sent elsewhere:
+// whatever stands after the first slash, the authority has ended there (RFC 3986, 3.2; and for browsers the WHATWG
+// URL standard, whose authority state ends at "/", "\", "?" and "#" alike). The checks below are for the rest:
+// a header that ends early, a parser that drops bytes.
+func target(r *http.Request) string {
+	raw := r.RequestURI
+	if !strings.HasPrefix(raw, "/") { // absolute form, or a request that was never on a wire
+		raw = r.URL.RequestURI()
+	}
+	if !strings.HasPrefix(raw, "/") {
+		return "/"
+	}
+	escaped, ok := escapeNonASCII(raw)
+	if !ok {
+		return "/"
+	}
+	path, query, _ := strings.Cut(escaped, "?")
+	if query = withoutOurs(query); query != "" && len(path)+1+len(query) <= maxTarget {
+		path += "?" + query
+	}
+	if len(path) > maxTarget || !keepsOrigin(path) {
+		return "/"
+	}
+	return path
+}
+
+// escapeNonASCII percent-encodes bytes above ASCII. It refuses control bytes, spaces, backslashes and
+// fragments: programs differ in what they make of those.
+func escapeNonASCII(s string) (string, bool) {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c <= ' ' || c == 0x7f || c == '\\' || c == '#':
+			return "", false
+		case c > 0x7f:
+			b.WriteByte('%')
+			b.WriteByte(hex[c>>4])
+			b.WriteByte(hex[c&15])
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String(), true
+}
+
+// withoutOurs drops our own steps from a query, so that coming back does not take them again. The rest stays byte
+// for byte.
+func withoutOurs(query string) string {
+	var kept []string
+	for pair := range strings.SplitSeq(query, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		switch unescaped(name) {
+		case tokenParameter:
+			continue
+		case ModeParameter:
+			if mode := strings.ToUpper(unescaped(value)); mode == ModeAuthenticating || mode == ModeClearLoginCookie {
+				continue
+			}
+		}
+		kept = append(kept, pair)
+	}
+	return strings.Join(kept, "&")
+}
+
+func unescaped(s string) string {
+	if plain, err := url.QueryUnescape(s); err == nil {
+		return plain
+	}
+	return s
+}
+
+// keepsOrigin asks Go's parser as well.
+func keepsOrigin(target string) bool {
+	u, err := url.Parse("https://origin.example" + target)
+	return err == nil && u.Scheme == "https" && u.Host == "origin.example" && u.User == nil && u.Fragment == ""
+}
+
+// origin returns the address that the person of an attempt wanted.
+func (s *SignIn) origin(host, target string) string { return s.External.URL(host) + target }
+
+// handoffURL returns the address that hands a token to the application host. It keeps the path, by which a
+// host may lead to several services.
+func (s *SignIn) handoffURL(a attempt, token string) string {
+	path, _, _ := strings.Cut(a.Target, "?")
+	return s.origin(a.Host, path) + "?" + ModeParameter + "=" + ModeAuthenticating + "&" + tokenParameter + "=" + token
+}
