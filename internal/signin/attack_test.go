@@ -447,7 +447,7 @@ func TestTooManyPasswordChecksAreToldAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	statuses := make(map[int]int)
-	for i := range 200 {
+	for i := range 80 {
 		b := newBrowser(t, w)
 		b.peer = fmt.Sprintf("10.1.0.%d:1", i)
 		state := b.get(appURL + "/").field("state")
