@@ -76,10 +76,13 @@ func without(keys, others []Key) []Key {
 	return slices.DeleteFunc(slices.Clone(keys), func(k Key) bool { return slices.Contains(others, k) })
 }
 
-// EnsureKeys makes a key for each of the purposes that has none that signs. It writes nothing where nothing is
-// missing.
+// EnsureKeys makes a key for each of the purposes, or all when none is named, that has none that signs. It
+// writes nothing where nothing is missing.
 func (a *Admin) EnsureKeys(ctx context.Context, actor audit.Actor, purposes ...issuer.Purpose) error {
 	now := a.Now()
+	if len(purposes) == 0 {
+		purposes = Purposes()
+	}
 	for _, p := range purposes {
 		err := a.change(ctx, actor, "keys.ensure", string(p), func(tx Tx, entry *audit.Entry) error {
 			before, err := publicKeys(ctx, tx, now)
