@@ -18,6 +18,7 @@ import (
 const (
 	maxBody      = 1 << 20
 	maxGroupBody = 64 << 20 // directory.MaxGroupMembers addresses
+	maxDocuments = 256 << 20
 )
 
 // actorKey is where the socket leaves who its peer is.
@@ -32,6 +33,7 @@ func WithActor(ctx context.Context, actor audit.Actor) context.Context {
 type call struct {
 	*http.Request
 	actor audit.Actor
+	w     http.ResponseWriter // of calls that answer by themselves
 }
 
 // Handler returns the administration API. IAM's methods have Google's own paths; what Google has no method for
@@ -46,12 +48,13 @@ func (a *Admin) Handler() http.Handler {
 				return
 			}
 			r.Body = http.MaxBytesReader(w, r.Body, limit)
-			answer, err := f(call{r, actor})
-			if err != nil {
+			switch answer, err := f(call{r, actor, w}); {
+			case errors.Is(err, errAnswered):
+			case err != nil:
 				writeProblem(w, r, a.Log, err)
-				return
+			default:
+				writeJSON(w, http.StatusOK, answer)
 			}
-			writeJSON(w, http.StatusOK, answer)
 		})
 	}
 	route("POST /v1/{resource...}", maxBody, a.postResource)
@@ -72,6 +75,8 @@ func (a *Admin) Handler() http.Handler {
 	route("GET /gatehouse/v1/groups/{name}", maxBody, a.getGroup)
 	route("POST /gatehouse/v1/groups/{name}", maxGroupBody, a.postGroup)
 	route("DELETE /gatehouse/v1/groups/{name}", maxBody, a.removeGroup)
+	route("GET /gatehouse/v1/documents", maxBody, a.getDocuments)
+	route("POST /gatehouse/v1/documents/{name}", maxDocuments, a.postDocuments)
 	route("GET /gatehouse/v1/keys", maxBody, a.getKeys)
 	route("POST /gatehouse/v1/keys/{name}", maxBody, a.postKey)
 	route("GET /gatehouse/v1/sessions", maxBody, a.getSessions)

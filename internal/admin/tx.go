@@ -20,6 +20,10 @@ type Tx interface {
 	Directory() directory.Store
 	Keys() issuer.Store
 	Sessions() session.Store
+	Owners() OwnerStore
+	// Record writes the entry of one change where the transaction makes several. Do's own entry, written last, is
+	// about the whole.
+	Record(ctx context.Context, entry audit.Entry) error
 }
 
 // Transactor runs administrative transactions and reads.

@@ -119,6 +119,12 @@ func (a adminTx) Policies() iam.Store        { return policyStore(a) }
 func (a adminTx) Directory() directory.Store { return directoryStore(a) }
 func (a adminTx) Keys() issuer.Store         { return keyStore(a) }
 func (a adminTx) Sessions() session.Store    { return sessionStore(a) }
+func (a adminTx) Owners() admin.OwnerStore   { return ownerStore(a) }
+
+func (a adminTx) Record(ctx context.Context, entry audit.Entry) error {
+	_, err := auditStore(a).append(ctx, entry)
+	return err
+}
 
 // signinTx is what sign-in sees of a transaction.
 type signinTx struct{ t *tx }
