@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -136,17 +135,11 @@ func TestTheRealGateOfDevLetsAliceInAndNotBob(t *testing.T) {
 
 func TestATokenOutlivesARestartOfDevOnKeptData(t *testing.T) {
 	t.Parallel()
-	// The issuer of a token carries the port, so both runs need the same one.
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := emulator.Options{Listen: free.Addr().String(), DataDir: filepath.Join(t.TempDir(), "data")}
-	free.Close()
-
+	o := emulator.Options{Listen: "127.0.0.1:0", DataDir: filepath.Join(t.TempDir(), "data")}
 	info, stop := dev(t, o)
 	token := tokenOf(t, info, "alice@example.com")
 	stop()
+	o.Listen = strings.TrimPrefix(info.URLs.Machine, "http://") // the issuer of a token carries the port
 	info, _ = dev(t, o)
 	if status, body := ask(t, info, "app.localhost", "/", token); status != http.StatusOK {
 		t.Errorf("the token of the first run gets %d:\n%s", status, body)

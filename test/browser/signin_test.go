@@ -31,11 +31,11 @@ func TestAliceSignsInWithOneClick(t *testing.T) {
 	gate := harness.Start(t)
 	page := chromium.NewPage(t)
 
-	page.Open(gate.App + "/some/page?q=1&r=%2F")
+	page.Open(gate.App + "/?q=1&r=%2F")
 	page.See("Development accounts")
 	page.Click(harness.Alice)
-	page.See(harness.Alice)
-	if got, want := page.Location(), gate.App+"/some/page?q=1&r=%2F"; got != want {
+	page.See("Hello " + harness.Alice)
+	if got, want := page.Location(), gate.App+"/?q=1&r=%2F"; got != want {
 		t.Errorf("after signing in the browser is at %s, not at %s, where Alice was going", got, want)
 	}
 }
