@@ -83,6 +83,15 @@ func TestAttacksOnTheRedirectToken(t *testing.T) {
 			thief.give(appURL, cookies)
 			return thief.get(token)
 		}},
+		{"the secret behind a planted one of the same name", func(t *testing.T, b *browser, token string) page {
+			r := request(t, http.MethodGet, token, "")
+			for name, value := range cookiesOf(t, b, appURL) {
+				if strings.HasPrefix(name, "__Host-GCP_IAP_XSRF_") {
+					r.Header.Set("Cookie", name+"=planted; "+name+"="+value)
+				}
+			}
+			return newBrowser(t, w).do(r)
+		}},
 		{"only IAP's nonce cookie, without the secret", func(t *testing.T, b *browser, token string) page {
 			cookies := cookiesOf(t, b, appURL)
 			for name := range cookies {
