@@ -18,7 +18,7 @@ type memoryStore struct {
 	records map[ID]Record
 	reads   int
 	touched []Seen
-	kept    Lifetimes // by which TouchSessions was told to clear up
+	kept    Lifetimes     // by which TouchSessions was told to clear up
 	err     error         // every call returns it when set
 	reading chan struct{} // when set, a read says that it has its record,
 	resume  chan struct{} // and waits here before it returns

@@ -197,7 +197,7 @@ func TestGuessingIsThrottledButNotForTheBrowserThatIsKnown(t *testing.T) {
 	for range 6 {
 		p = attacker.post("/signin", map[string]string{"state": state, "email": "alice@example.com", "password": "guess"})
 	}
-	if p.StatusCode != http.StatusTooManyRequests || p.Header.Get("Retry-After") != "1" || !strings.Contains(p.body, "Try again in 1 seconds") {
+	if p.StatusCode != http.StatusTooManyRequests || p.Header.Get("Retry-After") != "1" || !strings.Contains(p.body, "Try again in 1 second.") {
 		t.Errorf("the sixth guess: %s, Retry-After %q: %s", p.Status, p.Header.Get("Retry-After"), p.body)
 	}
 	p = attacker.post("/signin", map[string]string{"state": state, "email": "alice@example.com", "password": "secret of alice@example.com"})
