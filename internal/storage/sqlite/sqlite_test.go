@@ -1,21 +1,31 @@
 package sqlite
 
 import (
-	"context"
+	"path/filepath"
 	"testing"
-	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/storage"
+	"github.com/gatehouse-iap/gatehouse/internal/storage/storagetest"
 )
 
-func TestQuick(t *testing.T) {
-	for range 3 {
-		s := time.Now()
-		db, err := Open(context.Background(), t.TempDir()+"/x")
-		t.Log(time.Since(s), err)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Log(db.Created())
-		s = time.Now()
-		t.Log(db.Close(), time.Since(s))
-	}
+// openTemp opens a new store that is closed when the test ends.
+func openTemp(t *testing.T) *storage.DB {
+	t.Helper()
+	return openDir(t, filepath.Join(t.TempDir(), "data"))
 }
+
+func openDir(t *testing.T, dir string) *storage.DB {
+	t.Helper()
+	db, err := Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+func TestConformance(t *testing.T) { storagetest.Run(t, openTemp) }
