@@ -54,7 +54,7 @@ func (r *RemoteKeySet) fetch(ctx context.Context, previous *published, pastCache
 			next.etag = previous.etag
 		}
 	default:
-		return nil, fmt.Errorf("assertion: the key endpoint answered %s", response.Status)
+		return nil, fmt.Errorf("the key endpoint answered %s", response.Status)
 	}
 	next.keepPointers(previous)
 	fresh := freshness(response.Header)
@@ -75,7 +75,7 @@ func readKeys(body io.Reader) (StaticKeySet, error) {
 		return nil, err
 	}
 	if len(data) > maxKeyBytes {
-		return nil, errors.New("assertion: the key document is too large")
+		return nil, errors.New("the key document is too large")
 	}
 	return ParseKeys(data)
 }

@@ -43,9 +43,17 @@ const maxKeys = 100
 // are left out: what they sign is refused. Two keys with one id are an error, as is a document without any
 // usable key, unless it is a JWK set that is empty in so many words.
 func ParseKeys(data []byte) (StaticKeySet, error) {
+	keys, err := parseKeys(data)
+	if err != nil {
+		return nil, fmt.Errorf("assertion: the key document: %w", err)
+	}
+	return keys, nil
+}
+
+func parseKeys(data []byte) (StaticKeySet, error) {
 	o, err := parseObject(data)
 	if err != nil {
-		return nil, fmt.Errorf("assertion: key document: %w", err)
+		return nil, err
 	}
 	raw, isSet := o["keys"]
 	if isSet && bytes.HasPrefix(raw, []byte("[")) {
@@ -57,14 +65,14 @@ func ParseKeys(data []byte) (StaticKeySet, error) {
 func parseJWKSet(raw json.RawMessage) (StaticKeySet, error) {
 	var list []json.RawMessage
 	if err := json.Unmarshal(raw, &list); err != nil || len(list) > maxKeys {
-		return nil, errors.New("assertion: key document: not a list of at most 100 keys")
+		return nil, errors.New("not a list of at most 100 keys")
 	}
 	seen := make(map[string]bool, len(list))
 	keys := make(StaticKeySet, len(list))
 	for _, item := range list {
 		var o object
 		if json.Unmarshal(item, &o) != nil {
-			return nil, errors.New("assertion: key document: a key is not an object")
+			return nil, errors.New("a key is not an object")
 		}
 		f := &fields{object: o}
 		keyID := f.text("kid")
@@ -72,7 +80,7 @@ func parseJWKSet(raw json.RawMessage) (StaticKeySet, error) {
 			continue
 		}
 		if seen[keyID] {
-			return nil, fmt.Errorf("assertion: key document: two keys have the id %s", quote(keyID))
+			return nil, fmt.Errorf("two keys have the id %s", quote(keyID))
 		}
 		seen[keyID] = true
 		if key := parseJWK(f); key != nil {
@@ -136,13 +144,13 @@ func parseSPKI(der []byte) *ecdsa.PublicKey {
 
 func parsePEMMap(o object) (StaticKeySet, error) {
 	if len(o) == 0 || len(o) > maxKeys {
-		return nil, errors.New("assertion: key document: neither a JWK set nor a map of key ids to PEM")
+		return nil, errors.New("neither a JWK set nor a map of key ids to PEM")
 	}
 	keys := make(StaticKeySet, len(o))
 	for keyID, raw := range o {
 		var text string
 		if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &text) != nil {
-			return nil, errors.New("assertion: key document: neither a JWK set nor a map of key ids to PEM")
+			return nil, errors.New("neither a JWK set nor a map of key ids to PEM")
 		}
 		block, rest := pem.Decode([]byte(text))
 		if keyID == "" || block == nil || block.Type != "PUBLIC KEY" || len(bytes.TrimSpace(rest)) > 0 {
@@ -157,7 +165,7 @@ func parsePEMMap(o object) (StaticKeySet, error) {
 
 func usable(keys StaticKeySet, found int) (StaticKeySet, error) {
 	if len(keys) == 0 && found > 0 {
-		return nil, errors.New("assertion: key document: none of its keys is an ES256 key: is this the address of IAP's keys?")
+		return nil, errors.New("none of its keys is an ES256 key: is this the address of IAP's keys?")
 	}
 	return keys, nil
 }

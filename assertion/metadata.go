@@ -17,6 +17,7 @@ const (
 	// metadataAddress is that of every Google Cloud machine; by address, so that no DNS answer can move it.
 	metadataAddress  = "169.254.169.254"
 	metadataTimeout  = 2 * time.Second // for one answer
+	discoveryTimeout = 5 * time.Second // for all of them, with repetitions
 	metadataAttempts = 3
 	maxMetadataBytes = 1 << 10
 )
@@ -31,7 +32,7 @@ const (
 // behind it. A Cloud Run service behind a load balancer has the audience of its backend service too; set
 // IAP_AUDIENCE there, otherwise everything will be refused.
 //
-// It waits a few seconds at most, and never longer than its context.
+// It waits five seconds at most, and never longer than its context.
 func DiscoverAudience(ctx context.Context) (string, error) {
 	return (&Discovery{}).Audience(ctx)
 }
@@ -52,6 +53,8 @@ func (d *Discovery) Audience(ctx context.Context) (string, error) {
 		}
 		return audience, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, discoveryTimeout)
+	defer cancel()
 	var found Audience
 	var err error
 	switch {

@@ -156,7 +156,7 @@ func (r *RemoteKeySet) Key(ctx context.Context, keyID string) (*ecdsa.PublicKey,
 		return key, nil
 	}
 	if err == nil && (p == nil || !now.Before(p.bound)) {
-		err = errors.New("assertion: the keys are too old to be used")
+		err = errors.New("the keys are too old to be used")
 	}
 	if err != nil {
 		return nil, err
@@ -167,7 +167,10 @@ func (r *RemoteKeySet) Key(ctx context.Context, keyID string) (*ecdsa.PublicKey,
 // Refresh fetches the keys now unless this happened within the last seconds. Call it at start to find out
 // early that they cannot be had; nothing else needs it.
 func (r *RemoteKeySet) Refresh(ctx context.Context) error {
-	return r.refresh(ctx, r.now(), false)
+	if err := r.refresh(ctx, r.now(), false); err != nil {
+		return fmt.Errorf("assertion: keys from %s: %w", quote(r.url.String()), err)
+	}
+	return nil
 }
 
 // refresh joins the fetch that is under way or starts one, and waits for it. When none may start yet it returns
@@ -181,7 +184,7 @@ func (r *RemoteKeySet) refresh(ctx context.Context, now time.Time, pastCaches bo
 	case <-f.done:
 		return f.err
 	case <-ctx.Done():
-		return fmt.Errorf("assertion: waiting for keys: %w", context.Cause(ctx))
+		return fmt.Errorf("waiting for keys: %w", context.Cause(ctx))
 	}
 }
 
@@ -234,5 +237,5 @@ func (r *RemoteKeySet) warn(err error) {
 	if log == nil {
 		log = slog.Default()
 	}
-	log.Warn("cannot fetch the keys of IAP assertions", "url", r.url.Redacted(), "error", err, "failures", r.failures)
+	log.Warn("cannot fetch the keys of IAP assertions", "url", r.url.String(), "error", err, "failures", r.failures)
 }

@@ -97,6 +97,7 @@ func TestEachClientIsRefusedInTheFormItReads(t *testing.T) {
 		"nothing at all":                         {"text/html;q=0", text},
 		"what cannot be read admits nothing":     {"text/html;q=nonsense", text},
 		"a quality out of range admits nothing":  {"text/html;q=-1, application/json;q=NaN", text},
+		"named twice, the better counts":         {"text/html, text/html;q=0", page},
 		"an unreadable entry spoils not another": {";;;, application/json", problem},
 	} {
 		for kind, response := range map[string]*http.Response{
