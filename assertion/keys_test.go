@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -64,6 +65,22 @@ func pemOf(t *testing.T, curve elliptic.Curve) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
 
+// shift writes the same point with its last byte of x at the front of y.
+func shift(t *testing.T, x, y string) map[string]any {
+	t.Helper()
+	encoding := base64.RawURLEncoding
+	point, err := encoding.DecodeString(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := encoding.DecodeString(y)
+	if err != nil {
+		t.Fatal(err)
+	}
+	point = append(point, second...)
+	return map[string]any{"x": encoding.EncodeToString(point[:31]), "y": encoding.EncodeToString(point[31:])}
+}
+
 func TestKeysThatCannotHaveSignedAreLeftOut(t *testing.T) {
 	t.Parallel()
 	iap := newIAP()
@@ -75,18 +92,19 @@ func TestKeysThatCannotHaveSignedAreLeftOut(t *testing.T) {
 	}
 	x, y := set.Keys[0]["x"].(string), set.Keys[0]["y"].(string)
 	for name, change := range map[string]map[string]any{
-		"no kid":             {"kid": ""},
-		"a number as kid":    {"kid": 7},
-		"another type":       {"kty": "RSA"},
-		"another curve":      {"crv": "P-384"},
-		"another algorithm":  {"alg": "RS256"},
-		"for encryption":     {"use": "enc"},
-		"for signing only":   {"key_ops": []string{"sign"}},
-		"a private key":      {"d": x},
-		"off the curve":      {"x": y, "y": x},
-		"a coordinate short": {"x": x[:40]},
-		"no coordinate":      {"y": nil},
-		"padded coordinate":  {"x": x + "="},
+		"no kid":              {"kid": ""},
+		"a number as kid":     {"kid": 7},
+		"another type":        {"kty": "RSA"},
+		"another curve":       {"crv": "P-384"},
+		"another algorithm":   {"alg": "RS256"},
+		"for encryption":      {"use": "enc"},
+		"for signing only":    {"key_ops": []string{"sign"}},
+		"a private key":       {"d": x},
+		"off the curve":       {"x": y, "y": x},
+		"a coordinate short":  {"x": x[:40]},
+		"no coordinate":       {"y": nil},
+		"shifted coordinates": shift(t, x, y),
+		"padded coordinate":   {"x": x + "="},
 	} {
 		broken := map[string]any{}
 		for k, v := range set.Keys[0] {
@@ -129,7 +147,7 @@ func TestDocumentsThatAreNoKeysAreErrors(t *testing.T) {
 	t.Parallel()
 	iap := newIAP()
 	jwk := strings.TrimSuffix(strings.TrimPrefix(document(t, iap, jwkPath), `{"keys":[`), `]}`)
-	many := strings.Repeat(`{},`, 100) + `{}`
+	many := strings.Repeat(`{},`, 100) + jwk
 	for _, data := range []string{
 		``, `null`, `[]`, `{}`, `"keys"`, `<html>sign in to the Wi-Fi</html>`, `{"keys":{}}`, `{"keys":[7]}`, `{"keys":[null]}`, `{"keys":[{}]}`,
 		`{"error":"not found"}`, `{"a":null}`, `{"a":{"b":"c"}}`, `{"keys":[` + many + `]}`,

@@ -66,11 +66,22 @@ func TestTheAudienceIsFoundOut(t *testing.T) {
 func TestMetadataThatIsNotGooglesIsRefused(t *testing.T) {
 	t.Parallel()
 	google := func(w http.ResponseWriter) { w.Header().Set("Metadata-Flavor", "Google") }
+	answer := func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/numeric-project-id") {
+			_, _ = io.WriteString(w, "123")
+			return
+		}
+		_, _ = io.WriteString(w, "dev-project")
+	}
 	for name, handler := range map[string]http.HandlerFunc{
-		"no Metadata-Flavor": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "123") },
+		"no Metadata-Flavor": answer,
 		"a redirect": func(w http.ResponseWriter, r *http.Request) {
 			google(w)
-			http.Redirect(w, r, "/other", http.StatusFound)
+			if strings.HasPrefix(r.URL.Path, "/elsewhere/") {
+				answer(w, r)
+				return
+			}
+			http.Redirect(w, r, "/elsewhere"+r.URL.Path, http.StatusFound)
 		},
 		"nothing": func(w http.ResponseWriter, _ *http.Request) { google(w) },
 		"too much": func(w http.ResponseWriter, _ *http.Request) {

@@ -3,7 +3,6 @@ package assertion
 import (
 	"context"
 	"crypto/ecdsa"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -150,13 +149,8 @@ func (r *RemoteKeySet) Key(ctx context.Context, keyID string) (*ecdsa.PublicKey,
 		return key, nil
 	}
 	err := r.refresh(ctx, now, key == nil)
-	now = r.now()
-	p = r.current.Load()
-	if key = p.key(keyID, now); key != nil {
+	if key = r.current.Load().key(keyID, r.now()); key != nil {
 		return key, nil
-	}
-	if err == nil && (p == nil || !now.Before(p.bound)) {
-		err = errors.New("the keys are too old to be used")
 	}
 	if err != nil {
 		return nil, err

@@ -145,7 +145,7 @@ func TestLastGoodKeysCountForADayWhileTheEndpointIsDown(t *testing.T) {
 		"no keys":         func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") },
 		"an empty object": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") },
 		"a huge document": func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = io.WriteString(w, `{"keys":[]`+strings.Repeat(" ", 1<<20)+"}")
+			_, _ = io.WriteString(w, `{"keys":[]}`+strings.Repeat(" ", 1<<20))
 		},
 		"someone else's": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", "https://evil.invalid/")
@@ -255,18 +255,64 @@ func TestOneFetchIsSharedAndNobodyWaitsBeyondTheirContext(t *testing.T) {
 		t.Errorf("the impatient one got %v", err)
 	}
 	var group sync.WaitGroup
+	patient := watchedContext{context.Background(), make(chan struct{}, 100)}
 	for range 20 {
 		group.Add(1)
 		go func() {
 			defer group.Done()
-			if _, err := r.Key(context.Background(), r.iap.KeyID()); err != nil {
+			if _, err := r.Key(patient, r.iap.KeyID()); err != nil {
 				t.Error(err) // although the request that started the fetch is gone
 			}
 		}()
 	}
+	for range 20 {
+		<-patient.waiting
+	}
 	close(release)
 	group.Wait()
 	if got := r.endpoint.requests.Load(); got != 1 {
+		t.Errorf("%d requests", got)
+	}
+}
+
+// watchedContext tells when somebody begins to wait for it.
+type watchedContext struct {
+	context.Context
+	waiting chan struct{}
+}
+
+func (w watchedContext) Done() <-chan struct{} {
+	w.waiting <- struct{}{}
+	return w.Context.Done()
+}
+
+func TestNobodyWaitsForAnEndpointThatHasJustFailed(t *testing.T) {
+	t.Parallel()
+	r := newRemote(t)
+	r.expect(t, "at first", r.iap.KeyID(), nil, 1)
+	r.endpoint.serve(down)
+	r.clock.Advance(time.Hour)
+	r.expect(t, "it is down", r.iap.KeyID(), nil, 2)
+	release := make(chan struct{})
+	var gaveUp atomic.Bool
+	r.endpoint.serve(func(w http.ResponseWriter, request *http.Request) {
+		select {
+		case <-release:
+		case <-request.Context().Done():
+			gaveUp.Store(true)
+		}
+		down(w, request)
+	})
+	r.clock.Advance(time.Second) // time for the next try
+	if _, err := r.Key(context.Background(), r.iap.KeyID()); err != nil {
+		t.Error(err)
+	}
+	close(release)
+	r.settle()
+	if gaveUp.Load() {
+		t.Error("the request waited until the fetch had timed out")
+	}
+	if got := r.endpoint.requests.Load(); got != 3 {
 		t.Errorf("%d requests", got)
 	}
 }

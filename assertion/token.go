@@ -41,7 +41,7 @@ func split(token string) (*signed, error) {
 	}
 	head, rest, _ := strings.Cut(token, ".")
 	body, signature, found := strings.Cut(rest, ".")
-	if !found || strings.Contains(signature, ".") {
+	if !found {
 		return nil, refuse(ErrMalformed, "not three parts")
 	}
 	header, err := strict.DecodeString(head)

@@ -198,6 +198,11 @@ func TestSpellings(t *testing.T) {
 	verifier := signer.verifier(t)
 	good := signer.sign(goodHeader, payload(alice))
 	parts := strings.Split(good, ".")
+	raw, err := base64.RawURLEncoding.DecodeString(parts[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	padded := append(append(append([]byte(nil), raw[:32]...), 0), raw[32:]...)
 	short := parts[0] + "." + parts[1] + "."
 	for name, c := range map[string]struct {
 		token string
@@ -214,6 +219,7 @@ func TestSpellings(t *testing.T) {
 		"no signature":                       {short, assertion.ErrSignature},
 		"a signature of zeros":               {short + strings.Repeat("A", 86), assertion.ErrSignature},
 		"a signature that is one byte short": {short + base64.RawURLEncoding.EncodeToString(make([]byte, 63)), assertion.ErrSignature},
+		"a signature with a zero before s":   {short + base64.RawURLEncoding.EncodeToString(padded), assertion.ErrSignature},
 		"standard base64":                    {parts[0] + "." + parts[1] + "." + strings.Repeat("+", 86), assertion.ErrMalformed},
 		"bits set behind the end":            {short + strings.Repeat("A", 85) + "B", assertion.ErrMalformed},
 		"a payload that was cut":             {parts[0] + "." + parts[1][4:] + "." + parts[2], assertion.ErrSignature},

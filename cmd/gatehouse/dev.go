@@ -73,6 +73,11 @@ func newDevCommand(parts devParts) *cobra.Command {
 
 // runDev runs the emulator and turns its end into ours.
 func runDev(ctx context.Context, o emulator.Options) error {
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, syscall.SIGHUP) // the terminal is gone: end as cleanly as on Ctrl-C
+		defer stop()
+	}
 	hurry, release := secondSignal()
 	defer release()
 	o.Hurry = hurry

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -52,7 +51,7 @@ func explain(w io.Writer, e admin.Explanation) {
 		fmt.Fprintf(w, "%-10s %s\n", label, printable(fmt.Sprintf(format, args...)))
 	}
 	line("Decision", "%s", e.ID)
-	line("Time", "%s", e.Time.UTC().Format(time.RFC3339Nano))
+	line("Time", "%s", e.Time.UTC().Format("2006-01-02T15:04:05.000Z07:00"))
 	if e.Passed {
 		line("Outcome", "let through")
 	} else {

@@ -102,7 +102,7 @@ func (a *Admin) CreateAccount(ctx context.Context, actor audit.Actor, account di
 		account.Subject = directory.NewSubject()
 	}
 	if account.Created.IsZero() {
-		account.Created = a.Now()
+		account.Created = a.Now().UTC().Truncate(time.Microsecond) // as it is stored
 	}
 	if err := checkText("display name", account.DisplayName); err != nil {
 		return Account{}, err

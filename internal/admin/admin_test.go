@@ -187,7 +187,7 @@ var operations = []struct {
 		_, err := f.DeleteGroup(ctx, peer, "team@example.com")
 		return err
 	}},
-	{"keys.ensure", "id-token", func(ctx context.Context, f *fixture) error { return f.EnsureKeys(ctx, peer) }},
+	{"keys.ensure", "id-token", func(ctx context.Context, f *fixture) error { return f.EnsureKeys(ctx, peer, admin.Purposes()...) }},
 	{"keys.rotate", "assertion", func(ctx context.Context, f *fixture) error {
 		_, err := f.RotateKey(ctx, peer, issuer.Assertion, true)
 		return err

@@ -60,10 +60,29 @@ func publicKeys(ctx context.Context, tx Tx, now time.Time) (keys []Key, err erro
 	return keys, err
 }
 
-// EnsureKeys makes a key for each of the purposes that has none that signs. It writes nothing where nothing is
-// missing.
+// recordKeys fills in those keys that a change has made or changed.
+func recordKeys(entry *audit.Entry, before, after []Key) error {
+	var was, is any
+	if old := without(before, after); len(old) > 0 {
+		was = old
+	}
+	if fresh := without(after, before); len(fresh) > 0 {
+		is = fresh
+	}
+	return recordChange(entry, was, is)
+}
+
+func without(keys, others []Key) []Key {
+	return slices.DeleteFunc(slices.Clone(keys), func(k Key) bool { return slices.Contains(others, k) })
+}
+
+// EnsureKeys makes a key for each of the purposes, or all when none is named, that has none that signs. It
+// writes nothing where nothing is missing.
 func (a *Admin) EnsureKeys(ctx context.Context, actor audit.Actor, purposes ...issuer.Purpose) error {
 	now := a.Now()
+	if len(purposes) == 0 {
+		purposes = Purposes()
+	}
 	for _, p := range purposes {
 		err := a.change(ctx, actor, "keys.ensure", string(p), func(tx Tx, entry *audit.Entry) error {
 			before, err := publicKeys(ctx, tx, now)
@@ -81,7 +100,7 @@ func (a *Admin) EnsureKeys(ctx context.Context, actor audit.Actor, purposes ...i
 			if !created && slices.Equal(before, after) {
 				return errNothingToDo
 			}
-			return recordChange(entry, before, after)
+			return recordKeys(entry, before, after)
 		})
 		if err != nil && !errors.Is(err, errNothingToDo) {
 			return fmt.Errorf("keys for %s: %w", p, err)
@@ -126,7 +145,7 @@ func (a *Admin) changeKeys(ctx context.Context, actor audit.Actor, action, targe
 			return err
 		}
 		done = Rotation{publicKey(rotation.Key, now), rotation.Replaced, rotation.Revoked, rotation.Warnings}
-		return recordChange(entry, before, after)
+		return recordKeys(entry, before, after)
 	})
 	return done, err
 }

@@ -12,7 +12,7 @@ func TestEnsureKeysWritesOnlyWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	ctx := t.Context()
-	if err := f.EnsureKeys(ctx, admin.System("bootstrap")); err != nil {
+	if err := f.EnsureKeys(ctx, admin.System("bootstrap"), admin.Purposes()...); err != nil {
 		t.Fatal(err)
 	}
 	keys, err := f.SigningKeys(ctx)
@@ -25,7 +25,7 @@ func TestEnsureKeysWritesOnlyWhatIsMissing(t *testing.T) {
 		}
 	}
 	before := f.lastEntry(t)
-	if err := f.EnsureKeys(ctx, admin.System("bootstrap")); err != nil {
+	if err := f.EnsureKeys(ctx, admin.System("bootstrap"), admin.Purposes()...); err != nil {
 		t.Fatal(err)
 	}
 	if after := f.lastEntry(t); after.Seq != before.Seq {
@@ -37,7 +37,7 @@ func TestKeysAreRotatedAndRevoked(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	ctx := t.Context()
-	if err := f.EnsureKeys(ctx, admin.System("bootstrap")); err != nil {
+	if err := f.EnsureKeys(ctx, admin.System("bootstrap"), admin.Purposes()...); err != nil {
 		t.Fatal(err)
 	}
 	planned, err := f.RotateKey(ctx, peer, issuer.Assertion, false)

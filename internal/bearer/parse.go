@@ -75,7 +75,7 @@ func namesIssuer(payload string, issuers ...string) bool {
 		return false // without escapes a name stands there as it is: most foreign tokens end here
 	}
 	named := false
-	members(decoded, func(name string, value json.RawMessage) error {
+	_ = members(decoded, func(name string, value json.RawMessage) error {
 		if !strings.EqualFold(name, "iss") {
 			return nil
 		}

@@ -101,16 +101,17 @@ func (b banner) write(w io.Writer) error {
 	labels, texts := 0, 0
 	for _, row := range b.rows {
 		labels = max(labels, len(row.label))
-		if row.note != "" {
-			texts = max(texts, len(row.text))
-		}
 	}
 	var out strings.Builder
 	out.WriteByte('\n')
-	for _, row := range b.rows {
-		if row.label == "" && row.text == "" {
+	for i, row := range b.rows {
+		if row.blank() {
+			texts = 0
 			out.WriteByte('\n')
 			continue
+		}
+		if texts == 0 { // a block begins, whose notes stand in one column
+			texts = widestNoted(b.rows[i:])
 		}
 		label := fmt.Sprintf("  %-*s", labels, row.label)
 		note := ""
@@ -126,6 +127,22 @@ func (b banner) write(w io.Writer) error {
 	out.WriteByte('\n')
 	_, err := io.WriteString(w, out.String())
 	return err
+}
+
+func (r row) blank() bool { return r == row{} }
+
+// widestNoted measures the texts with notes up to the next blank row.
+func widestNoted(rows []row) int {
+	widest := 1
+	for _, row := range rows {
+		if row.blank() {
+			break
+		}
+		if row.note != "" {
+			widest = max(widest, len(row.text))
+		}
+	}
+	return widest
 }
 
 // hostPort returns the address that a URL connects to.

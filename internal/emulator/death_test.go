@@ -1,8 +1,10 @@
 package emulator
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -138,12 +140,19 @@ func TestTheExecCommandDecidesTheEnd(t *testing.T) {
 	t.Run("its exit code is ours, and it knows the way", func(t *testing.T) {
 		t.Parallel()
 		w := newWitness(t)
-		r := w.command(t, "app", Options{Exec: `echo "$GATEHOUSE_ENDPOINT $GATEHOUSE_DATA $IAP_AUDIENCE $GATEHOUSE_APP_URL $GATEHOUSE_CLIENT_ID $GATEHOUSE_KEYS_URL"; exit 7`})
-		info := r.ready()
+		ready := filepath.Join(t.TempDir(), "ready.json")
+		r := w.command(t, "app", Options{ReadyFile: ready, Exec: "cat " + ready + `
+			echo "$GATEHOUSE_ENDPOINT $GATEHOUSE_DATA $IAP_AUDIENCE $GATEHOUSE_APP_URL $GATEHOUSE_CLIENT_ID $GATEHOUSE_KEYS_URL"
+			exit 7`})
 		r.ends(7)
+		var info Info
+		printed := json.NewDecoder(strings.NewReader(r.stdout.String()))
+		if err := printed.Decode(&info); err != nil {
+			t.Fatalf("the ready file is not there while the command runs: %v in %q", err, r.stdout)
+		}
 		want := strings.Join([]string{info.URLs.Machine, info.DataDir, info.Audience, info.URLs.App, info.ClientID, info.URLs.Keys}, " ") + "\n"
-		if got := r.stdout.String(); got != want {
-			t.Errorf("the command sees %q, want %q", got, want)
+		if !strings.HasSuffix(r.stdout.String(), want) {
+			t.Errorf("the command sees %q, want %q", r.stdout, want)
 		}
 		w.meet(t, "app").dies(t)
 	})

@@ -66,7 +66,7 @@ func Run(ctx context.Context, o Options) (exitCode int, err error) {
 		return end.code, end.reason
 	case ctx.Err() != nil && r.Exec != "" && end == nil:
 		return 1, errors.New("interrupted before the --exec command could run")
-	case err != nil && end == nil && ctx.Err() == nil:
+	case end == nil && ctx.Err() == nil:
 		return 1, err
 	case closeErr != nil:
 		return 1, closeErr

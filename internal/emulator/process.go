@@ -163,7 +163,7 @@ func (p *process) signal(s syscall.Signal) { _ = syscall.Kill(-p.group, s) }
 
 // gone waits until the command and its group have ended, and reports whether they have.
 func (p *process) gone(timeout <-chan time.Time, hurry <-chan struct{}) bool {
-	tick := time.NewTicker(5 * time.Millisecond) // nothing tells us when a group is empty
+	tick := time.NewTicker(10 * time.Millisecond) // nothing tells us when a group is empty
 	defer tick.Stop()
 	for {
 		select {

@@ -35,7 +35,7 @@ type run struct {
 	gateDone  chan struct{}
 	gateErr   error // valid after gateDone
 
-	hello   *hello
+	hello   *helloServer
 	child   *process
 	port    int // the child's
 	lines   tail

@@ -114,7 +114,6 @@ func TestAKeptStoreKeepsWhatWasAdministered(t *testing.T) {
 // failing writes so much and no more.
 type failing struct {
 	Administration
-	policies int
 }
 
 func (f *failing) SetIamPolicy(ctx context.Context, actor audit.Actor, name resource.Name, policy iam.Policy) (iam.Policy, error) {

@@ -66,6 +66,9 @@ func (c *check) acceptBearer(token string) bool {
 		return false
 	}
 	v.Identity, v.Credential = verified.Identity, audit.BearerToken
+	if account, found := c.view.Directory.Account(verified.Identity.Email); found && account.Subject == verified.Identity.Subject {
+		v.Identity = account.Identity() // a token does not say whether it is a user's or a service account's
+	}
 	return true
 }
 

@@ -129,7 +129,7 @@ func (p *publication) serve(w http.ResponseWriter, r *http.Request) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Content-Length", document.length)
 	if r.Method == http.MethodGet {
-		w.Write(document.body) // a client that is gone needs no answer
+		_, _ = w.Write(document.body) // a client that is gone needs no answer
 	}
 }
 

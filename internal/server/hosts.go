@@ -61,10 +61,10 @@ func (s *Server) authRoutes(signIn *signin.SignIn, renderer *pages.Renderer) []r
 func (s *Server) Routes() string {
 	var b strings.Builder
 	for _, r := range s.routes {
-		fmt.Fprintf(&b, "%-40s %s\n", "AUTH_HOST "+r.pattern, r.guard)
+		fmt.Fprintf(&b, "%-46s %s\n", "AUTH_HOST "+r.pattern, r.guard)
 	}
-	fmt.Fprintf(&b, "%-40s %s\n", "any other host "+pages.StaticPrefix, "public style sheets; GET and HEAD")
-	fmt.Fprintf(&b, "%-40s %s\n", "any other host /", "enforcement: route, authenticate, decide, assert, record, forward")
+	fmt.Fprintf(&b, "%-46s %s\n", "any other host "+pages.StaticPrefix, "public style sheets; GET and HEAD")
+	fmt.Fprintf(&b, "%-46s %s\n", "any other host /", "enforcement: route, authenticate, decide, assert, record, forward")
 	return b.String()
 }
 

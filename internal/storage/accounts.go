@@ -106,6 +106,6 @@ func (s directoryStore) DeleteAccount(ctx context.Context, email string) error {
 // endSessionsOf ends the sessions of a local account, and not those that another provider vouches for under
 // the same address.
 func (s directoryStore) endSessionsOf(ctx context.Context, email string) error {
-	_, err := sessionStore{s.t}.end(ctx, `email = $1 AND provider = $2`, email, directory.LocalProvider)
+	_, err := sessionStore(s).end(ctx, `email = $1 AND provider = $2`, email, directory.LocalProvider)
 	return err
 }

@@ -63,10 +63,10 @@ func (t *tx) advance(ctx context.Context, by int) (int64, error) {
 // view is what the snapshot's builder sees of a reading.
 type view struct{ t *tx }
 
-func (v view) Catalog() catalog.Reader     { return catalogStore{v.t} }
-func (v view) Policies() iam.Reader        { return policyStore{v.t} }
-func (v view) Directory() directory.Reader { return directoryStore{v.t} }
-func (v view) Keys() issuer.Reader         { return keyStore{v.t} }
+func (v view) Catalog() catalog.Reader     { return catalogStore(v) }
+func (v view) Policies() iam.Reader        { return policyStore(v) }
+func (v view) Directory() directory.Reader { return directoryStore(v) }
+func (v view) Keys() issuer.Reader         { return keyStore(v) }
 
 func (v view) Position(ctx context.Context) (int64, error) {
 	var position int64

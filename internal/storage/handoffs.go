@@ -23,7 +23,7 @@ const (
 
 // PutHandoff stores a redirect token; session.ErrNotFound when its auth-host session has ended meanwhile.
 func (s handoffStore) PutHandoff(ctx context.Context, h signin.Handoff) error {
-	if _, err := (sessionStore{s.t}).Session(ctx, h.Parent); err != nil {
+	if _, err := sessionStore(s).Session(ctx, h.Parent); err != nil {
 		return fmt.Errorf("redirect token without a session: %w", err)
 	}
 	_, err := s.t.exec(ctx, insertHandoff, h.TokenHash[:], h.BrowserHash[:], h.Host, string(h.Resource),

@@ -182,12 +182,23 @@ func (s sessionStore) remove(ctx context.Context, where string, args ...any) ([]
 // TouchSessions moves last-seen times forward only, those of parents with their children's, so that using an
 // application keeps the sign-in alive. It adds no change rows: who ended by time is known without being told.
 func (s sessionStore) TouchSessions(ctx context.Context, seen []session.Seen, now time.Time, lifetimes session.Lifetimes) error {
+	if err := s.touch(ctx, seen, now); err != nil {
+		return err
+	}
+	return s.reap(ctx, now, lifetimes)
+}
+
+func (s sessionStore) touch(ctx context.Context, seen []session.Seen, now time.Time) error {
 	for _, one := range seen {
 		at := min(micros(one.Time), micros(now))
 		if _, err := s.t.exec(ctx, touchSession, at, one.ID[:]); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+func (s sessionStore) reap(ctx context.Context, now time.Time, lifetimes session.Lifetimes) error {
 	_, err := s.remove(ctx, `expires <= $1 OR last_seen <= $2`, micros(now), micros(now.Add(-lifetimes.Idle)))
 	return err
 }

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/session"
@@ -45,7 +46,17 @@ func (db *DB) EndSessions(ctx context.Context, filter session.Filter) (ids []ses
 	return ids, nil
 }
 
-// TouchSessions writes last-seen times; see session.Store.
+// touchBatch is how many sessions one transaction of DB.TouchSessions touches: some tens of milliseconds, which
+// others wait for.
+const touchBatch = 1000
+
+// TouchSessions writes last-seen times; see session.Store. It lets other writers in between batches, and reaps
+// only when all of them are written.
 func (db *DB) TouchSessions(ctx context.Context, seen []session.Seen, now time.Time, lifetimes session.Lifetimes) error {
-	return db.write(ctx, func(t *tx) error { return sessionStore{t}.TouchSessions(ctx, seen, now, lifetimes) })
+	for batch := range slices.Chunk(seen, touchBatch) {
+		if err := db.write(ctx, func(t *tx) error { return sessionStore{t}.touch(ctx, batch, now) }); err != nil {
+			return err
+		}
+	}
+	return db.write(ctx, func(t *tx) error { return sessionStore{t}.reap(ctx, now, lifetimes) })
 }

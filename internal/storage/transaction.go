@@ -114,17 +114,17 @@ func (db *DB) read(ctx context.Context, f func(*tx) error) error {
 // adminTx is what administration sees of a transaction.
 type adminTx struct{ t *tx }
 
-func (a adminTx) Catalog() catalog.Store     { return catalogStore{a.t} }
-func (a adminTx) Policies() iam.Store        { return policyStore{a.t} }
-func (a adminTx) Directory() directory.Store { return directoryStore{a.t} }
-func (a adminTx) Keys() issuer.Store         { return keyStore{a.t} }
-func (a adminTx) Sessions() session.Store    { return sessionStore{a.t} }
+func (a adminTx) Catalog() catalog.Store     { return catalogStore(a) }
+func (a adminTx) Policies() iam.Store        { return policyStore(a) }
+func (a adminTx) Directory() directory.Store { return directoryStore(a) }
+func (a adminTx) Keys() issuer.Store         { return keyStore(a) }
+func (a adminTx) Sessions() session.Store    { return sessionStore(a) }
 
 // signinTx is what sign-in sees of a transaction.
 type signinTx struct{ t *tx }
 
-func (s signinTx) Sessions() session.Store       { return sessionStore{s.t} }
-func (s signinTx) Handoffs() signin.HandoffStore { return handoffStore{s.t} }
+func (s signinTx) Sessions() session.Store       { return sessionStore(s) }
+func (s signinTx) Handoffs() signin.HandoffStore { return handoffStore(s) }
 
 // document reads a JSON column.
 func document(text string, into any) error {

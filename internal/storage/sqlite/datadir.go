@@ -43,16 +43,14 @@ func prepareDir(dir string) error {
 	return nil
 }
 
-// createFile makes the database file before SQLite does, with a mode of ours; SQLite gives the same to its log.
+// createFile makes the database file before SQLite does, with a mode of ours; SQLite gives the same to its log,
+// and brings the directory to disk with its first journal.
 func createFile(path string) error {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
-	return errors.Join(file.Close(), syncDir(filepath.Dir(path)))
+	return file.Close()
 }
 
 // syncDir brings the names in a directory to disk.

@@ -15,6 +15,7 @@ func lifetimeSentences() []sentence {
 		{"touching a session that has ended does not bring it back", touchUnknown},
 		{"sessions that expired or idled too long are removed, with their children, and no others", reaped},
 		{"a session in use keeps its parent alive", inUseKeepsParent},
+		{"however many are touched, none is reaped before its time is written", manyTouched},
 	}
 }
 
@@ -109,5 +110,20 @@ func inUseKeepsParent(t *testing.T, s store) {
 	s.touch(now.Add(session.DefaultLifetimes.Idle))
 	if alive := s.alive(alice, app); alive[0] || alive[1] {
 		t.Errorf("alive after idling: %v", alive)
+	}
+}
+
+func manyTouched(t *testing.T, s store) {
+	alice := record("alice")
+	s.open(alice)
+	now := epoch.Add(session.DefaultLifetimes.Idle)
+	seen := make([]session.Seen, 2500) // several transactions
+	for i := range seen {
+		seen[i] = session.Seen{ID: session.NewID(), Time: now}
+	}
+	seen[len(seen)-1].ID = alice.ID
+	s.touch(now, seen...)
+	if !s.alive(alice)[0] {
+		t.Error("the session was reaped before its time was written")
 	}
 }
