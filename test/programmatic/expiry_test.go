@@ -21,9 +21,9 @@ func TestATokenEndsAfterAnHour(t *testing.T) {
 		return harness.Get(t, harness.Client(nil), gate.URL("wiki.localhost")+"/", "Authorization", "Bearer "+token)
 	}
 	get().Seen(t)
-	gate.Advance(t, 59 * time.Minute)
+	gate.Advance(t, 59*time.Minute)
 	get().Seen(t)
-	gate.Advance(t, 2 * time.Minute)
+	gate.Advance(t, 2*time.Minute)
 	answer := get()
 	if answer.StatusCode != http.StatusUnauthorized || !strings.Contains(answer.Text, "JWT has expired") {
 		t.Errorf("an expired token gets %d %q, not 401 in IAP's words", answer.StatusCode, answer.Text)
