@@ -21,14 +21,26 @@ type Service struct {
 	Hosts []string `json:"hosts"`
 	// PathPrefixes bound the service to parts of its hosts, at segment borders; none means all paths.
 	PathPrefixes []string `json:"pathPrefixes,omitempty"`
-	// Upstream is the http:// URL of the application, scheme, host and port only.
+	// Upstream is the URL of the application, scheme, host and port only: http, https, or h2c for HTTP/2 without TLS.
 	Upstream string `json:"upstream"`
+	// UpstreamTLS refines https; nil verifies against the system's roots.
+	UpstreamTLS *UpstreamTLS `json:"upstreamTls,omitempty"`
 	// UpstreamHost replaces the Host header toward the application; empty keeps the client's.
 	UpstreamHost string `json:"upstreamHost,omitempty"`
 	// IAPDisabled turns the gate off: requests pass, stripped of every identity header. The zero value is on.
 	IAPDisabled bool `json:"iapDisabled,omitempty"`
 	// OAuthClientID is the `aud` of bearer tokens for the service.
 	OAuthClientID string `json:"oauthClientId"`
+}
+
+// UpstreamTLS says how an https upstream is verified and how we prove ourselves to it. Files are PEM.
+type UpstreamTLS struct {
+	CAFile     string `json:"caFile,omitempty"`     // replaces the system's roots
+	ServerName string `json:"serverName,omitempty"` // replaces the URL's host in verification and SNI
+	CertFile   string `json:"certFile,omitempty"`   // client certificate, with KeyFile
+	KeyFile    string `json:"keyFile,omitempty"`
+	// InsecureSkipVerify takes any certificate: whoever can reach the network between can read and change everything.
+	InsecureSkipVerify bool `json:"insecureSkipVerify,omitempty"`
 }
 
 // ErrNotFound reports a service that the catalog does not hold.

@@ -4,16 +4,19 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 
 	"github.com/gatehouse-iap/gatehouse/internal/admin"
+	"github.com/gatehouse-iap/gatehouse/internal/signin"
 )
 
 func cancellationSentences() []sentence {
 	return []sentence{
 		{"a context that ends at any moment leaves all or nothing", allOrNothing},
 		{"a failed statement ends its transaction, also when its error is ignored", failureSticks},
+		{"in sign-in, too, a failed statement ends its transaction", failureSticksInSignIn},
 		{"a context that ended before the commit undoes everything", endedBeforeCommit},
 		{"waiting for one's turn to write ends with the context", waitingEnds},
 	}
@@ -92,6 +95,26 @@ func failureSticks(t *testing.T, s store) {
 	})
 }
 
+func failureSticksInSignIn(t *testing.T, s store) {
+	ctx := t.Context()
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	first, second, third := record("first"), record("second"), record("third")
+	err := s.SignIn(ctx, func(tx signin.Tx) error {
+		must(t, tx.Sessions().OpenSession(ctx, first))
+		if err := tx.Sessions().OpenSession(ended, second); err == nil {
+			t.Error("a statement ran after its context had ended")
+		}
+		if err := tx.Sessions().OpenSession(ctx, third); err == nil {
+			t.Error("the transaction went on")
+		}
+		return nil
+	})
+	if alive := s.alive(first, second, third); !errors.Is(err, context.Canceled) || slices.Contains(alive, true) {
+		t.Errorf("SignIn: %v; alive %v", err, alive)
+	}
+}
+
 func endedBeforeCommit(t *testing.T, s store) {
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := s.Do(ctx, entry("test"), func(tx admin.Tx) error {
@@ -101,6 +124,16 @@ func endedBeforeCommit(t *testing.T, s store) {
 	})
 	if !errors.Is(err, context.Canceled) || s.position() != 0 {
 		t.Errorf("Do: %v; position %d", err, s.position())
+	}
+	opened := record("alice")
+	ctx, cancel = context.WithCancel(t.Context())
+	err = s.SignIn(ctx, func(tx signin.Tx) error {
+		must(t, tx.Sessions().OpenSession(ctx, opened))
+		cancel()
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) || s.alive(opened)[0] {
+		t.Errorf("SignIn: %v; alive %v", err, s.alive(opened))
 	}
 }
 
