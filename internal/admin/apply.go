@@ -54,8 +54,9 @@ type Plan struct {
 	Adopted int      `json:"adopted,omitempty"`
 	Notes   []string `json:"notes,omitempty"`
 
-	put     []Owner
-	release []ownerKey
+	put       []Owner
+	release   []ownerKey
+	providers bool // some identity provider changes
 }
 
 // empty reports whether there is nothing to write.
@@ -165,6 +166,11 @@ func write(ctx context.Context, tx Tx, plan *Plan, by audit.Entry, progress func
 		}
 		if progress != nil {
 			progress(i+1, len(plan.Changes))
+		}
+	}
+	if plan.providers {
+		if err := settleProviders(ctx, tx); err != nil {
+			return err
 		}
 	}
 	for _, owner := range plan.put {

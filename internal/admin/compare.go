@@ -2,6 +2,7 @@ package admin
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
@@ -13,6 +14,9 @@ func (r *resolver) compare(others []catalog.Service) {
 	r.compareNames()
 	r.compareServices(others)
 	r.compareDomains()
+	if !r.server { // the planner does, together with those that are stored
+		r.compareProviders(r.providers())
+	}
 }
 
 // compareNames refuses two documents about the same thing.
@@ -140,10 +144,32 @@ func (r *resolver) compareDomains() {
 	}
 }
 
-// validateProvider checks one provider.
-func validateProvider(p identityprovider.Provider) error {
-	if p.Kind == "" {
-		return fmt.Errorf("%w %q: kind is missing", identityprovider.ErrInvalid, p.Name)
+// providers are those that documents declare without a fault, and the documents of each.
+func (r *resolver) providers() (providers []identityprovider.Provider, documents map[string]int) {
+	documents = map[string]int{}
+	for i, d := range r.documents {
+		if d.Provider != nil && !r.broken[i] {
+			providers = append(providers, *d.Provider)
+			documents[d.Provider.Name] = i
+		}
 	}
-	return nil
+	return providers, documents
+}
+
+// compareProviders has the room of the providers say what does not fit together. It names the providers in its
+// texts; the fault is put to the first document that is named.
+func (r *resolver) compareProviders(providers []identityprovider.Provider, documents map[string]int) {
+	err := identityprovider.ValidateAll(providers)
+	if err == nil {
+		return
+	}
+	for _, part := range parts(err) {
+		at, text := -1, plain(part, identityprovider.ErrInvalid)
+		for name, i := range documents {
+			if strings.Contains(text, strconv.Quote(name)) && (at < 0 || i > at) {
+				at = i
+			}
+		}
+		r.faults.add(at, "spec", identityprovider.ErrInvalid, "%s", text)
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
@@ -50,15 +49,9 @@ func exportServices(ctx context.Context, tx Tx, add func(Document)) error {
 }
 
 func exportProviders(ctx context.Context, tx Tx, add func(Document)) error {
-	with, ok := tx.(providerTx)
-	if !ok {
-		return nil
-	}
-	providers, err := with.Providers().Providers(ctx)
+	providers, err := tx.Providers().Providers(ctx)
 	for _, p := range providers {
-		if p.Kind != identityprovider.Local || p.Disabled || len(p.Domains) > 0 {
-			add(Document{Kind: KindIdentityProvider, Name: p.Name, Provider: &p})
-		}
+		add(Document{Kind: KindIdentityProvider, Name: p.Name, Provider: &p})
 	}
 	return err
 }

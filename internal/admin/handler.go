@@ -36,55 +36,76 @@ type call struct {
 	w     http.ResponseWriter // of calls that answer by themselves
 }
 
+// route is one line of the table of routes. Every route has the same guard: a peer that may administer.
+type route struct {
+	pattern string
+	maxBody int64
+	answer  func(call) (any, error)
+}
+
+func (a *Admin) routes() []route {
+	const own = "/gatehouse/v1"
+	users, programs := accountAPI{a, principal.User}, accountAPI{a, principal.ServiceAccount}
+	return []route{
+		{"POST /v1/{resource...}", maxBody, a.postResource},
+		{"GET " + own + "/project", maxBody, a.getProject},
+		{"GET " + own + "/services", maxBody, a.getServices},
+		{"POST " + own + "/iap/{resource...}", maxBody, a.postIAP},
+		{"GET " + own + "/users", maxBody, users.list},
+		{"POST " + own + "/users", maxBody, users.create},
+		{"GET " + own + "/users/{name}", maxBody, users.get},
+		{"POST " + own + "/users/{name}", maxBody, users.post},
+		{"DELETE " + own + "/users/{name}", maxBody, users.remove},
+		{"GET " + own + "/serviceAccounts", maxBody, programs.list},
+		{"POST " + own + "/serviceAccounts", maxBody, programs.create},
+		{"GET " + own + "/serviceAccounts/{name}", maxBody, programs.get},
+		{"POST " + own + "/serviceAccounts/{name}", maxBody, programs.post},
+		{"DELETE " + own + "/serviceAccounts/{name}", maxBody, programs.remove},
+		{"GET " + own + "/groups", maxBody, a.getGroups},
+		{"POST " + own + "/groups", maxGroupBody, a.postGroups},
+		{"GET " + own + "/groups/{name}", maxBody, a.getGroup},
+		{"POST " + own + "/groups/{name}", maxGroupBody, a.postGroup},
+		{"DELETE " + own + "/groups/{name}", maxBody, a.removeGroup},
+		{"GET " + own + "/identityProviders", maxBody, a.getProviders},
+		{"PUT " + own + "/identityProviders/{name}", maxBody, a.putProvider},
+		{"DELETE " + own + "/identityProviders/{name}", maxBody, a.removeProvider},
+		{"GET " + own + "/documents", maxBody, a.getDocuments},
+		{"POST " + own + "/documents/{name}", maxDocuments, a.postDocuments},
+		{"GET " + own + "/keys", maxBody, a.getKeys},
+		{"POST " + own + "/keys/{name}", maxBody, a.postKey},
+		{"GET " + own + "/sessions", maxBody, a.getSessions},
+		{"POST " + own + "/sessions/{name}", maxBody, a.postSessions},
+		{"GET " + own + "/decisions/{name}", maxBody, a.getDecision},
+		{"GET " + own + "/entries", maxBody, a.getEntries},
+		{"/", maxBody, func(c call) (any, error) { return nil, c.noRoute() }},
+	}
+}
+
 // Handler returns the administration API. IAM's methods have Google's own paths; what Google has no method for
 // is under /gatehouse/v1/. A call must carry who makes it (WithActor).
 func (a *Admin) Handler() http.Handler {
 	mux := http.NewServeMux()
-	route := func(pattern string, limit int64, f func(call) (any, error)) {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			actor, known := r.Context().Value(actorKey{}).(audit.Actor)
-			if !known {
-				writeProblem(w, r, a.Log, errForbidden)
-				return
-			}
-			r.Body = http.MaxBytesReader(w, r.Body, limit)
-			switch answer, err := f(call{r, actor, w}); {
-			case errors.Is(err, errAnswered):
-			case err != nil:
-				writeProblem(w, r, a.Log, err)
-			default:
-				writeJSON(w, http.StatusOK, answer)
-			}
-		})
+	for _, r := range a.routes() {
+		mux.HandleFunc(r.pattern, func(w http.ResponseWriter, request *http.Request) { a.serve(w, request, r) })
 	}
-	route("POST /v1/{resource...}", maxBody, a.postResource)
-	route("GET /gatehouse/v1/project", maxBody, a.getProject)
-	route("GET /gatehouse/v1/services", maxBody, a.getServices)
-	route("POST /gatehouse/v1/iap/{resource...}", maxBody, a.postIAP)
-	for _, kind := range []principal.Kind{principal.User, principal.ServiceAccount} {
-		accounts := accountAPI{a, kind}
-		path := "/gatehouse/v1/" + collection(kind)
-		route("GET "+path, maxBody, accounts.list)
-		route("POST "+path, maxBody, accounts.create)
-		route("GET "+path+"/{name}", maxBody, accounts.get)
-		route("POST "+path+"/{name}", maxBody, accounts.post)
-		route("DELETE "+path+"/{name}", maxBody, accounts.remove)
-	}
-	route("GET /gatehouse/v1/groups", maxBody, a.getGroups)
-	route("POST /gatehouse/v1/groups", maxGroupBody, a.postGroups)
-	route("GET /gatehouse/v1/groups/{name}", maxBody, a.getGroup)
-	route("POST /gatehouse/v1/groups/{name}", maxGroupBody, a.postGroup)
-	route("DELETE /gatehouse/v1/groups/{name}", maxBody, a.removeGroup)
-	route("GET /gatehouse/v1/documents", maxBody, a.getDocuments)
-	route("POST /gatehouse/v1/documents/{name}", maxDocuments, a.postDocuments)
-	route("GET /gatehouse/v1/keys", maxBody, a.getKeys)
-	route("POST /gatehouse/v1/keys/{name}", maxBody, a.postKey)
-	route("GET /gatehouse/v1/sessions", maxBody, a.getSessions)
-	route("POST /gatehouse/v1/sessions/{name}", maxBody, a.postSessions)
-	route("GET /gatehouse/v1/decisions/{name}", maxBody, a.getDecision)
-	route("GET /gatehouse/v1/entries", maxBody, a.getEntries)
-	route("/", maxBody, func(c call) (any, error) { return nil, c.noRoute() })
 	return mux
+}
+
+// serve is the guard of every route, and its one way out.
+func (a *Admin) serve(w http.ResponseWriter, r *http.Request, to route) {
+	actor, known := r.Context().Value(actorKey{}).(audit.Actor)
+	if !known {
+		writeProblem(w, r, a.Log, errForbidden)
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, to.maxBody)
+	switch answer, err := to.answer(call{r, actor, w}); {
+	case errors.Is(err, errAnswered):
+	case err != nil:
+		writeProblem(w, r, a.Log, err)
+	default:
+		writeJSON(w, http.StatusOK, answer)
+	}
 }
 
 func (c call) noRoute() error {

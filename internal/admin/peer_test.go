@@ -2,9 +2,12 @@ package admin
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"strings"
 	"testing"
 )
 
@@ -34,5 +37,32 @@ func TestAConnectionThatIsNotTheSocketNamesNobody(t *testing.T) {
 	a.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/gatehouse/v1/project", nil).WithContext(ctx))
 	if w.Code != http.StatusForbidden {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestTheRoutesAreThoseOfTheGoldenFile makes a new route a line that somebody reads. Each is asked by nobody, and
+// must refuse: that is the guard which the file names.
+func TestTheRoutesAreThoseOfTheGoldenFile(t *testing.T) {
+	t.Parallel()
+	a := &Admin{}
+	var lines strings.Builder
+	for _, r := range a.routes() {
+		method, path, found := strings.Cut(r.pattern, " ")
+		if !found {
+			method, path = http.MethodGet, "/anything"
+		}
+		w := httptest.NewRecorder()
+		a.Handler().ServeHTTP(w, httptest.NewRequest(method, strings.NewReplacer("{", "", "...}", "", "}", "").Replace(path), nil))
+		if w.Code != http.StatusForbidden {
+			t.Errorf("%s: nobody was answered %d", r.pattern, w.Code)
+		}
+		fmt.Fprintf(&lines, "%-46s peer is the owner or root\n", r.pattern)
+	}
+	golden, err := os.ReadFile("testdata/routes.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines.String() != string(golden) {
+		t.Errorf("the routes are not those of testdata/routes.txt, but:\n%s", lines.String())
 	}
 }

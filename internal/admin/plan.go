@@ -34,10 +34,11 @@ type planning struct {
 	plan     *Plan
 	services map[resource.Name]catalog.Service
 	policies map[resource.Name]iam.Policy
-	stored   map[string]identityprovider.Provider
-	owners   map[ownerKey]Owner
-	declared map[ownerKey]bool
-	removed  map[ownerKey]bool
+	// providers shadows those of resolver, which are the declared ones.
+	providers map[string]identityprovider.Provider
+	owners    map[ownerKey]Owner
+	declared  map[ownerKey]bool
+	removed   map[ownerKey]bool
 }
 
 // plan compares the documents with what is stored. Its error is Faults, or that of the store.
@@ -64,6 +65,7 @@ func (p planner) plan(ctx context.Context, tx Tx) (*Plan, error) {
 		return g.declared[key] || g.removed[key]
 	})
 	g.compare(others)
+	g.checkProviders()
 	g.checkReferences(others)
 	for _, kind := range Kinds() {
 		for i, d := range g.resolver.documents {
@@ -90,8 +92,13 @@ func (g *planning) read(ctx context.Context) ([]catalog.Service, error) {
 	if g.policies, err = g.tx.Policies().Policies(ctx); err != nil {
 		return nil, err
 	}
-	if g.stored, err = storedProviders(ctx, g.tx); err != nil {
+	providers, err := g.tx.Providers().Providers(ctx)
+	if err != nil {
 		return nil, err
+	}
+	g.providers = make(map[string]identityprovider.Provider, len(providers))
+	for _, p := range providers {
+		g.providers[p.Name] = p
 	}
 	owners, err := g.tx.Owners().Owners(ctx)
 	g.owners = make(map[ownerKey]Owner, len(owners))
@@ -125,7 +132,7 @@ func (g *planning) document(ctx context.Context, i int, d Document) error {
 	case d.Policy != nil:
 		change = g.policyChange(i, *d.Policy)
 	case d.Provider != nil:
-		change, err = g.providerChange(*d.Provider)
+		change = g.providerChange(*d.Provider)
 	case d.User != nil:
 		change, err = g.userChange(ctx, i, d)
 	case d.Group != nil:

@@ -3,55 +3,57 @@ package admin
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
+	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
 
-// providerTx is the part of a transaction that keeps identity providers.
-type providerTx interface {
-	Providers() identityprovider.Store
+// checkProviders checks that the providers of documents fit together and to those that stay.
+func (g *planning) checkProviders() {
+	providers, documents := g.resolver.providers()
+	if len(documents) == 0 {
+		return
+	}
+	for _, p := range g.providers {
+		key := ownerKey{KindIdentityProvider, p.Name}
+		if !g.declared[key] && !g.removed[key] {
+			providers = append(providers, p)
+		}
+	}
+	g.compareProviders(providers, documents)
 }
 
-func storedProviders(ctx context.Context, tx Tx) (map[string]identityprovider.Provider, error) {
-	stored := map[string]identityprovider.Provider{}
-	with, ok := tx.(providerTx)
-	if !ok {
-		return stored, nil
-	}
-	providers, err := with.Providers().Providers(ctx)
-	for _, p := range providers {
-		stored[p.Name] = p
-	}
-	return stored, err
-}
-
-func (g *planning) providerChange(wanted identityprovider.Provider) (*Change, error) {
-	if _, ok := g.tx.(providerTx); !ok {
-		return nil, fmt.Errorf("%w: this server keeps no identity providers yet", ErrPrecondition)
-	}
+func (g *planning) providerChange(wanted identityprovider.Provider) *Change {
 	change := &Change{Action: Created, After: &Document{Provider: &wanted}}
-	if stored, found := g.stored[wanted.Name]; found {
+	stored, found := g.providers[wanted.Name]
+	if found {
 		if sameJSON(stored, wanted) {
-			return nil, nil
+			return nil
 		}
 		change.Action, change.Before = Updated, &Document{Provider: &stored}
 	}
+	g.plan.providers = true
 	change.write = func(ctx context.Context, tx Tx) (audit.Entry, error) {
 		entry := audit.Entry{Action: "identityProviders.put", Target: wanted.Name}
-		return entry, errors.Join(recordDocuments(&entry, change.Before, change.After), tx.(providerTx).Providers().PutProvider(ctx, wanted))
+		if found && stored.Issuer() != wanted.Issuer() { // whom it vouched for are others' people now
+			if _, err := tx.Sessions().EndSessions(ctx, session.Filter{Provider: wanted.Name}); err != nil {
+				return entry, err
+			}
+		}
+		return entry, errors.Join(recordDocuments(&entry, change.Before, change.After), tx.Providers().PutProvider(ctx, wanted))
 	}
-	return change, nil
+	return change
 }
 
 func (g *planning) providerRemoval(name string) *Change {
-	stored, found := g.stored[name]
+	stored, found := g.providers[name]
 	if !found {
 		return nil
 	}
+	g.plan.providers = true
 	return &Change{Before: &Document{Provider: &stored}, write: func(ctx context.Context, tx Tx) (audit.Entry, error) {
 		entry := audit.Entry{Action: "identityProviders.delete", Target: name}
-		return entry, errors.Join(recordChange(&entry, stored, nil), tx.(providerTx).Providers().DeleteProvider(ctx, name))
+		return entry, errors.Join(recordChange(&entry, stored, nil), tx.Providers().DeleteProvider(ctx, name))
 	}}
 }

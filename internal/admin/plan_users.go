@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -29,7 +27,8 @@ func (a *Admin) readHashes(documents []Document) (map[identityprovider.Secret]st
 		if (from.File == "") == (from.Env == "") {
 			continue // the resolver says so
 		}
-		hash, err := readHash(from)
+		value, err := from.Read()
+		hash := strings.TrimSpace(string(value))
 		if err == nil && a.CheckHash != nil {
 			err = a.CheckHash(hash)
 		}
@@ -40,39 +39,6 @@ func (a *Admin) readHashes(documents []Document) (map[identityprovider.Secret]st
 		hashes[from] = hash
 	}
 	return hashes, faults.list.orNil()
-}
-
-const maxHash = 4 << 10
-
-func readHash(from identityprovider.Secret) (string, error) {
-	if from.Env != "" {
-		hash := strings.TrimSpace(os.Getenv(from.Env))
-		if hash == "" {
-			return "", fmt.Errorf("the server's environment variable %s is not set, or is empty", from.Env)
-		}
-		return hash, nil
-	}
-	info, err := os.Stat(from.File)
-	if err != nil {
-		return "", err
-	}
-	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%s is not a regular file", from.File)
-	}
-	file, err := os.Open(from.File)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	b, err := io.ReadAll(io.LimitReader(file, maxHash+1))
-	if err != nil {
-		return "", err
-	}
-	hash := strings.TrimSpace(string(b))
-	if hash == "" || len(b) > maxHash {
-		return "", fmt.Errorf("%s does not hold one password hash", from.File)
-	}
-	return hash, nil
 }
 
 func (g *planning) userChange(ctx context.Context, i int, d Document) (*Change, error) {

@@ -251,7 +251,7 @@ func (r *resolver) resolveProvider(i int, d *Document) {
 	p := *d.Provider
 	p.Name = d.Name
 	d.Provider = &p
-	if err := validateProvider(p); err != nil {
+	if err := p.Validate(); err != nil {
 		for _, err := range parts(err) {
 			text := plain(err, identityprovider.ErrInvalid)
 			r.fault(i, "spec."+firstWord(text), nil, "%s", text)
