@@ -54,6 +54,12 @@ func (r *resolver) resolve() {
 	for i, d := range r.documents {
 		if !d.wellFormed() {
 			r.fault(i, "", nil, "kind %q does not fit what the document holds", d.Kind)
+			continue
+		}
+		if err := checkText("name", d.Name); err != nil {
+			r.fault(i, "metadata.name", nil, "%s", plain(err, ErrInvalid))
+		} else if d.Name == "" {
+			r.fault(i, "metadata.name", nil, "the name is empty")
 		}
 	}
 	r.agreeOnProject()
