@@ -174,16 +174,21 @@ func (s *SignIn) handOff(w http.ResponseWriter, r *http.Request, a attempt, pres
 	}
 }
 
-// sendOn goes to the application. A browser that has sent a form gets a page that leads there, not a redirect:
-// Chromium would hold all that follows, the application's own redirects too, against the form's page's
-// form-action. Other programs get the redirect that they can follow.
+// sendOn goes to the application.
 func (s *SignIn) sendOn(w http.ResponseWriter, r *http.Request, a attempt, handed token) {
 	address := s.handoffURL(a, handed.String())
+	goOn(w, r, address, func() { s.Pages.Continue(w, r, pages.Continue{App: a.App, URL: address}) })
+}
+
+// goOn goes to another host. A browser that has sent a form gets a page that leads there, not a redirect: Chromium
+// would hold all that follows, the application's own redirects too, against the form's page's form-action. Other
+// programs get the redirect that they can follow.
+func goOn(w http.ResponseWriter, r *http.Request, address string, page func()) {
 	switch {
 	case r.Method != http.MethodPost:
 		redirect(w, http.StatusFound, address)
 	case r.Header.Get("Sec-Fetch-Mode") == "navigate":
-		s.Pages.Continue(w, r, pages.Continue{App: a.App, URL: address})
+		page()
 	default:
 		redirect(w, http.StatusSeeOther, address)
 	}

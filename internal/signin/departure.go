@@ -80,11 +80,7 @@ func (s *SignIn) leave(w http.ResponseWriter, r *http.Request, a attempt, p iden
 	c.SameSite, c.MaxAge, c.Expires = http.SameSiteNoneMode, int(attemptLifetime/time.Second), now.Add(attemptLifetime)
 	http.SetCookie(w, c)
 	s.Log.DebugContext(r.Context(), "leaves for the identity provider", "provider", p.Name, "host", a.Host)
-	if r.Method == http.MethodPost { // see sendOn
-		s.Pages.Depart(w, r, pages.Depart{Provider: title(p), URL: address})
-		return
-	}
-	redirect(w, http.StatusFound, address)
+	goOn(w, r, address, func() { s.Pages.Depart(w, r, pages.Depart{Provider: title(p), URL: address}) })
 }
 
 func clearLeft(w http.ResponseWriter, suffix string) {
