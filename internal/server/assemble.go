@@ -59,9 +59,10 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 		Serves:    func(host string, name resource.Name) bool { return s.holder.Current().Serves(host, name) },
 		Quick:     o.QuickAccounts,
 		Passwords: passwords, Now: o.Now, Log: o.Log, Lifetimes: session.DefaultLifetimes,
+		ClientAddr: clientAddr(o.TrustedProxies),
 	}
 	s.handler = &hosts{
-		auth: authHost, authHandler: s.authMux(signIn, renderer),
+		auth: authHost, authHandler: s.authMux(signIn, renderer), proxies: o.TrustedProxies,
 		apps: &reverseproxy.Handler{
 			Point: s.point(state.replica), SignIn: appSignIn{signIn}, Pages: renderer, Log: o.Log, Scheme: o.External.Scheme,
 		},
