@@ -162,6 +162,11 @@ func cleanTrailer(pr *httputil.ProxyRequest) {
 	if len(pr.In.Trailer) == 0 {
 		return
 	}
+	if pr.Out.Body == nil {
+		// HTTP/2 lets a request announce trailers and end with its header: there is nothing that they could follow.
+		pr.Out.Trailer = nil
+		return
+	}
 	announced := http.Header{}
 	for name := range pr.In.Trailer {
 		if !reserved(name, appEnginePrefixes) {
