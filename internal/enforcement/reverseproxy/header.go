@@ -40,6 +40,7 @@ func cleanHeader(h http.Header, identity Identity) {
 	if identity.StripAuthorization {
 		delete(h, "Authorization")
 	}
+	cleanUpgrade(h)
 	if cookies, found := h["Cookie"]; found {
 		if kept := cleanCookies(cookies); len(kept) == 0 {
 			delete(h, "Cookie")
@@ -51,6 +52,18 @@ func cleanHeader(h http.Header, identity Identity) {
 		setPrepared(h, headerAssertion, p.Assertion)
 		setPrepared(h, headerEmail, p.Email)
 		setPrepared(h, headerUserID, p.UserID)
+	}
+}
+
+// cleanUpgrade keeps a connection to the application from becoming one on which the client speaks HTTP with it
+// past the gate, as "Upgrade: h2c" would have it: requests that nobody decided on, with identity headers of the
+// client's own. WebSocket is the one protocol that IAP upgrades to, and no HTTP. Without these headers the
+// application answers the request as if no upgrade had been asked for (RFC 9110, section 7.8).
+func cleanUpgrade(h http.Header) {
+	delete(h, "Http2-Settings")
+	if values := h["Upgrade"]; len(values) != 1 || !strings.EqualFold(values[0], "websocket") {
+		delete(h, "Upgrade")
+		delete(h, "Connection") // by now it can only say upgrade
 	}
 }
 
