@@ -60,7 +60,7 @@ type Forwarder struct {
 // Forward sends a cleaned copy of r to the application at target and copies the answer.
 func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, target *url.URL, identity Identity) {
 	proxy := httputil.ReverseProxy{
-		Transport:  up.Transport,
+		Transport:  hints{up.Transport},
 		BufferPool: buffers{},
 		ErrorLog:   discard,
 		Rewrite: func(pr *httputil.ProxyRequest) {

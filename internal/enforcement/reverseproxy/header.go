@@ -209,29 +209,3 @@ func (b *trailerBody) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-// cleanResponse keeps the application from speaking as the gate: our cookies and X-Goog-IAP-* headers are ours.
-func cleanResponse(response *http.Response) error {
-	for name := range response.Header {
-		if foldedHasPrefix(name, "x_goog_iap_") {
-			delete(response.Header, name)
-		}
-	}
-	cookies, found := response.Header["Set-Cookie"]
-	if !found {
-		return nil
-	}
-	kept := cookies[:0:0]
-	for _, cookie := range cookies {
-		name, _, _ := strings.Cut(cookie, "=")
-		if !isOurCookie(strings.TrimSpace(name)) {
-			kept = append(kept, cookie)
-		}
-	}
-	if len(kept) == 0 {
-		delete(response.Header, "Set-Cookie")
-	} else {
-		response.Header["Set-Cookie"] = kept
-	}
-	return nil
-}
