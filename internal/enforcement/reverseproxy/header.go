@@ -16,14 +16,19 @@ const (
 	headerUserID    = "X-Goog-Authenticated-User-Id"
 )
 
-// reservedPrefixes are the beginnings, folded, of headers that only the gate may set: identity, and what says
-// where a request came from and went to. A value from a client would be believed.
+// reservedPrefixes are the beginnings, folded, of headers that only the gate may set: identity, the client's
+// certificate (RFC 9440), and what says where a request came from and went to. A value from a client would be
+// believed.
 var reservedPrefixes = []string{
-	"x_goog_", "x_forwarded", "forwarded", "x_original_", "x_rewrite_url", "x_real_ip",
+	"x_goog_", "client_cert", "x_forwarded", "forwarded", "x_original_", "x_rewrite_url", "x_real_ip",
 }
 
 // appEnginePrefixes are those that App Engine apps believe besides.
 var appEnginePrefixes = append(slices.Clip(reservedPrefixes), "x_appengine_", "x_google_")
+
+// trailerPrefixes are those that no trailer may have: all of these, and the fields that authenticate, which have no
+// place behind a body (RFC 9110, section 6.5.1) and which some servers would add to the header.
+var trailerPrefixes = append(slices.Clip(appEnginePrefixes), "cookie", "authorization", "proxy_authorization")
 
 // cleanHeader removes everything that could pass for a word of ours and sets ours. It runs on the outgoing copy,
 // after hop-by-hop headers are gone: Connection cannot take out what is set here.
@@ -182,7 +187,7 @@ func cleanTrailer(pr *httputil.ProxyRequest) {
 	}
 	announced := http.Header{}
 	for name := range pr.In.Trailer {
-		if !reserved(name, appEnginePrefixes) {
+		if !reserved(name, trailerPrefixes) {
 			announced[name] = nil
 		}
 	}
