@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
@@ -81,6 +82,8 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 			f.Failed(w, r, failureStatus(err))
 		},
 	}
+	// The listener bounds the time of a body. An upload or a stream of somebody who was let through may take any.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // where there is no deadline, none is to be removed
 	proxy.ServeHTTP(w, r)
 }
 
