@@ -35,7 +35,7 @@ func (c *check) route() bool {
 		return false
 	}
 	host, err := catalog.CanonicalHost(c.request.Host)
-	if err != nil {
+	if err != nil || c.givenTwice() {
 		v.refuse(http.StatusBadRequest, policy.HostInvalid)
 		return false
 	}
@@ -57,6 +57,18 @@ func (c *check) route() bool {
 		v.refuse(http.StatusBadRequest, policy.TargetAmbiguous)
 	default:
 		v.refuse(http.StatusBadRequest, policy.TargetInvalid)
+	}
+	return false
+}
+
+// givenTwice reports whether a Host header says something else than what is taken for the host. HTTP/2 can have
+// one beside :authority (RFC 9113, section 8.3.1: then the request is malformed); in HTTP/1 net/http takes it out
+// of the header.
+func (c *check) givenTwice() bool {
+	for _, value := range c.request.Header["Host"] {
+		if value != c.request.Host {
+			return true
+		}
 	}
 	return false
 }

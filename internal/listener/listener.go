@@ -17,7 +17,11 @@ import (
 const (
 	maxHeaderBytes    = 64 << 10
 	readHeaderTimeout = 10 * time.Second
-	idleTimeout       = 2 * time.Minute
+	// readTimeout bounds a request with its body: net/http reads what is left of a body before it sends an answer,
+	// and whoever announces one and does not send it would hold the connection for ever. Whoever
+	// forwards a request to an application takes the deadline off.
+	readTimeout = 30 * time.Second
+	idleTimeout = 2 * time.Minute
 	// DrainTimeout is how long exchanges under way may go on once the server is asked to stop.
 	DrainTimeout = 10 * time.Second
 )
@@ -35,6 +39,7 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, logger *sl
 		Protocols:                    protocols,
 		MaxHeaderBytes:               maxHeaderBytes,
 		ReadHeaderTimeout:            readHeaderTimeout,
+		ReadTimeout:                  readTimeout,
 		IdleTimeout:                  idleTimeout,
 		ErrorLog:                     log.New(warnings{logger}, "", 0),
 	}

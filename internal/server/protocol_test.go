@@ -50,6 +50,23 @@ func TestHTTP2WithoutTLSObeysTheSameRules(t *testing.T) {
 	}
 }
 
+func TestTwoHostsInOneRequestAreRefused(t *testing.T) {
+	t.Parallel()
+	g := startGate(t)
+	for _, hosts := range [][2]string{{"open.test", "app.test"}, {"open.test", "evil.test"}, {"open.test", "OPEN.test"}} {
+		status := g.frames(":method", "GET", ":scheme", "http", ":authority", hosts[0], ":path", "/", "host", hosts[1])
+		if status != http.StatusBadRequest || g.app.last() != "" {
+			t.Errorf("%q: status %d", hosts, status)
+		}
+	}
+	if status := g.frames(":method", "GET", ":scheme", "http", ":authority", "open.test", ":path", "/", "host", "open.test"); status != http.StatusOK {
+		t.Errorf("the same host twice: status %d", status)
+	}
+	if response, _ := g.raw("GET / HTTP/1.1\r\nHost: open.test\r\nHost: app.test\r\nConnection: close\r\n\r\n"); response.StatusCode != http.StatusBadRequest {
+		t.Errorf("HTTP/1.1: status %d", response.StatusCode)
+	}
+}
+
 func TestAnUpgradeCarriesTheAssertionAndNothingOfTheClients(t *testing.T) {
 	t.Parallel()
 	g := startGate(t)
