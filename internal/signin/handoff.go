@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/gatehouse-iap/gatehouse/internal/directory"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
@@ -35,8 +36,15 @@ type HandoffStore interface {
 	ConsumeHandoff(ctx context.Context, token, browser [32]byte, host string, name resource.Name, now time.Time) (Handoff, error)
 }
 
+// AccountReader reads local accounts as they are stored, which requests may see a little later.
+type AccountReader interface {
+	// Account returns the account of a canonical address, or directory.ErrNotFound.
+	Account(ctx context.Context, email string) (directory.Account, error)
+}
+
 // Tx is one transaction of sign-in.
 type Tx interface {
+	Accounts() AccountReader
 	Sessions() session.Store
 	Handoffs() HandoffStore
 }

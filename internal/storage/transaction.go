@@ -123,8 +123,9 @@ func (a adminTx) Sessions() session.Store    { return sessionStore{a.t} }
 // signinTx is what sign-in sees of a transaction.
 type signinTx struct{ t *tx }
 
-func (s signinTx) Sessions() session.Store       { return sessionStore{s.t} }
-func (s signinTx) Handoffs() signin.HandoffStore { return handoffStore{s.t} }
+func (s signinTx) Accounts() signin.AccountReader { return directoryStore{s.t} }
+func (s signinTx) Sessions() session.Store        { return sessionStore{s.t} }
+func (s signinTx) Handoffs() signin.HandoffStore  { return handoffStore{s.t} }
 
 // document reads a JSON column.
 func document(text string, into any) error {
