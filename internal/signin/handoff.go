@@ -30,6 +30,7 @@ var ErrHandoff = errors.New("redirect token refused")
 
 // HandoffStore keeps redirect tokens.
 type HandoffStore interface {
+	// PutHandoff stores a token. A session has a bounded number of them; the oldest makes room.
 	PutHandoff(ctx context.Context, h Handoff) error
 	// ConsumeHandoff removes and returns the one record that matches token, browser, host and resource and has
 	// not expired, in one atomic write; otherwise ErrHandoff, and nothing is removed. It also clears expired ones.
