@@ -105,6 +105,46 @@ func TestSizeIsBounded(t *testing.T) {
 	}
 }
 
+func TestStrangersCannotPushOutTheRecordOfARefusal(t *testing.T) {
+	t.Parallel()
+	l := open(t, t.TempDir(), LogOptions{TotalBytes: 64 << 10, SegmentBytes: 4 << 10})
+	refused := []*Decision{brief(start, policy.NotGranted), brief(start, policy.PrincipalSuspended)}
+	for _, d := range refused {
+		l.Record(d)
+	}
+	for i, reason := range policy.Reasons() {
+		if classOf(reason) != strangers {
+			continue
+		}
+		for j := range 200 {
+			flood := brief(start.Add(time.Duration(i*200+j)*time.Minute), reason)
+			flood.Path = "/" + strings.Repeat("x", 1000)
+			l.Record(flood)
+			if err := l.flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, d := range refused {
+		mustFind(t, l, d.ID)
+	}
+}
+
+// Whoever is recognised is refused, or fails, on the record of refusals.
+func TestReasonsGivenBeforeAnybodyIsRecognisedAreKeptApart(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []policy.Reason{policy.BearerInvalid, policy.TargetInvalid, policy.HostUnknown, policy.PathUnknown, policy.NoCredential} {
+		if classOf(reason) != strangers {
+			t.Errorf("%s is kept with %s", reason, classOf(reason))
+		}
+	}
+	for _, reason := range []policy.Reason{policy.NotGranted, policy.PrincipalSuspended, policy.SigningFailed, policy.StoreFailed, policy.SnapshotStale} {
+		if classOf(reason) != refusals {
+			t.Errorf("%s is kept with %s", reason, classOf(reason))
+		}
+	}
+}
+
 func TestAgeIsBounded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
