@@ -74,5 +74,14 @@ func (s *Server) authMux(signIn *signin.SignIn, renderer *pages.Renderer) http.H
 	for _, r := range s.routes {
 		mux.Handle(r.pattern, r.handler)
 	}
-	return mux
+	return generated(mux)
+}
+
+// generated marks every answer as the gate's own, also those that net/http makes: a redirect to a clean path, a
+// method that is not allowed.
+func generated(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		pages.Headers(w.Header())
+		next.ServeHTTP(w, r)
+	})
 }
