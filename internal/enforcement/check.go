@@ -35,7 +35,7 @@ func (c *check) route() bool {
 		return false
 	}
 	host, err := catalog.CanonicalHost(c.request.Host)
-	if err != nil {
+	if err != nil || c.givenTwice() {
 		v.refuse(http.StatusBadRequest, policy.HostInvalid)
 		return false
 	}
@@ -61,6 +61,18 @@ func (c *check) route() bool {
 	return false
 }
 
+// givenTwice reports whether a Host header says something else than what is taken for the host. HTTP/2 can have
+// one beside :authority (RFC 9113, section 8.3.1: then the request is malformed); in HTTP/1 net/http takes it out
+// of the header.
+func (c *check) givenTwice() bool {
+	for _, value := range c.request.Header["Host"] {
+		if value != c.request.Host {
+			return true
+		}
+	}
+	return false
+}
+
 func (c *check) unknownHostStatus() int {
 	if c.request.TLS || c.Misdirected {
 		return http.StatusMisdirectedRequest
@@ -76,11 +88,12 @@ func (c *check) decide(ctx context.Context) {
 		return
 	}
 	switch modeOf(v.Target.Query) {
+	// Steps of sign-in end in a redirect. A record without a status would read as a request that was let through.
 	case modeAuthenticating:
-		v.Outcome, v.Reason = CompleteLogin, policy.NoCredential
+		v.Outcome, v.Status, v.Reason = CompleteLogin, http.StatusFound, policy.NoCredential
 		return
 	case modeClearLoginCookie:
-		v.Outcome, v.Reason = ClearLogin, policy.NoCredential
+		v.Outcome, v.Status, v.Reason = ClearLogin, http.StatusFound, policy.NoCredential
 		return
 	}
 	if !c.authenticate(ctx) {

@@ -64,7 +64,7 @@ func TestEveryAnswerOfTheAuthHostIsMarkedAsTheGates(t *testing.T) {
 	}{
 		"GET /":                                 {200, "no-store"},
 		"GET /no-such-page":                     {404, "no-store"},
-		"GET /a/../b":                           {307, "no-store"},
+		"GET /a/../b":                           {404, "no-store"},
 		"GET /iap/verify/public_key":            {200, "public, max-age=3600"},
 		"GET /iap/verify/public_key-jwk":        {200, "public, max-age=3600"},
 		"POST /iap/verify/public_key":           {405, "no-store"},
