@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 )
 
 // inheritVariable makes the test binary play a service that was started with sockets: it answers on the address
@@ -43,7 +44,7 @@ func inheriting(address string) int {
 	go func() { _, _ = io.Copy(io.Discard, os.Stdin); cancel() }()
 	err = Serve(ctx, l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, answer)
-	}), slog.New(slog.DiscardHandler))
+	}), slog.New(slog.DiscardHandler), time.Second)
 	if err != nil {
 		return 1
 	}

@@ -11,6 +11,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // v2 builds a header of version 2.
@@ -202,20 +204,36 @@ func TestThePROXYHeaderComesBeforeTLS(t *testing.T) {
 	}
 }
 
-// A peer that is slow with its header holds up nobody else, and not itself for ever.
-func TestASilentPeerIsCutOff(t *testing.T) {
+// A peer that is slow with its header holds up nobody else.
+func TestOthersAreServedWhileAPeerIsSilent(t *testing.T) {
 	t.Parallel()
 	address := serve(t, Spec{ProxyFrom: prefixes(t, "127.0.0.1/32")}, whence)
-	silent := dial(t, address)
-	if _, err := io.WriteString(silent, "PROXY TCP4"); err != nil {
+	if _, err := io.WriteString(dial(t, address), "PROXY TCP4"); err != nil {
 		t.Fatal(err)
 	}
 	if got := answerTo(t, address, "PROXY TCP4 203.0.113.9 192.0.2.1 4711 443\r\n", getRoot); got != "203.0.113.9" {
-		t.Errorf("meanwhile another gets %s", got)
+		t.Errorf("another gets %s", got)
 	}
-	if n, err := silent.Read(make([]byte, 1)); n != 0 || err == nil {
-		t.Errorf("the silent peer reads %d bytes, %v", n, err)
-	} else if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
-		t.Error("the silent peer stays")
+}
+
+func TestASilentPeerIsCutOffAndADoneOneMayBeSlow(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]bool{"PROXY TCP4": false, "PROXY UNKNOWN\r\n": true} {
+		synctest.Test(t, func(t *testing.T) {
+			client, server := net.Pipe()
+			defer client.Close()
+			var refusal error
+			c := &proxyConn{Conn: server, refused: func(err error) { refusal = err }}
+			go func() {
+				_, _ = io.WriteString(client, header)
+				time.Sleep(2 * proxyTimeout)
+				_, _ = io.WriteString(client, "x")
+			}()
+			n, err := c.Read(make([]byte, 1))
+			if done := n == 1 && err == nil; done != want || want != (refusal == nil) {
+				t.Errorf("after %q: %d bytes, %v, refused with %v", header, n, err, refusal)
+			}
+			time.Sleep(3 * proxyTimeout)
+		})
 	}
 }

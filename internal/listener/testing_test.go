@@ -164,7 +164,7 @@ func serve(t testing.TB, spec Spec, handler http.Handler) string {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- Serve(ctx, l, handler, slog.New(slog.DiscardHandler)) }()
+	go func() { ended <- Serve(ctx, l, handler, slog.New(slog.DiscardHandler), time.Second) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
