@@ -88,11 +88,12 @@ func (c *check) decide(ctx context.Context) {
 		return
 	}
 	switch modeOf(v.Target.Query) {
+	// Steps of sign-in end in a redirect. A record without a status would read as a request that was let through.
 	case modeAuthenticating:
-		v.Outcome, v.Reason = CompleteLogin, policy.NoCredential
+		v.Outcome, v.Status, v.Reason = CompleteLogin, http.StatusFound, policy.NoCredential
 		return
 	case modeClearLoginCookie:
-		v.Outcome, v.Reason = ClearLogin, policy.NoCredential
+		v.Outcome, v.Status, v.Reason = ClearLogin, http.StatusFound, policy.NoCredential
 		return
 	}
 	if !c.authenticate(ctx) {

@@ -98,6 +98,11 @@ type result struct {
 // ask puts one request to a point with alice signed in, after change.
 func ask(t *testing.T, change func(*enforcement.Point)) result {
 	t.Helper()
+	return askFor(t, "/a?secret=1", change)
+}
+
+func askFor(t *testing.T, target string, change func(*enforcement.Point)) result {
+	t.Helper()
 	service := catalog.Service{
 		Service: resource.Service{Kind: resource.BackendService, ProjectID: "dev-project", ProjectNumber: 1, ID: "1"},
 		Name:    "app", Hosts: []string{"app.test"}, Upstream: "http://127.0.0.1:1", OAuthClientID: "c",
@@ -119,7 +124,7 @@ func ask(t *testing.T, change func(*enforcement.Point)) result {
 	}
 	change(point)
 	r.verdict = point.Check(t.Context(), &enforcement.Request{
-		Method: "GET", Host: "app.test", Target: "/a?secret=1", Header: http.Header{}, Peer: netip.MustParseAddr("192.0.2.1"),
+		Method: "GET", Host: "app.test", Target: target, Header: http.Header{}, Peer: netip.MustParseAddr("192.0.2.1"),
 	})
 	return r
 }
@@ -177,6 +182,16 @@ func TestTheRecordHoldsWhatTheDecisionReadAndNoQuery(t *testing.T) {
 	if d.Path != "/a" || d.Host != "app.test" || d.Method != "GET" || d.Peer.String() != "192.0.2.1" || d.Position != 7 || d.KeyID != "k" ||
 		d.Identity.Email != "alice@example.com" || d.Credential != audit.SessionCookie || d.SessionID == "" || d.Resource != "projects/1/iap_web/compute/services/1" {
 		t.Errorf("recorded %+v", d)
+	}
+}
+
+func TestAStepOfSignInIsNotRecordedAsLetThrough(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"AUTHENTICATING", "CLEAR_LOGIN_COOKIE"} {
+		r := askFor(t, "/a?gcp-iap-mode="+mode, func(*enforcement.Point) {})
+		if r.verdict.Outcome == enforcement.Forward || r.record.Status != http.StatusFound || r.record.Reason != policy.NoCredential {
+			t.Errorf("%s: %+v", mode, r.record)
+		}
 	}
 }
 

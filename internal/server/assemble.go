@@ -83,7 +83,7 @@ func (s *Server) startView(ctx context.Context, keySealer *sealing.Sealer) error
 	s.builder.CompileKeys = func(keys []issuer.Key, previous *issuer.KeySet) (*issuer.KeySet, error) {
 		return issuer.Compile(keys, keySealer, previous)
 	}
-	s.builder.SessionEnded = func(id session.ID) { s.sessions.End(id) }
+	s.builder.SessionsEnded = s.sessions.End
 	s.builder.Now, s.builder.Log = s.options.Now, s.options.Log
 	s.store.Notify(s.builder.Wake)
 	if err := s.builder.Start(ctx, s.holder); err != nil {

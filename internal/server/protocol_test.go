@@ -133,3 +133,20 @@ func TestTheRoutesOfTheAuthHostAreTheReviewedOnes(t *testing.T) {
 		t.Errorf("the routes are\n%s\nreview them, then write them to testdata/routes.golden", got)
 	}
 }
+
+func TestEveryAnswerOfTheAuthHostIsMarkedAsOurs(t *testing.T) {
+	t.Parallel()
+	g := startGate(t)
+	for _, target := range []string{
+		"/", "//", "//signin", "//evil.test", "/signin/", "/./signin", "/o/../signin", "/iap/verify", "/iap/verify/", "/iap/verify/x",
+		"/iap/verify/../verify/public_key", "/_gcp_iap/static", "/_gcp_iap/static/", "/_gcp_iap/static/../x", "/.well-known/openid-configuration/",
+		"/nothing", "/oauth2/v3/certs", "/signin/account",
+	} {
+		for _, method := range []string{"GET", "POST", "OPTIONS"} {
+			response, body := g.raw(method + " " + target + " HTTP/1.1\r\nHost: auth.test\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+			if response.Header.Get("X-Goog-IAP-Generated-Response") != "true" || response.Header.Get("Location") != "" {
+				t.Errorf("%s %s: %s, %v:\n%.100s", method, target, response.Status, response.Header, body)
+			}
+		}
+	}
+}

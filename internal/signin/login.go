@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -146,6 +147,9 @@ func (s *SignIn) enter(w http.ResponseWriter, r *http.Request, a attempt, accoun
 	var ended []session.ID
 	var handed token
 	err = s.Transactor.SignIn(ctx, func(tx Tx) (err error) {
+		if err = unchanged(ctx, tx.Accounts(), account); err != nil {
+			return err
+		}
 		if ended = nil; !replaced.ID.IsZero() {
 			if ended, err = tx.Sessions().EndSessions(ctx, session.Filter{ID: replaced.ID}); err != nil {
 				return err
@@ -157,7 +161,7 @@ func (s *SignIn) enter(w http.ResponseWriter, r *http.Request, a attempt, accoun
 		handed, err = s.putHandoff(ctx, tx.Handoffs(), a, record.ID)
 		return err
 	})
-	if errors.Is(err, session.ErrNotFound) { // the account was switched off since we looked
+	if errors.Is(err, errChanged) || errors.Is(err, session.ErrNotFound) {
 		s.ask(w, r, a, pages.SignIn{Email: account.Email, Problem: wrongPassword, Status: http.StatusUnauthorized})
 		return
 	}
@@ -173,4 +177,24 @@ func (s *SignIn) enter(w http.ResponseWriter, r *http.Request, a attempt, accoun
 		s.writeDevice(w, s.readDevice(r).with(account.Subject, now))
 	}
 	s.sendOn(w, r, a, handed)
+}
+
+// errChanged reports an account that is gone, switched off or has another password since the person proved to be
+// the one behind it.
+var errChanged = errors.New("the account has changed since the password was checked")
+
+// unchanged refuses an account that is not stored as it was judged. A password waits for its turn to be checked,
+// against what requests saw when it came: whoever changes it meanwhile ends all sessions, and one that is
+// opened after that, for the old password, would outlive the change.
+func unchanged(ctx context.Context, accounts AccountReader, judged directory.Account) error {
+	stored, err := accounts.Account(ctx, judged.Email)
+	switch {
+	case errors.Is(err, directory.ErrNotFound):
+		return errChanged
+	case err != nil:
+		return err
+	case stored.Subject != judged.Subject || stored.PasswordHash != judged.PasswordHash || !mayEnter(stored):
+		return errChanged
+	}
+	return nil
 }

@@ -123,8 +123,9 @@ func (a adminTx) Sessions() session.Store    { return sessionStore(a) }
 // signinTx is what sign-in sees of a transaction.
 type signinTx struct{ t *tx }
 
-func (s signinTx) Sessions() session.Store       { return sessionStore(s) }
-func (s signinTx) Handoffs() signin.HandoffStore { return handoffStore(s) }
+func (s signinTx) Accounts() signin.AccountReader { return directoryStore(s) }
+func (s signinTx) Sessions() session.Store        { return sessionStore(s) }
+func (s signinTx) Handoffs() signin.HandoffStore  { return handoffStore(s) }
 
 // document reads a JSON column.
 func document(text string, into any) error {
