@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
@@ -137,6 +138,9 @@ func (c *check) assert(recognised bool) {
 	v.Outcome, v.Prepared = Forward, prepared
 }
 
+// largeRest is how much of a request line besides the path a waiting record may keep in memory.
+const largeRest = 512
+
 // record keeps what was decided and everything that it read.
 func (c *check) record() {
 	v := c.verdict
@@ -144,6 +148,16 @@ func (c *check) record() {
 		ID: v.ID, Time: c.now, Reason: v.Reason, Status: v.Status, Method: c.request.Method,
 		Host: v.Host, Path: v.Target.Raw, Peer: c.request.Peer,
 		Identity: v.Identity, Credential: v.Credential, SessionID: c.sessionID,
+	}
+	if d.Host == "" {
+		d.Host = c.request.Host // refused before it had a canonical form
+	}
+	if d.Path == "" {
+		d.Path, _, _ = strings.Cut(c.request.Target, "?")
+	}
+	if len(c.request.Target) > len(d.Path)+largeRest {
+		// Both are parts of the request line, which would stay in memory until the record is written.
+		d.Method, d.Path = strings.Clone(d.Method), strings.Clone(d.Path)
 	}
 	if c.view != nil {
 		d.Position = c.view.Position

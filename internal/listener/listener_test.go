@@ -44,7 +44,7 @@ func exchange(t *testing.T, handler http.HandlerFunc, client func(t *testing.T, 
 		ctx, cancel := context.WithCancel(t.Context())
 		l := &pipes{conns: make(chan net.Conn, 1), done: make(chan struct{})}
 		ended := make(chan error, 1)
-		go func() { ended <- listener.Serve(ctx, l, handler, slog.New(slog.DiscardHandler)) }()
+		go func() { ended <- listener.Serve(ctx, l, handler, slog.New(slog.DiscardHandler), listener.DrainTimeout) }()
 		conn, served := net.Pipe()
 		l.conns <- served
 		client(t, conn)

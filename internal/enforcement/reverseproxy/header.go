@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// The identity headers that IAP sets (facts/iap.md section 2). All start with X-Goog-, so that what clients send
+// The identity headers that IAP sets. All start with X-Goog-, so that what clients send
 // under these names or any name that folds to one is gone before they are set.
 const (
 	headerAssertion = "X-Goog-Iap-Jwt-Assertion"
