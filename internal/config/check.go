@@ -96,7 +96,9 @@ func (c *Config) deriveListener(r *reader, l *Listener, at string) {
 }
 
 // isAnyPort reports whether the system chooses the port.
-func isAnyPort(address string) bool { return len(address) > 2 && address[len(address)-2:] == ":0" || address == ":0" }
+func isAnyPort(address string) bool {
+	return len(address) > 2 && address[len(address)-2:] == ":0" || address == ":0"
+}
 
 // check looks at what the file names: files, directories, variables.
 func (c *Config) check(r *reader, source Source) {
