@@ -45,6 +45,7 @@ func TestCookieOpensOnlyWhereItWasSealed(t *testing.T) {
 		{"a cookie renamed to that of another resource opens nothing", value, other, testHost},
 		{"an application's cookie opens nothing at the auth host", value, AuthCookieName, testHost},
 		{"the auth host's cookie opens nothing at an application", codec.Seal(id, issued, AuthCookieName, testHost), testCookie, testHost},
+		{"the auth host's cookie under another name opens nothing", codec.Seal(id, issued, AuthCookieName, testHost), "__Host-OTHER", testHost},
 		{"a truncated cookie opens nothing", value[:len(value)-1], testCookie, testHost},
 		{"half a cookie opens nothing", value[:len(value)/2], testCookie, testHost},
 		{"a cookie with a character more opens nothing", value + "A", testCookie, testHost},

@@ -35,6 +35,9 @@ func TestLastSeenIsWrittenInBatches(t *testing.T) {
 	if len(store.touched) != 1 || store.touched[0].ID != r.ID || !store.touched[0].Time.Equal(clock.Now()) {
 		t.Fatalf("wrote %v, want the one use of %v", store.touched, r.ID)
 	}
+	if store.kept.Idle < table.Lifetimes.Idle+2*flushInterval {
+		t.Errorf("the store clears up after %v: sessions whose last use is not written yet would be lost", store.kept.Idle)
+	}
 	if err := table.flush(t.Context()); err != nil || len(store.touched) != 1 {
 		t.Errorf("wrote again what the store knows: %v, %v", store.touched, err)
 	}

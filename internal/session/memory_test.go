@@ -18,6 +18,7 @@ type memoryStore struct {
 	records map[ID]Record
 	reads   int
 	touched []Seen
+	kept    Lifetimes     // by which TouchSessions was told to clear up
 	err     error         // every call returns it when set
 	reading chan struct{} // when set, a read says that it has its record,
 	resume  chan struct{} // and waits here before it returns
@@ -67,9 +68,10 @@ func (m *memoryStore) EndSessions(_ context.Context, f Filter) ([]ID, error) {
 	return ended, m.err
 }
 
-func (m *memoryStore) TouchSessions(_ context.Context, seen []Seen, _ time.Time, _ Lifetimes) error {
+func (m *memoryStore) TouchSessions(_ context.Context, seen []Seen, _ time.Time, kept Lifetimes) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.kept = kept
 	if m.err != nil {
 		return m.err
 	}

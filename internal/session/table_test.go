@@ -287,6 +287,9 @@ func TestARacingReadCannotResurrect(t *testing.T) {
 				t.Fatal(err)
 			}
 			table.End(ended)
+			if err := table.flush(t.Context()); err != nil { // it must not forget the end while the read is out
+				t.Fatal(err)
+			}
 			store.resume <- struct{}{}
 			if err := <-result; !errors.Is(err, ErrEnded) {
 				t.Errorf("the waiting request: %v, want ErrEnded", err)

@@ -33,7 +33,6 @@ func TestAttacksOnTheRedirectToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	const alice = "alice@example.com"
-	moved := func(address, host string) string { return strings.Replace(address, appHost, host, 1) }
 	changed := func(address string, at int) string {
 		i := strings.Index(address, "redirect_token_v2=") + len("redirect_token_v2=") + at
 		c := byte('A')
@@ -59,10 +58,10 @@ func TestAttacksOnTheRedirectToken(t *testing.T) {
 		}},
 		{"a token on another host, with the browser's secret", func(t *testing.T, b *browser, token string) page {
 			b.give(otherURL, cookiesOf(t, b, appURL))
-			return b.get(moved(token, otherHost))
+			return b.get(strings.Replace(token, appHost, otherHost, 1))
 		}},
 		{"a token after 60 seconds", func(_ *testing.T, b *browser, token string) page {
-			w.clock.advance(signin.HandoffLifetime)
+			w.clock.advance(time.Minute)
 			return b.get(token)
 		}},
 		{"a token in another browser, without a secret", func(t *testing.T, _ *browser, token string) page {
@@ -83,6 +82,15 @@ func TestAttacksOnTheRedirectToken(t *testing.T) {
 			}
 			thief.give(appURL, cookies)
 			return thief.get(token)
+		}},
+		{"the secret behind a planted one of the same name", func(t *testing.T, b *browser, token string) page {
+			r := request(t, http.MethodGet, token, "")
+			for name, value := range cookiesOf(t, b, appURL) {
+				if strings.HasPrefix(name, "__Host-GCP_IAP_XSRF_") {
+					r.Header.Set("Cookie", name+"=planted; "+name+"="+value)
+				}
+			}
+			return newBrowser(t, w).do(r)
 		}},
 		{"only IAP's nonce cookie, without the secret", func(t *testing.T, b *browser, token string) page {
 			cookies := cookiesOf(t, b, appURL)
@@ -112,6 +120,14 @@ func TestAttacksOnTheRedirectToken(t *testing.T) {
 		}},
 		{"a token whose sign-in has been ended", func(t *testing.T, b *browser, token string) page {
 			b.post("/signout", nil)
+			return b.get(token)
+		}},
+		{"a token whose account is switched off as requests see it", func(t *testing.T, b *browser, token string) page {
+			account, _ := w.accounts.Account(alice)
+			defer w.accounts.put(account)
+			off := account
+			off.Disabled = true
+			w.accounts.put(off)
 			return b.get(token)
 		}},
 		{"a token whose account has been switched off", func(t *testing.T, _ *browser, _ string) page {
@@ -187,7 +203,7 @@ func TestAttacksOnTheState(t *testing.T) {
 	w.gone[appHost] = true
 	b.post("/signin", right).wantRefused(t, "a state of an application that is served no more")
 	w.gone[appHost] = false
-	w.clock.advance(signin.AttemptLifetime)
+	w.clock.advance(10 * time.Minute)
 	late := b.get(authURL + "/o/oauth2/v2/auth?state=" + state)
 	late.wantRefused(t, "a state after ten minutes")
 	if !strings.Contains(late.body, appURL+"/x") {
@@ -301,6 +317,7 @@ var returnTricks = []string{
 	"//[::1]/", "//evil.test:443/", "/https://evil.test", "/x?next=https://evil.test", "/x?gcp-iap-mode=AUTHENTICATING&redirect_token_v2=zzz",
 	"/x?gcp-iap-mode=CLEAR_LOGIN_COOKIE", "/x?gcp%2Diap-mode=CLEAR_LOGIN_COOKIE", "//evil.test?gcp-iap-mode=CLEAR_LOGIN_COOKIE",
 	"/" + strings.Repeat("a", 5000), "//" + strings.Repeat("a", 1600) + ".evil.test/", "/x?" + strings.Repeat("b", 5000), "/%zz", "/%",
+	"/x#", "/ /evil.test", "/x y?a b",
 }
 
 // asked is a request with a target that no client of Go's would send.

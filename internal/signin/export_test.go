@@ -15,9 +15,6 @@ func (s *SignIn) StateApp(state string) (host, target string, err error) {
 
 // The bounds that tests hold the package to.
 const (
-	MaxTarget       = maxTarget
-	MaxAttempts     = maxAttempts
-	WrongPassword   = wrongPassword
-	HandoffLifetime = handoffLifetime
-	AttemptLifetime = attemptLifetime
+	MaxTarget   = maxTarget
+	MaxAttempts = maxAttempts
 )

@@ -48,7 +48,7 @@ func (s *SignIn) signIn(w http.ResponseWriter, r *http.Request) {
 		return // nobody is listening
 	case errors.As(err, &throttled):
 		page.Status = http.StatusTooManyRequests
-		page.Problem = fmt.Sprintf("There were too many attempts. Try again in %d seconds.", throttled.Seconds())
+		page.Problem = "There were too many attempts. Try again in " + seconds(throttled.Seconds()) + "."
 		w.Header().Set("Retry-After", strconv.Itoa(throttled.Seconds()))
 	case errors.Is(err, password.ErrBusy):
 		page.Status, page.Problem = http.StatusServiceUnavailable, "Many people are signing in right now. Try again in 2 seconds."
@@ -57,6 +57,13 @@ func (s *SignIn) signIn(w http.ResponseWriter, r *http.Request) {
 		page.Status, page.Problem = http.StatusUnauthorized, wrongPassword
 	}
 	s.ask(w, r, a, page)
+}
+
+func seconds(n int) string {
+	if n == 1 {
+		return "1 second"
+	}
+	return strconv.Itoa(n) + " seconds"
 }
 
 // checkPassword returns the account that an address and a password belong to. Why they do not is for the log

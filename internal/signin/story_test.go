@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/signin"
 )
 
 const (
@@ -196,7 +197,7 @@ func TestGuessingIsThrottledButNotForTheBrowserThatIsKnown(t *testing.T) {
 	for range 6 {
 		p = attacker.post("/signin", map[string]string{"state": state, "email": "alice@example.com", "password": "guess"})
 	}
-	if p.StatusCode != http.StatusTooManyRequests || p.Header.Get("Retry-After") != "1" || !strings.Contains(p.body, "Try again in 1 seconds") {
+	if p.StatusCode != http.StatusTooManyRequests || p.Header.Get("Retry-After") != "1" || !strings.Contains(p.body, "Try again in 1 second.") {
 		t.Errorf("the sixth guess: %s, Retry-After %q: %s", p.Status, p.Header.Get("Retry-After"), p.body)
 	}
 	p = attacker.post("/signin", map[string]string{"state": state, "email": "alice@example.com", "password": "secret of alice@example.com"})
@@ -237,7 +238,12 @@ func TestClearLoginCookieAsksForAnAccount(t *testing.T) {
 		wantHello(t, "alice@example.com", appHost+"/page?a=1&b=2")
 
 	b.get(appURL + "/?gcp-iap-mode=CLEAR_LOGIN_COOKIE")
-	asked := b.get(appURL + "/")
+	release := b.step()
+	asked := b.get(strings.ReplaceAll(b.get(appURL+"/").Header.Get("Location"), "prompt=", "x="))
+	release()
+	if !strings.Contains(asked.body, "Choose an account") {
+		t.Errorf("that an account must be chosen is not in the sealed state: %s", asked.body)
+	}
 	b.post("/signin/account", map[string]string{"state": asked.field("state"), "account": "bob@example.com"}).
 		wantHello(t, "bob@example.com", appHost+"/")
 	b.get(otherURL+"/").wantHello(t, "bob@example.com", otherHost+"/") // the old sign-in was replaced
@@ -256,7 +262,7 @@ func TestOneClickIsOnlyForQuickAccounts(t *testing.T) {
 		b := newBrowser(t, w)
 		form := b.get(appURL + "/")
 		p := b.post("/signin/account", map[string]string{"state": form.field("state"), "account": email})
-		if !strings.Contains(p.body, `name="password"`) || len(p.Cookies()) != 0 {
+		if p.StatusCode != http.StatusOK || !strings.Contains(p.body, `name="password"`) || len(p.Cookies()) != 0 {
 			t.Errorf("one click as %q: %s: %.80s, cookies %v", email, p.Status, p.body, p.Cookies())
 		}
 	}
@@ -302,9 +308,7 @@ func TestDisablingAnAccountStopsSingleSignOn(t *testing.T) {
 	b.signIn(appURL+"/", "alice@example.com")
 	account, _ := w.accounts.Account("alice@example.com")
 	account.Disabled = true
-	w.accounts.mu.Lock()
-	w.accounts.byEmail[account.Email] = account // requests see it; the table of sessions has not been told yet
-	w.accounts.mu.Unlock()
+	w.accounts.put(account) // requests see it; the table of sessions has not been told yet
 	if p := b.get(otherURL + "/"); !strings.Contains(p.body, `name="password"`) {
 		t.Errorf("single sign-on of a disabled account: %s: %s", p.Status, p.body)
 	}
@@ -320,7 +324,10 @@ func TestSessionsEndByTime(t *testing.T) {
 		b.get(appURL+"/").wantHello(t, "alice@example.com", appHost+"/")
 	}
 	b.get(otherURL+"/").wantHello(t, "alice@example.com", otherHost+"/") // the auth host's session is not idle
-	w.clock.advance(16*time.Hour - 15*59*time.Minute)
+	w.clock.advance(45 * time.Minute)
+	b.get(appURL + "/")
+	b.get(otherURL+"/").wantHello(t, "alice@example.com", otherHost+"/")
+	w.clock.advance(30 * time.Minute)
 	for _, address := range []string{appURL + "/", otherURL + "/"} { // no session outlives the sign-in
 		if p := b.get(address); p.field("state") == "" {
 			t.Errorf("%s after 16 hours: %s: %s", address, p.Status, p.body)
@@ -363,13 +370,13 @@ func TestAttemptCookiesAreBounded(t *testing.T) {
 	b := newBrowser(t, w)
 	b.step()
 	u, _ := url.Parse(appURL)
-	future := &http.Cookie{Name: "__Host-GCP_IAP_XSRF_________________________", Value: "x", Path: "/", Secure: true}
+	future := &http.Cookie{Name: "__Host-GCP_IAP_XSRF_" + strings.Repeat("_", 21) + "w", Value: "x", Path: "/", Secure: true}
 	b.jar.SetCookies(u, []*http.Cookie{future, {Name: "GCP_IAP_XSRF_NONCE_planted", Value: "1", Path: "/"}})
 	var last string
 	for i := range 40 {
 		w.clock.advance(time.Second)
 		last = b.get(appURL + "/").Header.Get("Location")
-		if n := len(b.jar.Cookies(u)); i > 5 && n > 2*8 {
+		if n := len(b.jar.Cookies(u)); i > 5 && n > 2*signin.MaxAttempts {
 			t.Fatalf("after %d attempts the browser has %d cookies", i+1, n)
 		}
 	}

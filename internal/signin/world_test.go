@@ -83,6 +83,13 @@ func (a *accounts) Account(email string) (directory.Account, bool) {
 	return account, found
 }
 
+// put makes an account be seen, without the store knowing.
+func (a *accounts) put(account directory.Account) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.byEmail[account.Email] = account
+}
+
 // world is a gate with the real store, and what is around it.
 type world struct {
 	*signin.SignIn
@@ -155,9 +162,8 @@ func newWorld(t testing.TB) *world {
 }
 
 // create adds an account whose password costs next to nothing to check.
-func (w *world) create(t testing.TB, emails ...string) {
+func (w *world) create(t testing.TB, email, secret string) {
 	t.Helper()
-	email, secret := emails[0], emails[1]
 	key := argon2.IDKey([]byte(secret), []byte("saltsalt"), 1, 8, 1, 16)
 	b64 := base64.RawStdEncoding.EncodeToString
 	account := directory.Account{
@@ -166,9 +172,7 @@ func (w *world) create(t testing.TB, emails ...string) {
 		PasswordHash: "$argon2id$v=19$m=8,t=1,p=1$" + b64([]byte("saltsalt")) + "$" + b64(key),
 	}
 	w.store(t, func(s directory.Store) error { return s.CreateAccount(t.Context(), account) })
-	w.accounts.mu.Lock()
-	defer w.accounts.mu.Unlock()
-	w.accounts.byEmail[email] = account
+	w.accounts.put(account)
 }
 
 // disable switches an account off, in the store and in what requests see.
@@ -177,9 +181,7 @@ func (w *world) disable(t testing.TB, email string) {
 	account, _ := w.accounts.Account(email)
 	account.Disabled = true
 	w.store(t, func(s directory.Store) error { return s.UpdateAccount(t.Context(), account) })
-	w.accounts.mu.Lock()
-	defer w.accounts.mu.Unlock()
-	w.accounts.byEmail[email] = account
+	w.accounts.put(account)
 }
 
 func (w *world) store(t testing.TB, f func(directory.Store) error) {

@@ -29,7 +29,7 @@ func trap(t *testing.T) (origin string, visits *atomic.Int64) {
 
 func TestAWayBackNeverLeavesTheApplication(t *testing.T) {
 	t.Parallel()
-	gate := harness.Start(t)
+	gate := harness.Start(t, "--upstream", harness.Echo(t).URL)
 	evil, visits := trap(t)
 	evilHost := strings.TrimPrefix(evil, "http://")
 	for name, target := range map[string]string{
@@ -53,7 +53,7 @@ func TestAWayBackNeverLeavesTheApplication(t *testing.T) {
 			page.Open(gate.App + target)
 			if strings.Contains(page.Text(), "Development accounts") {
 				page.Click(harness.Alice)
-				page.See(harness.Alice)
+				page.See("accounts.google.com:" + harness.Alice) // from the application
 			}
 			if got := page.Origin(); got != gate.App && got != gate.Auth {
 				t.Errorf("%s ends at %s", target, got)

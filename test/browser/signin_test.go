@@ -28,14 +28,14 @@ func TestAliceSignsInWithHerPassword(t *testing.T) {
 
 func TestAliceSignsInWithOneClick(t *testing.T) {
 	t.Parallel()
-	gate := harness.Start(t)
+	gate := harness.Start(t, "--upstream", harness.Echo(t).URL)
 	page := chromium.NewPage(t)
 
-	page.Open(gate.App + "/?q=1&r=%2F")
+	page.Open(gate.App + "/some/page?q=1&r=%2F")
 	page.See("Development accounts")
 	page.Click(harness.Alice)
-	page.See("Hello " + harness.Alice)
-	if got, want := page.Location(), gate.App+"/?q=1&r=%2F"; got != want {
+	page.See("accounts.google.com:" + harness.Alice) // from the application
+	if got, want := page.Location(), gate.App+"/some/page?q=1&r=%2F"; got != want {
 		t.Errorf("after signing in the browser is at %s, not at %s, where Alice was going", got, want)
 	}
 }

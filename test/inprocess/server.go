@@ -85,8 +85,16 @@ func Start(t testing.TB, apps ...App) *Gate {
 // URL returns the origin of a host.
 func (g *Gate) URL(host string) string { return g.external.URL(host) }
 
-// Advance moves the gate's clock.
-func (g *Gate) Advance(d time.Duration) { g.ahead.Add(int64(d)) }
+// Advance moves the gate's clock, and has the gate confirm its view at the new time: a view that was confirmed an
+// hour ago would close it.
+func (g *Gate) Advance(t testing.TB, d time.Duration) {
+	t.Helper()
+	now := g.ahead.Add(int64(d))
+	group := directory.Group{Email: fmt.Sprintf("at-%d@example.com", now)}
+	if _, err := g.Admin().CreateGroup(t.Context(), admin.System("test"), group); err != nil {
+		t.Fatal(err)
+	}
+}
 
 func (g *Gate) now() time.Time { return time.Now().Add(time.Duration(g.ahead.Load())) }
 
