@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
@@ -39,6 +40,7 @@ type HandoffStore interface {
 type Tx interface {
 	Sessions() session.Store
 	Handoffs() HandoffStore
+	Links() identityprovider.Linker
 }
 
 // Transactor runs sign-in's transactions: what f did is committed when it returns nil, else undone.
