@@ -19,6 +19,8 @@ and hands the application a signed statement of who asks: the header X-Goog-IAP-
 		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
 	})
 	root.AddCommand(newDevCommand(productionParts()))
+	root.AddCommand(newServeCommand())
+	root.AddCommand(newConfigCommand())
 	root.AddCommand(newApplyCommand())
 	root.AddCommand(newDiffCommand())
 	root.AddCommand(newExportCommand())

@@ -171,6 +171,16 @@ func TestAllFaultsAreListedAtOnceInTheOrderOfLines(t *testing.T) {
 	}
 }
 
+func TestASecretInTheWrongPlaceIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	for _, rootKey := range []string{"hunter2=", "{env: hunter2=}", "{env: 12345}", "[hunter2=]", "{env: [hunter2=]}"} {
+		_, err := Parse("g.yaml", []byte(strings.Replace(least, "dataDir:", "rootKey: "+rootKey+"\ndataDir:", 1)))
+		if err == nil || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "12345") {
+			t.Errorf("%s is refused with %v", rootKey, err)
+		}
+	}
+}
+
 func TestAnEmptyFileSaysHowToWriteOne(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "# nothing\n", "---\n", "null\n"} {

@@ -111,7 +111,11 @@ func position(n *yaml.Node) place { return place{max(n.Line, 1), max(n.Column, 1
 // mapping reads the keys of one mapping.
 func (r *reader) mapping(path string, n *yaml.Node, keys []key) {
 	if n.Kind != yaml.MappingNode {
-		r.add(position(n), path, "here must be keys with values, not "+describe(n), "the keys are "+names(keys))
+		found := "a single value" // which is not repeated: it may be a secret
+		if n.Kind != yaml.ScalarNode {
+			found = describe(n)
+		}
+		r.add(position(n), path, "here must be keys with values, not "+found, "the keys are "+names(keys))
 		return
 	}
 	seen := map[string]place{}

@@ -78,9 +78,8 @@ func projectID(target *string) value {
 var variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
 
 func variable(target *string) value {
-	return scalar[string]{target: target, what: "a variable's name", parse: func(s string) (string, error) {
+	return scalar[string]{target: target, what: "a variable's name", secret: true, parse: func(s string) (string, error) {
 		if !variableForm.MatchString(s) {
-			// Perhaps the secret itself stands here: it is not repeated.
 			return "", wrong("is not the name of a variable", "write its name alone, such as GATEHOUSE_ROOT_KEY, never the secret")
 		}
 		return s, nil

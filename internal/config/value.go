@@ -40,6 +40,7 @@ type scalar[T any] struct {
 	target *T
 	what   string
 	tags   []string // YAML's own types that are accepted; text when empty
+	secret bool     // what stands there by mistake may be a secret: it is not repeated
 	parse  func(string) (T, error)
 }
 
@@ -61,6 +62,10 @@ func (s scalar[T]) one(r *reader, at string, n *yaml.Node) (T, bool) {
 		r.add(position(n), at, "here must be "+s.what+", not "+describe(n), "")
 		return zero, false
 	}
+	quoted := describe(n)
+	if s.secret {
+		quoted = "what is written here"
+	}
 	tags := s.tags
 	if len(tags) == 0 {
 		tags = []string{"!!str"}
@@ -70,14 +75,14 @@ func (s scalar[T]) one(r *reader, at string, n *yaml.Node) (T, bool) {
 		if slices.Contains(tags, "!!str") {
 			fix = "write it in quotes if the text is meant"
 		}
-		r.add(position(n), at, describe(n)+" is not "+s.what, fix)
+		r.add(position(n), at, quoted+" is not "+s.what, fix)
 		return zero, false
 	}
 	v, err := s.parse(n.Value)
 	if err != nil {
 		var refused refusal
 		errors.As(err, &refused)
-		r.add(position(n), at, describe(n)+" "+err.Error(), refused.fix)
+		r.add(position(n), at, quoted+" "+err.Error(), refused.fix)
 		return zero, false
 	}
 	return v, true

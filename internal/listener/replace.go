@@ -8,3 +8,6 @@ func (s *CertificateStore) Replace(next *CertificateStore) {
 	s.problems = next.problems
 	s.set.Store(next.set.Load())
 }
+
+// Refresh reads files again that have changed. What cannot be used stays as it was, and the error names it.
+func (s *CertificateStore) Refresh() error { return s.reload((*certificate).changed) }
