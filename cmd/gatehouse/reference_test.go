@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra/doc"
 
 	"github.com/gatehouse-iap/gatehouse/internal/config"
+	"github.com/gatehouse-iap/gatehouse/internal/manifest/reference"
 )
 
 // writeReference is set by `make docs`.
@@ -26,6 +27,15 @@ func TestReferenceSaysWhatTheCommandsSay(t *testing.T) {
 		t.Fatal(err)
 	}
 	writePage(t, filepath.Join(generated, "config.md"), config.WriteReference)
+	for name, write := range map[string]func(string) ([]byte, error){reference.PageName: reference.Page, reference.SchemaName: reference.Schema} {
+		page, err := write("../..")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(generated, name), page, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if *writeReference {
 		if err := os.RemoveAll(referenceDir); err != nil {
 			t.Fatal(err)

@@ -39,6 +39,7 @@ type planning struct {
 	owners    map[ownerKey]Owner
 	declared  map[ownerKey]bool
 	removed   map[ownerKey]bool
+	written   writtenNames
 }
 
 // plan compares the documents with what is stored. Its error is Faults, or that of the store.
@@ -50,6 +51,7 @@ func (p planner) plan(ctx context.Context, tx Tx) (*Plan, error) {
 	}
 	g.resolver = newResolver(p.documents, p.project(), services)
 	g.resolve()
+	g.written = writtenNames{p.project(), namesOfServices(slices.Concat(services, g.resolver.services()))}
 	for i, d := range g.resolver.documents {
 		if !g.broken[i] {
 			g.declared[d.key()] = true
@@ -180,7 +182,7 @@ func (g *planning) own(i int, d Document, changed bool) {
 		}
 	case changed:
 		g.fault(i, "", ErrOwned, "it belongs to the manifest %s: change it there, or take it over with --take-over", owner.Source)
-	default:
+	case d.Source != "":
 		g.plan.Notes = append(g.plan.Notes, fmt.Sprintf("%s %s is as declared, and belongs to the manifest %s as before", d.Kind, d.Name, owner.Source))
 	}
 }
@@ -215,11 +217,11 @@ func (g *planning) policyChange(i int, wanted DeclaredPolicy) *Change {
 		g.fault(i, "spec.etag", iam.ErrEtag, "the policy has changed since this etag was read: get it again and make your change in that, or leave the etag out to overwrite it")
 		return nil
 	}
-	next := wanted
+	next := DeclaredPolicy{g.written.of(name), wanted.Policy}
 	next.Policy.Etag = ""
 	change := &Change{Action: Created, After: &Document{Policy: &next}}
 	if len(stored.Bindings) > 0 {
-		before := DeclaredPolicy{wanted.Resource, stored}
+		before := DeclaredPolicy{next.Resource, stored}
 		before.Policy.Etag = ""
 		change.Action, change.Before = Updated, &Document{Policy: &before}
 	}

@@ -101,7 +101,7 @@ func (g *planning) policyRemoval(name resource.Name) *Change {
 	if !found || len(stored.Bindings) == 0 {
 		return nil
 	}
-	before := DeclaredPolicy{string(name), stored}
+	before := DeclaredPolicy{g.written.of(name), stored}
 	before.Policy.Etag = ""
 	return &Change{Before: &Document{Policy: &before}, write: func(ctx context.Context, tx Tx) (audit.Entry, error) {
 		entry := audit.Entry{Action: "iam.setIamPolicy", Target: string(name)}

@@ -260,7 +260,7 @@ func (r *resolver) resolveProvider(i int, d *Document) {
 	if err := p.Validate(); err != nil {
 		for _, err := range parts(err) {
 			text := plain(err, identityprovider.ErrInvalid)
-			r.fault(i, "spec."+firstWord(text), nil, "%s", text)
+			r.fault(i, providerPath(p, text), nil, "%s", text)
 		}
 	}
 }
@@ -418,7 +418,16 @@ func parts(err error) []error {
 	return []error{err}
 }
 
-func firstWord(text string) string {
+// providerPath is the field of a provider that a refusal is about: its text begins with it.
+func providerPath(p identityprovider.Provider, text string) string {
+	for i, domain := range p.Domains {
+		if strings.HasPrefix(text, fmt.Sprintf("domain %q", domain)) {
+			return fmt.Sprintf("spec.domains[%d]", i)
+		}
+	}
 	word, _, _ := strings.Cut(text, " ")
-	return word
+	if word == `"*"` {
+		word = "domains"
+	}
+	return "spec." + word
 }

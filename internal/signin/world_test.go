@@ -98,6 +98,7 @@ type world struct {
 	clock    *clock
 	log      *logBuffer
 	gone     map[string]bool // hosts that are served no more
+	outside  map[string]bool // hosts that are real servers elsewhere: identity providers
 }
 
 // logBuffer keeps what was logged.
@@ -248,6 +249,9 @@ func newBrowser(t testing.TB, w *world) *browser {
 
 // RoundTrip hands a request to the world's handler as a server would.
 func (b *browser) RoundTrip(r *http.Request) (*http.Response, error) {
+	if b.world.outside[r.URL.Host] {
+		return http.DefaultTransport.RoundTrip(r)
+	}
 	in := r.Clone(r.Context())
 	in.RequestURI, in.Host, in.RemoteAddr = r.URL.RequestURI(), r.URL.Host, b.peer
 	target, err := url.ParseRequestURI(in.RequestURI)
