@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
@@ -72,10 +73,12 @@ func classes() []class {
 		{http.StatusConflict, "ALREADY_EXISTS", "", []error{directory.ErrExists}},
 		{http.StatusNotFound, "NOT_FOUND", "", []error{
 			ErrNotFound, errNoRoute, catalog.ErrNotFound, directory.ErrNotFound, session.ErrNotFound, issuer.ErrNotFound, audit.ErrNoDecision,
+			identityprovider.ErrNotFound, identityprovider.ErrNoLink,
 		}},
-		{http.StatusBadRequest, "FAILED_PRECONDITION", "", []error{ErrPrecondition, issuer.ErrWaiting, issuer.ErrRevoked}},
+		{http.StatusBadRequest, "FAILED_PRECONDITION", "", []error{ErrPrecondition, issuer.ErrWaiting, issuer.ErrRevoked, identityprovider.ErrNumberTaken}},
 		{http.StatusBadRequest, "INVALID_ARGUMENT", "", []error{
 			ErrInvalid, iam.ErrInvalid, catalog.ErrInvalid, directory.ErrInvalid, resource.ErrInvalid, principal.ErrAddress, principal.ErrMember,
+			identityprovider.ErrInvalid,
 		}},
 		{http.StatusGatewayTimeout, "DEADLINE_EXCEEDED", "", []error{context.DeadlineExceeded}},
 	}

@@ -69,7 +69,7 @@ func (db *DB) open(ctx context.Context) error {
 func busyWrites() []string {
 	return []string{
 		countUp, insertChange, insertEntry,
-		selectParent, selectUsable, insertSession, touchSession,
+		selectParent, selectUsable, selectBarred, insertSession, touchSession,
 		insertHandoff, crowdedOut, consumeHandoff, clearHandoffs,
 	}
 }
