@@ -31,6 +31,9 @@ func (a *Admin) PutProvider(ctx context.Context, actor audit.Actor, provider ide
 }
 
 func putProvider(ctx context.Context, tx Tx, entry *audit.Entry, provider identityprovider.Provider) error {
+	if err := free(ctx, tx, KindIdentityProvider, provider.Name); err != nil {
+		return err
+	}
 	providers, err := tx.Providers().Providers(ctx)
 	if err != nil {
 		return err
@@ -54,6 +57,9 @@ func putProvider(ctx context.Context, tx Tx, entry *audit.Entry, provider identi
 // DeleteProvider removes an identity provider and ends the sessions that it vouched for.
 func (a *Admin) DeleteProvider(ctx context.Context, actor audit.Actor, name string) error {
 	return a.change(ctx, actor, "identityProviders.delete", name, func(tx Tx, entry *audit.Entry) error {
+		if err := free(ctx, tx, KindIdentityProvider, name); err != nil {
+			return err
+		}
 		providers, err := tx.Providers().Providers(ctx)
 		if err != nil {
 			return err

@@ -23,6 +23,10 @@ type Tx interface {
 	Sessions() session.Store
 	Providers() identityprovider.Store
 	Links() identityprovider.LinkStore
+	Owners() OwnerStore
+	// Record writes the entry of one change where the transaction makes several. Do's own entry, written last, is
+	// about the whole.
+	Record(ctx context.Context, entry audit.Entry) error
 }
 
 // Transactor runs administrative transactions and reads.

@@ -38,7 +38,7 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 	keySealer := state.ring.Sealer(issuer.SealingPurpose)
 	passwords := password.NewChecker(o.Now)
 	s.admin = &admin.Admin{
-		Store: state.store, Keys: keySealer, HashPassword: passwords.Hash, Decisions: s.decisions, Entries: state.store,
+		Store: state.store, Keys: keySealer, HashPassword: passwords.Hash, CheckHash: password.CheckHash, Decisions: s.decisions, Entries: state.store,
 		ProjectID: o.ProjectID, ProjectNumber: o.ProjectNumber, Lifetimes: session.DefaultLifetimes, Now: o.Now, Log: o.Log,
 	}
 	s.sessions = &session.Table{

@@ -68,7 +68,7 @@ func (db *DB) open(ctx context.Context) error {
 
 func busyWrites() []string {
 	return []string{
-		countUp, insertChange, insertEntry,
+		countUp, insertChange, insertEntry, putOwner,
 		selectParent, selectUsable, selectBarred, insertSession, touchSession,
 		insertHandoff, crowdedOut, consumeHandoff, clearHandoffs,
 	}

@@ -122,6 +122,12 @@ func (a adminTx) Keys() issuer.Store                { return keyStore(a) }
 func (a adminTx) Sessions() session.Store           { return sessionStore(a) }
 func (a adminTx) Providers() identityprovider.Store { return providerStore(a) }
 func (a adminTx) Links() identityprovider.LinkStore { return linkStore(a) }
+func (a adminTx) Owners() admin.OwnerStore          { return ownerStore(a) }
+
+func (a adminTx) Record(ctx context.Context, entry audit.Entry) error {
+	_, err := auditStore(a).append(ctx, entry)
+	return err
+}
 
 // signinTx is what sign-in sees of a transaction.
 type signinTx struct{ t *tx }
