@@ -24,6 +24,7 @@ type check struct {
 	verdict *Verdict
 
 	sessionID string
+	groups    []string      // addresses of groups that the session's provider names
 	denied    policy.Reason // why nobody was recognised
 	tried     []*iam.Compiled
 }
@@ -128,7 +129,7 @@ func (c *check) decide(ctx context.Context) {
 	var idSpace [32]uint32
 	ids := idSpace[:0]
 	if recognised {
-		ids = c.view.AppendMemberIDs(ids, v.Identity)
+		ids = c.view.AppendMemberIDs(ids, v.Identity, c.groups...)
 	}
 	switch v.Reason = policy.Decide(levels, recognised, ids); v.Reason {
 	case policy.Granted, policy.GrantedPublic:
@@ -179,6 +180,7 @@ func (c *check) record() {
 	}
 	if c.view != nil {
 		d.Position = c.view.Position
+		d.Groups = c.view.NamedGroups(v.Identity, c.groups)
 	}
 	if v.Served != nil {
 		d.Resource = v.Served.Resource

@@ -66,7 +66,7 @@ type route struct {
 }
 
 func (s *Server) authRoutes(signIn *signin.SignIn, renderer *pages.Renderer) []route {
-	keys, discovery, people := s.endpoints.Assertion(), s.endpoints.Discovery(), signIn.Handler()
+	keys, discovery, people := s.published.Assertion(), s.published.Discovery(), signIn.Handler()
 	return []route{
 		{"/iap/verify/", "public keys only; GET and HEAD", keys},
 		{"/.well-known/openid-configuration", "public; GET and HEAD", discovery},
@@ -76,14 +76,21 @@ func (s *Server) authRoutes(signIn *signin.SignIn, renderer *pages.Renderer) []r
 	}
 }
 
-// Routes lists what the auth host answers, and every other host's rule, one line each.
+// Routes lists what each kind of listener answers and what guards it, one line each.
 func (s *Server) Routes() string {
 	var b strings.Builder
+	line := func(where, guard string) { fmt.Fprintf(&b, "%-46s %s\n", where, guard) }
 	for _, r := range s.routes {
-		fmt.Fprintf(&b, "%-46s %s\n", "AUTH_HOST "+r.pattern, r.guard)
+		line("AUTH_HOST "+r.pattern, r.guard)
 	}
-	fmt.Fprintf(&b, "%-46s %s\n", "any other host "+pages.StaticPrefix, "public style sheets; GET and HEAD")
-	fmt.Fprintf(&b, "%-46s %s\n", "any other host /", "enforcement: route, authenticate, decide, assert, record, forward")
+	line("any other host "+pages.StaticPrefix, "public style sheets; GET and HEAD")
+	line("any other host /", "enforcement: route, authenticate, decide, assert, record, forward")
+	if s.options.Health != nil {
+		line("to-HTTPS listener, any host /", "redirect to a host that is served; from a trusted proxy over HTTPS: as above")
+		for _, r := range s.healthRoutes() {
+			line("health listener "+r.pattern, r.guard)
+		}
+	}
 	return b.String()
 }
 
