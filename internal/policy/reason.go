@@ -33,6 +33,9 @@ const (
 	TargetAmbiguous Reason = "target_ambiguous" // its three forms lead to different services
 	HostInvalid     Reason = "host_invalid"     // Host is malformed or disagrees with the target
 	HostUnknown     Reason = "host_unknown"     // no service answers on that host
+	HostConflict    Reason = "host_conflict"    // the host does not belong on the TLS connection that it came over
+	ProxyConflict   Reason = "proxy_conflict"   // a trusted proxy contradicts itself about the client
+	RedirectLoop    Reason = "redirect_loop"    // plain HTTP would be redirected to itself
 	PathUnknown     Reason = "path_unknown"     // no service answers on that path of the host
 	MethodRefused   Reason = "method_refused"   // CONNECT
 	SnapshotStale   Reason = "snapshot_stale"   // the store has not been confirmed for too long
@@ -66,7 +69,7 @@ func Reasons() []Reason {
 		Granted, GrantedPublic, IAPDisabled,
 		NoCredential, SessionEnded, CookieInvalid, BearerInvalid,
 		NotGranted, PrincipalSuspended,
-		TargetInvalid, TargetAmbiguous, HostInvalid, HostUnknown, PathUnknown, MethodRefused,
+		TargetInvalid, TargetAmbiguous, HostInvalid, HostUnknown, HostConflict, ProxyConflict, RedirectLoop, PathUnknown, MethodRefused,
 		SnapshotStale, StoreFailed, SigningFailed, UpstreamFailed, SignInRefused,
 		SignInDeclined, AddressRefused, ProviderUnavailable, ProviderMisconfigured, ProviderTokenInvalid,
 	}
@@ -98,4 +101,7 @@ var descriptions = map[Reason]Description{
 	ProviderUnavailable:   {"Sign-in is not available right now", "Your organisation's sign-in does not answer. Try again in a minute."},
 	ProviderMisconfigured: {"Sign-in is not set up correctly", "Your organisation's sign-in and this gate do not accept each other's settings. An administrator has to correct them."},
 	ProviderTokenInvalid:  {"Sign-in was not completed", "Your organisation's sign-in gave an answer that cannot be relied on. Start again; if it happens again, tell an administrator."},
+	HostConflict:          {"Another connection is needed", "This host name does not belong on the encrypted connection that the request came over. Open the address again; a program must name the host of the request when it connects (SNI)."},
+	ProxyConflict:         {"The proxy in front contradicts itself", "A trusted proxy passed on forwarding headers that cannot be read or that disagree about who asks. Its administrator should let it replace X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host and Forwarded, or remove those that it does not set."},
+	RedirectLoop:          {"This address leads back to itself", "The way to https from here comes back here, so it was not taken. The administrator has to change the configuration."},
 }

@@ -11,25 +11,30 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
+	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/upstream"
 )
 
-// Identity is what the application is told: prebuilt header values, and what must not reach it.
+// Identity is what the application is told: prebuilt header values, where the request came from, and what must
+// not reach it.
 type Identity struct {
 	Prepared           *issuer.Prepared // nil tells nothing
 	StripAuthorization bool
 	AppEngine          bool // the application believes App Engine's headers
+	Client             listener.Client
 }
 
 // forward passes the request on, as it was decided.
-func (h *Handler) forward(w http.ResponseWriter, r *http.Request, v *enforcement.Verdict) {
+func (h *Handler) forward(w http.ResponseWriter, in Incoming, v *enforcement.Verdict) {
+	r := in.Request
 	target, ok := targetURL(v.Target, v.Served.Upstream.Address)
 	if !ok {
 		v.Reason, v.Status = policy.TargetInvalid, http.StatusBadRequest
@@ -44,7 +49,7 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, v *enforcement
 	}}
 	f.Forward(w, r, v.Served.Upstream, target, Identity{
 		Prepared: v.Prepared, StripAuthorization: v.StripAuthorization,
-		AppEngine: v.Served.Service.Kind == resource.AppEngineApp,
+		AppEngine: v.Served.Service.Kind == resource.AppEngineApp, Client: in.Client,
 	})
 }
 
@@ -60,7 +65,7 @@ type Forwarder struct {
 // Forward sends a cleaned copy of r to the application at target and copies the answer.
 func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, target *url.URL, identity Identity) {
 	proxy := httputil.ReverseProxy{
-		Transport:  up.Transport,
+		Transport:  hints{up.Transport},
 		BufferPool: buffers{},
 		ErrorLog:   discard,
 		Rewrite: func(pr *httputil.ProxyRequest) {
@@ -69,7 +74,7 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 				pr.Out.Host = up.Host
 			}
 			cleanHeader(pr.Out.Header, identity)
-			setForwarded(pr.Out.Header, pr.In, f.Scheme)
+			setForwarded(pr.Out.Header, pr.In.Host, identity.Client, f.Scheme)
 			cleanTrailer(pr)
 		},
 		ModifyResponse: cleanResponse,
@@ -81,6 +86,8 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 			f.Failed(w, r, failureStatus(err))
 		},
 	}
+	// The listener bounds the time of a body. An upload or a stream of somebody who was let through may take any.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // where there is no deadline, none is to be removed
 	proxy.ServeHTTP(w, r)
 }
 
