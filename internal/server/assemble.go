@@ -63,6 +63,7 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 		Providers: func() *identityprovider.View { return s.holder.Current().Providers }, Redirecting: &oidcrp.RelyingParty{Now: o.Now, Log: o.Log},
 		Passwords: passwords, Now: o.Now, Log: o.Log, Lifetimes: session.DefaultLifetimes,
 	}
+	s.signIn = signIn
 	s.handler = &hosts{
 		auth: authHost, authHandler: s.authMux(signIn, renderer),
 		apps: &reverseproxy.Handler{
