@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
@@ -31,16 +30,6 @@ type Service struct {
 	IAPDisabled bool `json:"iapDisabled,omitempty"`
 	// OAuthClientID is the `aud` of bearer tokens for the service.
 	OAuthClientID string `json:"oauthClientId"`
-}
-
-// UpstreamTLS says how an https upstream is verified and how we prove ourselves to it. Files are PEM.
-type UpstreamTLS struct {
-	CAFile     string `json:"caFile,omitempty"`     // replaces the system's roots
-	ServerName string `json:"serverName,omitempty"` // replaces the URL's host in verification and SNI
-	CertFile   string `json:"certFile,omitempty"`   // client certificate, with KeyFile
-	KeyFile    string `json:"keyFile,omitempty"`
-	// InsecureSkipVerify takes any certificate: whoever can reach the network between can read and change everything.
-	InsecureSkipVerify bool `json:"insecureSkipVerify,omitempty"`
 }
 
 // ErrNotFound reports a service that the catalog does not hold.
@@ -68,10 +57,8 @@ func (s Service) Validate() error {
 			return fmt.Errorf("%w %q: path prefix %q must start with / and hold no ? # ; %% \\ or //", ErrInvalid, s.Name, prefix)
 		}
 	}
-	upstream, err := url.Parse(s.Upstream)
-	if err != nil || upstream.Scheme != "http" || upstream.Host == "" || upstream.User != nil ||
-		strings.TrimSuffix(upstream.Path, "/") != "" || upstream.RawQuery != "" || upstream.Fragment != "" {
-		return fmt.Errorf("%w %q: upstream %q must be http://HOST:PORT without a path", ErrInvalid, s.Name, s.Upstream)
+	if err := s.validateUpstream(); err != nil {
+		return fmt.Errorf("%w %q: %w", ErrInvalid, s.Name, err)
 	}
 	return nil
 }
