@@ -3,6 +3,7 @@ package catalog
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"strconv"
@@ -43,6 +44,9 @@ func validateURL(raw string) (scheme string, err error) {
 	if err != nil || u.Scheme == "" || u.Opaque != "" {
 		return "", fmt.Errorf("upstream %q must be http://HOST:PORT, or https:// or h2c:// with the same", raw)
 	}
+	if u.User != nil {
+		return "", errors.New("the upstream must hold no user name and no password")
+	}
 	switch u.Scheme {
 	case "http", "https", "h2c":
 	case "ws", "wss":
@@ -51,9 +55,6 @@ func validateURL(raw string) (scheme string, err error) {
 		return "", fmt.Errorf("upstream %q: write https, or h2c without TLS, for %s", raw, u.Scheme)
 	default:
 		return "", fmt.Errorf("upstream %q: the scheme %q must be http, https or h2c", raw, u.Scheme)
-	}
-	if u.User != nil {
-		return "", errors.New("the upstream must hold no user name and no password")
 	}
 	if strings.TrimSuffix(u.Path, "/") != "" || u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#") {
 		return "", fmt.Errorf("upstream %q must end after the port: paths reach the application as the client wrote them", raw)
@@ -81,6 +82,9 @@ func isAuthority(s string) bool {
 // isHostName reports whether a name can be looked up: more than CanonicalHost takes, since names inside of networks
 // have underscores.
 func isHostName(name string) bool {
+	if address, err := netip.ParseAddr(name); err == nil {
+		return address.Zone() == ""
+	}
 	if _, err := CanonicalHost(strings.ReplaceAll(name, "_", "x")); err != nil {
 		return false
 	}

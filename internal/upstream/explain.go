@@ -5,19 +5,20 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"syscall"
 )
 
 // explain puts what to do about an error in front of it, where that is known.
-func explain(err error) error {
-	if advice := advise(err); advice != "" {
+func explain(err error, overTLS bool) error {
+	if advice := advise(err, overTLS); advice != "" {
 		return fmt.Errorf("%s: %w", advice, err)
 	}
 	return err
 }
 
-func advise(err error) string {
+func advise(err error, overTLS bool) string {
 	var (
 		authority x509.UnknownAuthorityError
 		name      x509.HostnameError
@@ -44,6 +45,9 @@ func advise(err error) string {
 		return "the application does not speak HTTP/2; make the upstream http://"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there"
+	case overTLS && (errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF)):
+		// With TLS 1.3 a certificate is refused after the handshake, and the alert may be lost with the connection.
+		return "the application closed the connection; where it asks for a client certificate, see upstreamTls.certFile"
 	}
 	return ""
 }

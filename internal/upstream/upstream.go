@@ -35,7 +35,7 @@ func (u *Upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	response, err := u.Transport.RoundTrip(r)
 	if err != nil {
-		return nil, explain(err)
+		return nil, explain(err, u.Scheme == "https")
 	}
 	return response, nil
 }
