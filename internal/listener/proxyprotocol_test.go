@@ -176,6 +176,20 @@ func TestAConfiguredPeerNamesTheClient(t *testing.T) {
 	}
 }
 
+func TestALookAtThePortIsNoFault(t *testing.T) {
+	t.Parallel()
+	l := listenTCP(t)
+	dial(t, l.Addr().String()).Close()
+	accepted, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &proxyConn{Conn: accepted, refused: func(err error) { t.Errorf("refused: %v", err) }}
+	if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+		t.Error(err)
+	}
+}
+
 func TestTheBytesOfOtherPeersAreNoPROXYHeader(t *testing.T) {
 	t.Parallel()
 	address := serve(t, Spec{ProxyFrom: prefixes(t, "192.0.2.0/24")}, whence)
