@@ -251,7 +251,7 @@ func TestWhatInitWritesIsReadWithoutAFault(t *testing.T) {
 	t.Parallel()
 	for name, i := range map[string]config.Initial{
 		"a company":                  {Host: "app.example.com", Upstream: "http://127.0.0.1:3000", Issuer: "https://login.example.com"},
-		"a domain of its own":        {Host: "example.com", Upstream: "https://10.0.0.1", Issuer: "https://login.example.com"},
+		"a domain of its own":        {Host: "example.com", Upstream: "http://10.0.0.1", Issuer: "https://login.example.com"},
 		"this machine":               {Host: "app.localhost", Upstream: "http://127.0.0.1:3000", Issuer: "http://127.0.0.1:5556/dex"},
 		"local accounts":             {Host: "wiki.corp.example", Upstream: "http://127.0.0.1:3000"},
 		"localhost itself":           {Host: "localhost", Upstream: "http://127.0.0.1:3000"},
