@@ -16,6 +16,7 @@ and hands the application a signed statement of who asks: the header X-Goog-IAP-
 		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
 	})
 	root.AddCommand(newDevCommand(productionParts()))
+	root.AddCommand(newCACommand())
 	root.AddCommand(newAuthCommand())
 	root.AddCommand(newIAPCommand())
 	root.AddCommand(newProjectsCommand())
