@@ -8,6 +8,7 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
@@ -23,6 +24,8 @@ type material struct {
 	policies map[resource.Name]iam.Policy
 	update   directory.Update
 	keys     []issuer.Key // nil: unchanged
+	// providers are few and hang together, so that any change reads all of them; nil: unchanged.
+	providers *identityprovider.View
 }
 
 func newMaterial(position int64) *material {
@@ -37,7 +40,8 @@ func newMaterial(position int64) *material {
 func empty() *Snapshot {
 	return &Snapshot{
 		Routes: catalog.NewTable(), Directory: directory.NewView(), Principals: &principal.Interner{},
-		policies: map[resource.Name]*iam.Compiled{}, served: map[resource.Name]*Served{},
+		Providers: identityprovider.NewView(nil),
+		policies:  map[resource.Name]*iam.Compiled{}, served: map[resource.Name]*Served{},
 	}
 }
 
@@ -73,6 +77,9 @@ func (b *Builder) buildAll(ctx context.Context, view View) (*Snapshot, error) {
 		m.update.Groups[group.Email] = &group
 	}
 	if m.keys, err = view.Keys().Keys(ctx); err != nil {
+		return nil, err
+	}
+	if err := m.readProviders(ctx, view); err != nil {
 		return nil, err
 	}
 	return b.assemble(empty(), m)
@@ -143,6 +150,8 @@ func (m *material) read(ctx context.Context, view View, change Change) error {
 		keys, err := view.Keys().Keys(ctx)
 		m.keys = keys
 		return err
+	case ProviderChanged:
+		return m.readProviders(ctx, view)
 	case EntryOnly:
 		return nil
 	default:
@@ -150,10 +159,22 @@ func (m *material) read(ctx context.Context, view View, change Change) error {
 	}
 }
 
+func (m *material) readProviders(ctx context.Context, view View) error {
+	if m.providers != nil {
+		return nil // another change of the same reading
+	}
+	providers, err := view.Providers().Providers(ctx)
+	m.providers = identityprovider.NewView(providers)
+	return err
+}
+
 // assemble applies material to a snapshot. Everything compiles or nothing is published.
 func (b *Builder) assemble(previous *Snapshot, m *material) (*Snapshot, error) {
 	next := *previous
 	next.Position = m.position
+	if m.providers != nil {
+		next.Providers = m.providers
+	}
 	interner := previous.Principals.Edit()
 	if len(m.policies) > 0 {
 		next.policies = maps.Clone(previous.policies)
