@@ -42,6 +42,9 @@ func (c *check) route() bool {
 		return false
 	}
 	v.Host = host
+	if !c.fits() {
+		return false
+	}
 	if v.Target, err = catalog.ParseTarget(c.request.Method, c.request.Target); err != nil {
 		v.refuse(http.StatusBadRequest, policy.TargetInvalid)
 		return false
@@ -60,6 +63,21 @@ func (c *check) route() bool {
 	default:
 		v.refuse(http.StatusBadRequest, policy.TargetInvalid)
 	}
+	return false
+}
+
+// fits refuses what the listener found not to fit together. 421 makes browsers ask again on a connection of its own.
+func (c *check) fits() bool {
+	v := c.verdict
+	switch c.request.Misfit {
+	case "":
+		return true
+	case policy.HostConflict:
+		v.refuse(http.StatusMisdirectedRequest, policy.HostConflict)
+	default:
+		v.refuse(http.StatusBadRequest, c.request.Misfit)
+	}
+	v.Code = c.request.Code
 	return false
 }
 

@@ -62,10 +62,11 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 		Quick:     o.QuickAccounts,
 		Providers: func() *identityprovider.View { return s.holder.Current().Providers }, Redirecting: &oidcrp.RelyingParty{Now: o.Now, Log: o.Log},
 		Passwords: passwords, Now: o.Now, Log: o.Log, Lifetimes: session.DefaultLifetimes,
+		ClientAddr: clientAddr(o.TrustedProxies),
 	}
 	s.signIn = signIn
 	s.handler = &hosts{
-		auth: authHost, authHandler: s.authMux(signIn, renderer),
+		auth: authHost, authHandler: s.authMux(signIn, renderer), proxies: o.TrustedProxies,
 		apps: &reverseproxy.Handler{
 			Point: s.point(state.replica), SignIn: appSignIn{signIn}, Pages: renderer, Log: o.Log, Scheme: o.External.Scheme,
 		},

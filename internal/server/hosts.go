@@ -6,8 +6,11 @@ import (
 	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
+	"github.com/gatehouse-iap/gatehouse/internal/enforcement/reverseproxy"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
+	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
+	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
 )
 
@@ -17,26 +20,42 @@ type hosts struct {
 	auth        string
 	authHandler http.Handler
 	local       map[string]http.Handler
-	apps        http.Handler
+	apps        *reverseproxy.Handler
+	proxies     *listener.TrustedProxies
 }
 
 func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	host, err := catalog.CanonicalHost(r.Host)
-	if err != nil || !strings.HasPrefix(r.RequestURI, "/") {
-		// Absolute form, "*", a malformed host: the one place that knows what to refuse, and records it. net/http
-		// has dropped the Host header of an absolute form by now, so whether the two agree cannot be known.
-		h.apps.ServeHTTP(w, r)
+	in := reverseproxy.Incoming{Request: r}
+	var err error
+	if in.Client, err = h.proxies.Client(r); err != nil {
+		in.Misfit = policy.ProxyConflict
+	} else if in.Client.Host != r.Host {
+		forClient := *r // a handler leaves its request alone
+		forClient.Host = in.Client.Host
+		in.Request = &forClient
+	}
+	host, err := catalog.CanonicalHost(in.Host)
+	if err == nil && !in.Client.Trusted {
+		if in.Code = listener.HostCode(r, host); in.Code != 0 {
+			in.Misfit = policy.HostConflict
+		}
+	}
+	if err != nil || in.Misfit != "" || !strings.HasPrefix(r.RequestURI, "/") {
+		// Absolute form, "*", a malformed host, one that its connection does not fit: the one place that knows what
+		// to refuse, and records it. net/http has dropped the Host header of an absolute form by now, so whether the
+		// two agree cannot be known.
+		h.apps.Serve(w, in)
 		return
 	}
 	if host == h.auth {
-		h.authHandler.ServeHTTP(w, r)
+		h.authHandler.ServeHTTP(w, in.Request)
 		return
 	}
 	if handler, found := h.local[host]; found {
-		handler.ServeHTTP(w, r)
+		handler.ServeHTTP(w, in.Request)
 		return
 	}
-	h.apps.ServeHTTP(w, r)
+	h.apps.Serve(w, in)
 }
 
 // route is one line of the auth host's route table. guard says in a few words what keeps the route from being

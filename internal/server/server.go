@@ -31,6 +31,8 @@ type Options struct {
 	DataDir string
 	// Listener is where clients come in. The server closes it.
 	Listener net.Listener
+	// TrustedProxies say whom requests come from; nil trusts nobody.
+	TrustedProxies *listener.TrustedProxies
 	// External is how clients write our URLs: scheme and port.
 	External signin.External
 	// AuthHost is the host, without port, at which people sign in for all applications.
