@@ -19,6 +19,7 @@ an argument, where every user of the machine could read them.`)
 	cmd.AddCommand(
 		newUsersCreate(server), newUsersList(server), newUsersDescribe(server), newUsersSetPassword(server),
 		newUsersDisable(server, "enable", false), newUsersDisable(server, "disable", true), newUsersDelete(server),
+		newUsersRelink(server),
 	)
 	return cmd
 }

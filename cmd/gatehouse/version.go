@@ -18,13 +18,18 @@ func newVersionCommand() *cobra.Command {
 	}
 }
 
+// version is the release alone, for metrics and logs.
+func version() string {
+	if info, found := debug.ReadBuildInfo(); found && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
 // versionText is made from what the Go toolchain notes in every binary.
 func versionText() string {
-	version, revision := "(devel)", ""
+	revision := ""
 	if info, found := debug.ReadBuildInfo(); found {
-		if info.Main.Version != "" {
-			version = info.Main.Version
-		}
 		for _, s := range info.Settings {
 			switch {
 			case s.Key == "vcs.revision" && len(s.Value) >= 12:
@@ -34,5 +39,5 @@ func versionText() string {
 			}
 		}
 	}
-	return fmt.Sprintf("gatehouse %s (%s %s/%s%s)", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, revision)
+	return fmt.Sprintf("gatehouse %s (%s %s/%s%s)", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, revision)
 }

@@ -135,6 +135,9 @@ func (a *Admin) SetPassword(ctx context.Context, actor audit.Actor, email, passw
 		return 0, err
 	}
 	err = a.updateAccount(ctx, actor, principal.User, email, "setPassword", func(tx Tx, account *directory.Account) error {
+		if err := free(ctx, tx, KindUser, account.Email, fieldPasswordHash); err != nil {
+			return err
+		}
 		account.PasswordHash = hash
 		ids, err := tx.Sessions().EndSessions(ctx, session.Filter{Email: account.Email})
 		ended = len(ids)
@@ -149,7 +152,12 @@ func (a *Admin) SetDisabled(ctx context.Context, actor audit.Actor, kind princip
 	if disabled {
 		action = "disable"
 	}
-	return a.updateAccount(ctx, actor, kind, email, action, func(_ Tx, account *directory.Account) error {
+	return a.updateAccount(ctx, actor, kind, email, action, func(tx Tx, account *directory.Account) error {
+		if account.Kind == principal.User {
+			if err := free(ctx, tx, KindUser, account.Email, fieldDisabled); err != nil {
+				return err
+			}
+		}
 		account.Disabled = disabled
 		return nil
 	})
@@ -183,6 +191,11 @@ func (a *Admin) DeleteAccount(ctx context.Context, actor audit.Actor, kind princ
 		account, err := storedAccount(ctx, tx, kind, canonical)
 		if err != nil {
 			return err
+		}
+		if kind == principal.User {
+			if err := free(ctx, tx, KindUser, canonical); err != nil {
+				return err
+			}
 		}
 		if left, err = mentions(ctx, tx, account.Identity().Member()); err != nil {
 			return err

@@ -22,8 +22,10 @@ type Admin struct {
 	Keys *sealing.Sealer
 	// HashPassword returns the form in which a password is stored.
 	HashPassword func(ctx context.Context, password string) (string, error)
-	Decisions    DecisionFinder
-	Entries      EntryReader
+	// CheckHash refuses what is no stored form of a password.
+	CheckHash func(hash string) error
+	Decisions DecisionFinder
+	Entries   EntryReader
 
 	ProjectID     string
 	ProjectNumber int64

@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
@@ -42,17 +43,27 @@ type Problem struct {
 	Details []ErrorInfo `json:"details,omitempty"`
 }
 
-// ErrorInfo is google.rpc.ErrorInfo: a reason that programs can rely on.
+// ErrorInfo is google.rpc.ErrorInfo: a reason that programs can rely on; or google.rpc.BadRequest: what is wrong,
+// field by field.
 type ErrorInfo struct {
 	Type   string `json:"@type"`
-	Reason string `json:"reason"`
-	Domain string `json:"domain"`
+	Reason string `json:"reason,omitempty"`
+	Domain string `json:"domain,omitempty"`
+
+	FieldViolations []FieldViolation `json:"fieldViolations,omitempty"`
+}
+
+// FieldViolation says what is wrong with one field, such as "documents[3].spec.hosts[0]".
+type FieldViolation struct {
+	Field       string `json:"field"`
+	Description string `json:"description"`
 }
 
 // The reasons that ErrorInfo carries.
 const (
 	ReasonEtagMismatch = "ETAG_MISMATCH"
 	ReasonNotSettled   = "NOT_SETTLED"
+	ReasonOwned        = "OWNED_BY_MANIFEST"
 )
 
 type class struct {
@@ -72,10 +83,13 @@ func classes() []class {
 		{http.StatusConflict, "ALREADY_EXISTS", "", []error{directory.ErrExists}},
 		{http.StatusNotFound, "NOT_FOUND", "", []error{
 			ErrNotFound, errNoRoute, catalog.ErrNotFound, directory.ErrNotFound, session.ErrNotFound, issuer.ErrNotFound, audit.ErrNoDecision,
+			identityprovider.ErrNotFound, identityprovider.ErrNoLink,
 		}},
-		{http.StatusBadRequest, "FAILED_PRECONDITION", "", []error{ErrPrecondition, issuer.ErrWaiting, issuer.ErrRevoked}},
+		{http.StatusBadRequest, "FAILED_PRECONDITION", ReasonOwned, []error{ErrOwned}},
+		{http.StatusBadRequest, "FAILED_PRECONDITION", "", []error{ErrPrecondition, issuer.ErrWaiting, issuer.ErrRevoked, identityprovider.ErrNumberTaken}},
 		{http.StatusBadRequest, "INVALID_ARGUMENT", "", []error{
 			ErrInvalid, iam.ErrInvalid, catalog.ErrInvalid, directory.ErrInvalid, resource.ErrInvalid, principal.ErrAddress, principal.ErrMember,
+			identityprovider.ErrInvalid,
 		}},
 		{http.StatusGatewayTimeout, "DEADLINE_EXCEEDED", "", []error{context.DeadlineExceeded}},
 	}
@@ -92,7 +106,10 @@ func problemOf(err error) (Problem, bool) {
 			if c.reason != "" {
 				p.Details = []ErrorInfo{{Type: "type.googleapis.com/google.rpc.ErrorInfo", Reason: c.reason, Domain: "gatehouse"}}
 			}
-			if errors.Is(err, iam.ErrEtag) {
+			var faults Faults
+			if errors.As(err, &faults) {
+				p.Details = append(p.Details, faults.violations())
+			} else if errors.Is(err, iam.ErrEtag) {
 				p.Message = "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff."
 			}
 			return p, true
@@ -101,8 +118,8 @@ func problemOf(err error) (Problem, bool) {
 	return Problem{Code: http.StatusInternalServerError, Status: "INTERNAL"}, false
 }
 
-// writeProblem answers with an error. An internal one is logged under an id, and only the id is shown.
-func writeProblem(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
+// problemOrID is the answer to an error. An internal one is logged under an id, and only the id is shown.
+func problemOrID(r *http.Request, log *slog.Logger, err error) Problem {
 	p, public := problemOf(err)
 	if !public {
 		var id [8]byte
@@ -111,6 +128,12 @@ func writeProblem(w http.ResponseWriter, r *http.Request, log *slog.Logger, err 
 		log.ErrorContext(r.Context(), "administrative request failed", "id", name, "method", r.Method, "path", r.URL.Path, "error", err)
 		p.Message = "internal error: the server's log has the cause under id " + name
 	}
+	return p
+}
+
+// writeProblem answers with an error.
+func writeProblem(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
+	p := problemOrID(r, log, err)
 	writeJSON(w, p.Code, map[string]Problem{"error": p})
 }
 

@@ -139,6 +139,9 @@ func (a *Admin) changeMembers(ctx context.Context, actor audit.Actor, action, em
 		if err != nil {
 			return err
 		}
+		if err := free(ctx, tx, KindGroup, canonical); err != nil {
+			return err
+		}
 		before := summary(group)
 		if change, err = f(tx, &group, members); err != nil {
 			return err
@@ -161,6 +164,9 @@ func (a *Admin) DeleteGroup(ctx context.Context, actor audit.Actor, email string
 	err = a.change(ctx, actor, "groups.delete", canonical, func(tx Tx, entry *audit.Entry) error {
 		group, err := storedGroup(ctx, tx, canonical)
 		if err != nil {
+			return err
+		}
+		if err := free(ctx, tx, KindGroup, canonical); err != nil {
 			return err
 		}
 		if left, err = mentions(ctx, tx, principal.Member{Kind: principal.MemberGroup, Value: canonical}); err != nil {

@@ -18,6 +18,7 @@ import (
 const (
 	maxBody      = 1 << 20
 	maxGroupBody = 64 << 20 // directory.MaxGroupMembers addresses
+	maxDocuments = 256 << 20
 )
 
 // actorKey is where the socket leaves who its peer is.
@@ -32,6 +33,7 @@ func WithActor(ctx context.Context, actor audit.Actor) context.Context {
 type call struct {
 	*http.Request
 	actor audit.Actor
+	w     http.ResponseWriter // of calls that answer by themselves
 }
 
 // route is one line of the table of routes. Every route has the same guard: a peer that may administer.
@@ -64,6 +66,11 @@ func (a *Admin) routes() []route {
 		{"GET " + own + "/groups/{name}", maxBody, a.getGroup},
 		{"POST " + own + "/groups/{name}", maxGroupBody, a.postGroup},
 		{"DELETE " + own + "/groups/{name}", maxBody, a.removeGroup},
+		{"GET " + own + "/identityProviders", maxBody, a.getProviders},
+		{"PUT " + own + "/identityProviders/{name}", maxBody, a.putProvider},
+		{"DELETE " + own + "/identityProviders/{name}", maxBody, a.removeProvider},
+		{"GET " + own + "/documents", maxBody, a.getDocuments},
+		{"POST " + own + "/documents/{name}", maxDocuments, a.postDocuments},
 		{"GET " + own + "/keys", maxBody, a.getKeys},
 		{"POST " + own + "/keys/{name}", maxBody, a.postKey},
 		{"GET " + own + "/sessions", maxBody, a.getSessions},
@@ -92,12 +99,13 @@ func (a *Admin) serve(w http.ResponseWriter, r *http.Request, to route) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, to.maxBody)
-	answer, err := to.answer(call{r, actor})
-	if err != nil {
+	switch answer, err := to.answer(call{r, actor, w}); {
+	case errors.Is(err, errAnswered):
+	case err != nil:
 		writeProblem(w, r, a.Log, err)
-		return
+	default:
+		writeJSON(w, http.StatusOK, answer)
 	}
-	writeJSON(w, http.StatusOK, answer)
 }
 
 func (c call) noRoute() error {

@@ -92,6 +92,12 @@ func (a accountAPI) post(c call) (any, error) {
 		}
 		ended, err := a.SetPassword(c.Context(), c.actor, email, request.Password)
 		return Ended{ended}, err
+	case verb == "relink" && a.kind == principal.User:
+		var request Relinking
+		if err := c.decode(&request); err != nil {
+			return nil, err
+		}
+		return a.Relink(c.Context(), c.actor, email, request)
 	default:
 		return nil, c.noRoute()
 	}

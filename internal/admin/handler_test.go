@@ -3,6 +3,7 @@ package admin_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -105,7 +106,7 @@ func TestTheConflictOfEtagsCanBeToldByPrograms(t *testing.T) {
 	w := f.ask(t, http.MethodPost, "/v1/"+string(appName)+":setIamPolicy", `{"policy":{"etag":"b2xk"}}`)
 	p := decode[map[string]admin.Problem](t, w.Body.Bytes())["error"]
 	want := admin.ErrorInfo{Type: "type.googleapis.com/google.rpc.ErrorInfo", Reason: admin.ReasonEtagMismatch, Domain: "gatehouse"}
-	if len(p.Details) != 1 || p.Details[0] != want {
+	if len(p.Details) != 1 || !reflect.DeepEqual(p.Details[0], want) {
 		t.Errorf("details are %+v", p.Details)
 	}
 }

@@ -38,6 +38,9 @@ func (a *Admin) SetIamPolicy(ctx context.Context, actor audit.Actor, name resour
 		if err := a.checkResource(ctx, tx, name); err != nil {
 			return err
 		}
+		if err := free(ctx, tx, KindIamPolicy, string(name)); err != nil {
+			return err
+		}
 		before, err := tx.Policies().Policy(ctx, name)
 		if err != nil {
 			return err

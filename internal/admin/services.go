@@ -30,6 +30,9 @@ func (a *Admin) PutService(ctx context.Context, actor audit.Actor, service catal
 	}
 	name := service.Service.Name()
 	return a.change(ctx, actor, "services.put", string(name), func(tx Tx, entry *audit.Entry) error {
+		if err := free(ctx, tx, Kind(service.Kind), string(name)); err != nil {
+			return err
+		}
 		services, err := tx.Catalog().Services(ctx)
 		if err != nil {
 			return err
@@ -73,6 +76,9 @@ func (a *Admin) SetIAPEnabled(ctx context.Context, actor audit.Actor, name resou
 	err = a.change(ctx, actor, action, string(name), func(tx Tx, entry *audit.Entry) error {
 		service, err := a.service(ctx, tx, name)
 		if err != nil {
+			return err
+		}
+		if err := free(ctx, tx, Kind(service.Kind), string(name)); err != nil {
 			return err
 		}
 		before := IAPState{name, service.Name, !service.IAPDisabled}

@@ -8,6 +8,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
@@ -20,6 +21,12 @@ type Tx interface {
 	Directory() directory.Store
 	Keys() issuer.Store
 	Sessions() session.Store
+	Providers() identityprovider.Store
+	Links() identityprovider.LinkStore
+	Owners() OwnerStore
+	// Record writes the entry of one change where the transaction makes several. Do's own entry, written last, is
+	// about the whole.
+	Record(ctx context.Context, entry audit.Entry) error
 }
 
 // Transactor runs administrative transactions and reads.

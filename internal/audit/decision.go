@@ -76,7 +76,9 @@ type Decision struct {
 	Peer     netip.Addr
 	Resource resource.Name // empty when nothing was routed to
 	// Identity is who asked; zero when nobody was recognised.
-	Identity   principal.Identity
+	Identity principal.Identity
+	// Groups are those of the identity that its provider's claims name, as far as they count here.
+	Groups     []string
 	Credential Credential
 	SessionID  string // hexadecimal; empty without a session
 	KeyID      string // the key that signed the assertion

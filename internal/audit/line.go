@@ -25,6 +25,7 @@ type line struct {
 	Peer       string        `json:"peer,omitempty"`
 	Resource   resource.Name `json:"resource,omitempty"`
 	Principal  *who          `json:"principal,omitempty"`
+	Groups     []string      `json:"groups,omitempty"`
 	Credential Credential    `json:"credential,omitempty"`
 	SessionID  string        `json:"session_id,omitempty"`
 	KeyID      string        `json:"key_id,omitempty"`
@@ -74,6 +75,17 @@ func appendLine(b []byte, d *Decision) []byte {
 		b = appendText(b, "email", who.Email)
 		b = appendOptional(b, "hosted_domain", who.HostedDomain)
 		b = append(b, '}')
+	}
+	for i, group := range d.Groups {
+		if i == 0 {
+			b = append(b, `,"groups":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = appendQuoted(b, group)
+		if i == len(d.Groups)-1 {
+			b = append(b, ']')
+		}
 	}
 	b = appendOptional(b, "credential", string(d.Credential))
 	b = appendOptional(b, "session_id", d.SessionID)
@@ -135,7 +147,7 @@ func parseLine(b []byte) (Decision, error) {
 	}
 	d := Decision{
 		ID: id, Time: l.Time, Reason: l.Reason, Status: l.Status, Method: l.Method, Host: l.Host, Path: l.Path,
-		Resource: l.Resource, Credential: l.Credential, SessionID: l.SessionID, KeyID: l.KeyID, Position: l.Position, Tried: l.Tried,
+		Resource: l.Resource, Groups: l.Groups, Credential: l.Credential, SessionID: l.SessionID, KeyID: l.KeyID, Position: l.Position, Tried: l.Tried,
 	}
 	if l.Peer != "" {
 		if d.Peer, err = netip.ParseAddr(l.Peer); err != nil {

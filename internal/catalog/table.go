@@ -110,6 +110,12 @@ func compileHost(host string, services []Service) (*hostRoutes, error) {
 // Services returns all services of the table, in no order. The caller must not change them.
 func (t *Table) Services() map[resource.Name]Service { return t.services }
 
+// HasHost reports whether some service answers on a canonical host.
+func (t *Table) HasHost(host string) bool {
+	_, found := t.hosts[host]
+	return found
+}
+
 // Route finds the service that answers on a canonical host and a target: its resource, or ErrHostUnknown,
 // ErrPathUnknown, ErrAmbiguous, ErrTarget.
 func (t *Table) Route(host string, target Target) (resource.Name, error) {

@@ -10,13 +10,19 @@ import (
 	"strings"
 )
 
-// UpstreamTLS says how an https upstream is verified and how we prove ourselves to it. Files are PEM.
+// The comments on the fields below are the reference for users (docs/reference/manifests.md).
+
+// UpstreamTLS says how an https upstream is verified and how the gate proves itself to it. Files are PEM.
 type UpstreamTLS struct {
-	CAFile     string `json:"caFile,omitempty"`     // replaces the system's roots
-	ServerName string `json:"serverName,omitempty"` // replaces the URL's host in verification and SNI
-	CertFile   string `json:"certFile,omitempty"`   // client certificate, with KeyFile
-	KeyFile    string `json:"keyFile,omitempty"`
-	// InsecureSkipVerify takes any certificate: whoever can reach the network between can read and change everything.
+	// A file with the certificates that the upstream is verified by, in place of the system's roots.
+	CAFile string `json:"caFile,omitempty"`
+	// The name that is verified and sent as SNI, in place of the URL's host.
+	ServerName string `json:"serverName,omitempty"`
+	// A file with the client certificate; keyFile goes with it.
+	CertFile string `json:"certFile,omitempty"`
+	// A file with the client certificate's key.
+	KeyFile string `json:"keyFile,omitempty"`
+	// Takes any certificate: whoever can reach the network between can read and change everything.
 	InsecureSkipVerify bool `json:"insecureSkipVerify,omitempty"`
 }
 

@@ -78,7 +78,7 @@ func (c *check) acceptSession(ctx context.Context) bool {
 	switch {
 	case err == nil:
 		v.Identity, v.Credential = record.Identity, audit.SessionCookie
-		c.sessionID = record.ID.String()
+		c.sessionID, c.groups = record.ID.String(), record.Groups
 	case errors.Is(err, session.ErrNone):
 		c.denied = policy.NoCredential
 	case errors.Is(err, session.ErrInvalid):

@@ -24,6 +24,7 @@ type check struct {
 	verdict *Verdict
 
 	sessionID string
+	groups    []string      // addresses of groups that the session's provider names
 	denied    policy.Reason // why nobody was recognised
 	tried     []*iam.Compiled
 }
@@ -41,6 +42,9 @@ func (c *check) route() bool {
 		return false
 	}
 	v.Host = host
+	if !c.fits() {
+		return false
+	}
 	if v.Target, err = catalog.ParseTarget(c.request.Method, c.request.Target); err != nil {
 		v.refuse(http.StatusBadRequest, policy.TargetInvalid)
 		return false
@@ -59,6 +63,21 @@ func (c *check) route() bool {
 	default:
 		v.refuse(http.StatusBadRequest, policy.TargetInvalid)
 	}
+	return false
+}
+
+// fits refuses what the listener found not to fit together. 421 makes browsers ask again on a connection of its own.
+func (c *check) fits() bool {
+	v := c.verdict
+	switch c.request.Misfit {
+	case "":
+		return true
+	case policy.HostConflict:
+		v.refuse(http.StatusMisdirectedRequest, policy.HostConflict)
+	default:
+		v.refuse(http.StatusBadRequest, c.request.Misfit)
+	}
+	v.Code = c.request.Code
 	return false
 }
 
@@ -110,7 +129,7 @@ func (c *check) decide(ctx context.Context) {
 	var idSpace [32]uint32
 	ids := idSpace[:0]
 	if recognised {
-		ids = c.view.AppendMemberIDs(ids, v.Identity)
+		ids = c.view.AppendMemberIDs(ids, v.Identity, c.groups...)
 	}
 	switch v.Reason = policy.Decide(levels, recognised, ids); v.Reason {
 	case policy.Granted, policy.GrantedPublic:
@@ -161,6 +180,7 @@ func (c *check) record() {
 	}
 	if c.view != nil {
 		d.Position = c.view.Position
+		d.Groups = c.view.NamedGroups(v.Identity, c.groups)
 	}
 	if v.Served != nil {
 		d.Resource = v.Served.Resource

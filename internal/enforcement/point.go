@@ -26,8 +26,13 @@ type Request struct {
 	Host   string // as received, with port
 	Target string // as received: path and query
 	Header http.Header
-	Peer   netip.Addr
-	TLS    bool
+	Peer   netip.Addr // the client's, past trusted proxies
+	TLS    bool       // the client used TLS, with us or with a trusted proxy
+	// Misfit is why the request cannot be what its connection or its proxy makes of it: policy.HostConflict or
+	// policy.ProxyConflict, and then it is refused. Empty where all agree.
+	Misfit policy.Reason
+	// Code is IAP's error code of a misfit; 0 for none.
+	Code int
 }
 
 // Sessions recognises people by their session cookie.
@@ -86,6 +91,7 @@ type Verdict struct {
 	Outcome Outcome
 	Status  int // of a refusal
 	Reason  policy.Reason
+	Code    int // IAP's error code of a refusal; 0 for none
 	// Sentence is IAP's one-sentence body of a 401.
 	Sentence string
 	ID       audit.DecisionID

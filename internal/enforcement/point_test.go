@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
@@ -37,6 +38,7 @@ func (s stored) Catalog() catalog.Reader                                   { ret
 func (s stored) Policies() iam.Reader                                      { return policies{s} }
 func (s stored) Directory() directory.Reader                               { return s }
 func (s stored) Keys() issuer.Reader                                       { return keyReader{} }
+func (s stored) Providers() identityprovider.Reader                        { return noProviders{} }
 func (s stored) Services(context.Context) ([]catalog.Service, error) {
 	return []catalog.Service{s.service}, nil
 }
@@ -58,6 +60,11 @@ func (p policies) Policies(context.Context) (map[resource.Name]iam.Policy, error
 	return map[resource.Name]iam.Policy{p.service.Service.Name(): p.policy}, nil
 }
 func (p policies) Policy(context.Context, resource.Name) (iam.Policy, error) { return p.policy, nil }
+
+// noProviders leaves our own directory to vouch for everybody.
+type noProviders struct{}
+
+func (noProviders) Providers(context.Context) ([]identityprovider.Provider, error) { return nil, nil }
 
 // keyReader holds no keys: the signer of these tests needs none.
 type keyReader struct{}

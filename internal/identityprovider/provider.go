@@ -17,27 +17,39 @@ const (
 	Local Kind = "local" // accounts of our own directory
 )
 
+// The comments on the fields below are the reference for users (docs/reference/manifests.md).
+
 // Provider is one identity provider. Its name is its key.
 type Provider struct {
-	Name        string `json:"name"`
-	Kind        Kind   `json:"kind"`
+	// Lower-case letters, digits and hyphens; people do not see it.
+	Name string `json:"name"`
+	// The protocol: oidc for OpenID Connect, ldap for a directory server that checks passwords, local for the
+	// accounts of this server.
+	Kind Kind `json:"kind"`
+	// What people see on the sign-in page; the name when left out.
 	DisplayName string `json:"displayName,omitempty"`
-	// Domains are the e-mail domains the provider is authoritative for: only it may vouch for their addresses.
-	// No two providers list the same domain; "*", alone and on one provider only, stands for all that nobody lists.
+	// The e-mail domains the provider is authoritative for: only it may vouch for their addresses. No two providers
+	// list the same domain; "*", alone and on one provider only, stands for all that nobody lists.
 	Domains []string `json:"domains,omitempty"`
-	// TrustEmail takes addresses without the claim email_verified. It needs explicit domains and an issuer that
-	// serves one organisation only.
-	TrustEmail bool         `json:"trustEmail,omitempty"`
-	Disabled   bool         `json:"disabled,omitempty"`
-	Groups     *GroupsClaim `json:"groups,omitempty"`
-	OIDC       *OIDCConfig  `json:"oidc,omitempty"`
-	LDAP       *LDAPConfig  `json:"ldap,omitempty"`
+	// Takes addresses without the claim email_verified. It needs explicit domains and an issuer that serves one
+	// organisation only.
+	TrustEmail bool `json:"trustEmail,omitempty"`
+	// Keeps everybody out whom the provider vouches for, and ends their sessions.
+	Disabled bool `json:"disabled,omitempty"`
+	// How what the provider says of groups becomes groups that policies name.
+	Groups *GroupsClaim `json:"groups,omitempty"`
+	// Of kind oidc: the OpenID Connect provider.
+	OIDC *OIDCConfig `json:"oidc,omitempty"`
+	// Of kind ldap: the directory server.
+	LDAP *LDAPConfig `json:"ldap,omitempty"`
 }
 
-// Secret says where a secret is read from; exactly one field is set. Secrets are never stored or shown.
+// Secret says where the server reads a secret; exactly one field is set. Secrets are never stored or shown.
 type Secret struct {
+	// The path of a file that holds it, and nothing else but a line end.
 	File string `json:"file,omitempty"`
-	Env  string `json:"env,omitempty"`
+	// The name of an environment variable of the server.
+	Env string `json:"env,omitempty"`
 }
 
 // ClientAuthentication is how the relying party proves itself at the token endpoint.
@@ -52,46 +64,67 @@ const (
 
 // OIDCConfig is an OpenID Connect provider.
 type OIDCConfig struct {
-	Issuer               string               `json:"issuer"` // exactly as discovery and ID tokens say it
-	ClientID             string               `json:"clientId"`
-	ClientAuthentication ClientAuthentication `json:"clientAuthentication,omitempty"` // client_secret_basic when empty
-	ClientSecret         *Secret              `json:"clientSecret,omitempty"`
-	PrivateKey           *Secret              `json:"privateKey,omitempty"` // PEM, for private_key_jwt
-	Scopes               []string             `json:"scopes,omitempty"`     // besides openid and email
-	// Algorithms pins the signature algorithms of ID tokens; RS256 and ES256 when empty.
+	// The issuer, exactly as discovery and ID tokens say it.
+	Issuer string `json:"issuer"`
+	// The client id that the provider gave.
+	ClientID string `json:"clientId"`
+	// How the gate proves itself to the provider; client_secret_basic when left out.
+	ClientAuthentication ClientAuthentication `json:"clientAuthentication,omitempty"`
+	// The client secret that the provider gave.
+	ClientSecret *Secret `json:"clientSecret,omitempty"`
+	// The private key in PEM, for private_key_jwt.
+	PrivateKey *Secret `json:"privateKey,omitempty"`
+	// What is asked for besides openid and email.
+	Scopes []string `json:"scopes,omitempty"`
+	// The algorithms by which ID tokens may be signed; RS256 and ES256 when left out.
 	Algorithms []string `json:"algorithms,omitempty"`
-	Prompt     string   `json:"prompt,omitempty"`
-	// CAFile replaces the system's roots toward this provider.
+	// What the provider is asked to show: login, consent or select_account.
+	Prompt string `json:"prompt,omitempty"`
+	// A file with the certificates, in PEM, that the provider is verified by, in place of the system's roots.
 	CAFile string `json:"caFile,omitempty"`
-	// AllowPrivateAddresses lets the provider be at a loopback, private or link-local address.
+	// Lets the provider be at a loopback, private or link-local address.
 	AllowPrivateAddresses bool `json:"allowPrivateAddresses,omitempty"`
-	// EmailClaim names the claim that holds the address; "email" when empty.
+	// The claim that holds the address; email when left out.
 	EmailClaim string `json:"emailClaim,omitempty"`
 }
 
 // LDAPConfig is a directory server that checks passwords by bind.
 type LDAPConfig struct {
-	URL          string  `json:"url"` // ldaps://HOST[:PORT], or ldap:// with startTLS or to loopback
-	StartTLS     bool    `json:"startTls,omitempty"`
-	CAFile       string  `json:"caFile,omitempty"`
-	BindDN       string  `json:"bindDn,omitempty"` // for searches; anonymous when empty
+	// The server: ldaps://HOST[:PORT], or ldap:// with startTls or to loopback.
+	URL string `json:"url"`
+	// Encrypts an ldap:// connection before anything is said.
+	StartTLS bool `json:"startTls,omitempty"`
+	// A file with the certificates, in PEM, that the server is verified by, in place of the system's roots.
+	CAFile string `json:"caFile,omitempty"`
+	// Who searches; anonymous when left out.
+	BindDN string `json:"bindDn,omitempty"`
+	// The password of bindDn.
 	BindPassword *Secret `json:"bindPassword,omitempty"`
-	UserBase     string  `json:"userBase"`
-	UserFilter   string  `json:"userFilter,omitempty"` // "(mail={email})" when empty
-	// SubjectAttribute names people for ever; "entryUUID" when empty.
+	// Below what people are searched.
+	UserBase string `json:"userBase"`
+	// How a person is found by address; (mail={email}) when left out.
+	UserFilter string `json:"userFilter,omitempty"`
+	// The attribute that names a person for ever; entryUUID when left out.
 	SubjectAttribute string `json:"subjectAttribute,omitempty"`
-	EmailAttribute   string `json:"emailAttribute,omitempty"` // "mail" when empty
-	GroupBase        string `json:"groupBase,omitempty"`
-	GroupFilter      string `json:"groupFilter,omitempty"`    // "(member={dn})" when empty
-	GroupAttribute   string `json:"groupAttribute,omitempty"` // "mail" when empty
+	// The attribute that holds the address; mail when left out.
+	EmailAttribute string `json:"emailAttribute,omitempty"`
+	// Below what groups are searched; none are when left out.
+	GroupBase string `json:"groupBase,omitempty"`
+	// How a person's groups are found; (member={dn}) when left out.
+	GroupFilter string `json:"groupFilter,omitempty"`
+	// The attribute of a group that becomes its address; mail when left out.
+	GroupAttribute string `json:"groupAttribute,omitempty"`
 }
 
 // GroupsClaim says which claim names a person's groups, and how a value becomes a group's address. At most one
-// of Template and Table is set; with neither a value is an address already.
+// of template and table is set; with neither a value is an address already.
 type GroupsClaim struct {
-	Claim    string            `json:"claim,omitempty"`    // "groups" when empty
-	Template string            `json:"template,omitempty"` // "{value}@corp.example"
-	Table    map[string]string `json:"table,omitempty"`    // value to address; others are left out
+	// The claim; groups when left out.
+	Claim string `json:"claim,omitempty"`
+	// The address for a value, such as {value}@corp.example.
+	Template string `json:"template,omitempty"`
+	// The address for each value; values that are not in it are left out.
+	Table map[string]string `json:"table,omitempty"`
 }
 
 // ErrNotFound reports a provider that is not there.

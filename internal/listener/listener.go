@@ -1,71 +1,106 @@
-// Package listener owns the server side of connections: protocols, limits, time-outs and drain. It knows
-// nothing of what is served.
+// Package listener owns the server side of connections: sockets and where they come from, certificates, the
+// client's address, protocols, limits, time-outs and drain, and plain HTTP's way to HTTPS. It knows nothing of
+// what is served.
 package listener
 
 import (
 	"context"
-	"errors"
+	"crypto/tls"
 	"fmt"
-	"log"
 	"log/slog"
 	"net"
-	"net/http"
-	"time"
+	"net/netip"
 )
 
-// Limits of every connection.
-const (
-	maxHeaderBytes    = 64 << 10
-	readHeaderTimeout = 10 * time.Second
-	// readTimeout bounds a request with its body: net/http reads what is left of a body before it sends an answer,
-	// and whoever announces one and does not send it would hold the connection for ever. Whoever
-	// forwards a request to an application takes the deadline off.
-	readTimeout = 30 * time.Second
-	idleTimeout = 2 * time.Minute
-	// DrainTimeout is how long exchanges under way may go on once a server in production is asked to stop.
-	DrainTimeout = 10 * time.Second
-)
-
-// Serve answers HTTP/1.1 and HTTP/2 without TLS (h2c, prior knowledge) on l until the context ends; then it takes
-// no new connections and gives exchanges under way the drain time. A drained end is nil.
-func Serve(ctx context.Context, l net.Listener, handler http.Handler, logger *slog.Logger, drainTime time.Duration) error {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
-	server := &http.Server{
-		Handler: handler,
-		// OPTIONS * is the application's to answer, like every other request.
-		DisableGeneralOptionsHandler: true,
-		Protocols:                    protocols,
-		MaxHeaderBytes:               maxHeaderBytes,
-		ReadHeaderTimeout:            readHeaderTimeout,
-		ReadTimeout:                  readTimeout,
-		IdleTimeout:                  idleTimeout,
-		ErrorLog:                     log.New(warnings{logger}, "", 0),
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
-	select {
-	case err := <-ended:
-		return fmt.Errorf("serving on %s: %w", l.Addr(), err)
-	case <-ctx.Done():
-	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-	defer cancel()
-	if err := server.Shutdown(drain); err != nil {
-		_ = server.Close()
-		if !errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Errorf("stopping %s: %w", l.Addr(), err)
-		}
-		logger.Warn("some exchanges were cut off at the end of the drain", "listener", l.Addr().String(), "after", drainTime)
-	}
-	return nil
+// Spec says how one socket is to listen.
+type Spec struct {
+	Name    string // what logs call it; the address when empty
+	Address string // host:port; an empty host is every address of the machine
+	// Certificates make it a TLS listener; nil is plain HTTP.
+	Certificates *CertificateStore
+	// MinVersion is tls.VersionTLS12, the default, or tls.VersionTLS13.
+	MinVersion uint16
+	// ProxyFrom are the peers that begin every connection with a PROXY protocol header. Theirs is required,
+	// and from nobody else is it looked for.
+	ProxyFrom []netip.Prefix
+	// Log takes what is wrong with connections; nil drops it.
+	Log *slog.Logger
 }
 
-// warnings turns net/http's own lines into records.
-type warnings struct{ log *slog.Logger }
+// Listener accepts connections as its Spec says. Give it to Serve.
+type Listener struct {
+	net.Listener
+	spec     Spec
+	tls      *tls.Config // nil for plain HTTP
+	unproxy  onceEach    // peers that were said to send no PROXY header
+	inherits bool
+}
 
-func (w warnings) Write(p []byte) (int, error) {
-	w.log.Debug("connection", "detail", string(p))
-	return len(p), nil
+// Open listens, on a socket that the process inherited for that address where there is one, else on its own.
+// Connections are accepted by the system from now on.
+func Open(ctx context.Context, spec Spec, inherited *Inherited) (net.Listener, error) {
+	if spec.Name == "" {
+		spec.Name = spec.Address
+	}
+	if spec.Log == nil {
+		spec.Log = slog.New(slog.DiscardHandler)
+	}
+	l := &Listener{}
+	if spec.Certificates != nil {
+		if spec.MinVersion == 0 {
+			spec.MinVersion = tls.VersionTLS12
+		}
+		if spec.MinVersion < tls.VersionTLS12 {
+			return nil, fmt.Errorf("listener %s: the minimum TLS version must be 1.2 or 1.3", spec.Name)
+		}
+		l.tls = tlsConfig(spec.Certificates, spec.MinVersion)
+	}
+	l.spec = spec
+	var err error
+	if l.Listener, err = inherited.take(spec.Address); err != nil {
+		return nil, fmt.Errorf("listener %s: %w", spec.Name, err)
+	}
+	if l.inherits = l.Listener != nil; l.inherits {
+		return l, nil
+	}
+	if l.Listener, err = new(net.ListenConfig).Listen(ctx, "tcp", spec.Address); err != nil {
+		return nil, fmt.Errorf("listener %s: %w", spec.Name, err)
+	}
+	return l, nil
+}
+
+// Inherited reports whether the socket came with the process.
+func (l *Listener) Inherited() bool { return l.inherits }
+
+// TLS reports whether clients speak TLS with it.
+func (l *Listener) TLS() bool { return l.tls != nil }
+
+// Accept returns the next connection. It never waits for what a client sends.
+func (l *Listener) Accept() (net.Conn, error) {
+	accepted, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{Conn: accepted, certificates: l.spec.Certificates, minVersion: l.spec.MinVersion}
+	if peer := addressOf(accepted.RemoteAddr()); contains(l.spec.ProxyFrom, peer) {
+		c.proxied = &proxyConn{Conn: accepted, refused: func(err error) { l.warnUnproxied(peer, err) }}
+		c.Conn = c.proxied
+	}
+	return c, nil
+}
+
+func (l *Listener) warnUnproxied(peer netip.Addr, err error) {
+	if l.unproxy.first(peer) {
+		l.spec.Log.Warn("a connection without a valid PROXY protocol header was closed; let the peer send one, or take it out of proxyProtocol.from",
+			"listener", l.spec.Name, "peer", peer, "error", err)
+	}
+}
+
+func contains(prefixes []netip.Prefix, address netip.Addr) bool {
+	for _, prefix := range prefixes {
+		if prefix.Contains(address) {
+			return true
+		}
+	}
+	return false
 }

@@ -66,6 +66,40 @@ func (p *Renderer) Continue(w http.ResponseWriter, r *http.Request, data Continu
 	p.page(w, r, http.StatusOK, "continue", data)
 }
 
+// Address is the page that asks for an address, by whose domain the way to sign in is found. Its form posts "email",
+// "prompt" and "state" to /signin/address.
+type Address struct {
+	App     string // as in SignIn
+	Host    string
+	State   string
+	Prompt  string // carried through the form unread
+	Email   string // what was typed before, or a hint
+	Problem string // why the last attempt failed; a sentence
+	Status  int    // 200 when zero
+}
+
+// Address writes the page that asks for an address.
+func (p *Renderer) Address(w http.ResponseWriter, r *http.Request, data Address) {
+	p.page(w, r, statusOr(data.Status, http.StatusOK), "address", data)
+}
+
+// Depart is the page that sends a browser to an identity provider after a form; see Continue.
+type Depart struct {
+	Provider string // what people call it
+	URL      string // at the provider
+	SignOut  bool   // to sign out there, not in
+}
+
+// Depart writes the page and the Refresh header that leaves it at once.
+func (p *Renderer) Depart(w http.ResponseWriter, r *http.Request, data Depart) {
+	if data.URL = safeLink(data.URL); data.URL == "" {
+		p.Error(w, r, Error{Title: "Sign-in was not completed", Text: "The identity provider has no valid address. Tell an administrator."})
+		return
+	}
+	w.Header().Set("Refresh", "0; url="+data.URL)
+	p.page(w, r, http.StatusOK, "depart", data)
+}
+
 // Account is the auth host's own page: who is signed in there. Its button posts to /signout.
 type Account struct {
 	SignedIn  bool

@@ -33,6 +33,9 @@ const (
 	TargetAmbiguous Reason = "target_ambiguous" // its three forms lead to different services
 	HostInvalid     Reason = "host_invalid"     // Host is malformed or disagrees with the target
 	HostUnknown     Reason = "host_unknown"     // no service answers on that host
+	HostConflict    Reason = "host_conflict"    // the host does not belong on the TLS connection that it came over
+	ProxyConflict   Reason = "proxy_conflict"   // a trusted proxy contradicts itself about the client
+	RedirectLoop    Reason = "redirect_loop"    // plain HTTP would be redirected to itself
 	PathUnknown     Reason = "path_unknown"     // no service answers on that path of the host
 	MethodRefused   Reason = "method_refused"   // CONNECT
 	SnapshotStale   Reason = "snapshot_stale"   // the store has not been confirmed for too long
@@ -40,6 +43,15 @@ const (
 	SigningFailed   Reason = "signing_failed"   // no key can sign the assertion
 	UpstreamFailed  Reason = "upstream_failed"  // the application did not answer
 	SignInRefused   Reason = "sign_in_refused"  // a step of the hand-off failed
+)
+
+// Reasons for which an identity provider lets nobody in.
+const (
+	SignInDeclined        Reason = "sign_in_declined"       // the person or the provider said no
+	AddressRefused        Reason = "address_refused"        // the provider may not vouch for the address
+	ProviderUnavailable   Reason = "provider_unavailable"   // it does not answer
+	ProviderMisconfigured Reason = "provider_misconfigured" // it and we do not fit together
+	ProviderTokenInvalid  Reason = "provider_token_invalid" // what it says proves nothing
 )
 
 // Description is what people are told about a reason.
@@ -57,30 +69,39 @@ func Reasons() []Reason {
 		Granted, GrantedPublic, IAPDisabled,
 		NoCredential, SessionEnded, CookieInvalid, BearerInvalid,
 		NotGranted, PrincipalSuspended,
-		TargetInvalid, TargetAmbiguous, HostInvalid, HostUnknown, PathUnknown, MethodRefused,
+		TargetInvalid, TargetAmbiguous, HostInvalid, HostUnknown, HostConflict, ProxyConflict, RedirectLoop, PathUnknown, MethodRefused,
 		SnapshotStale, StoreFailed, SigningFailed, UpstreamFailed, SignInRefused,
+		SignInDeclined, AddressRefused, ProviderUnavailable, ProviderMisconfigured, ProviderTokenInvalid,
 	}
 }
 
 var descriptions = map[Reason]Description{
-	Granted:            {"Let through", "A binding of the policy names this person or service account."},
-	GrantedPublic:      {"Let through", "The policy lets everybody in (allUsers)."},
-	IAPDisabled:        {"Let through", "The gate is off for this service. The application was told nobody's name."},
-	NoCredential:       {"Sign in first", "Nobody is signed in here yet."},
-	SessionEnded:       {"Signed out", "The session has ended. Sign in again to go on."},
-	CookieInvalid:      {"Sign in again", "The session cookie is not one that this site issued. Sign in again to get a new one."},
-	BearerInvalid:      {"Token refused", "The bearer token was not accepted. Ask for a new one with the right audience."},
-	NotGranted:         {"You don't have access", "You are signed in, but nobody has given this account access to this application. Ask an administrator to add it, or use another account."},
-	PrincipalSuspended: {"This account is suspended", "The account exists but has been switched off. Ask an administrator to enable it, or use another account."},
-	TargetInvalid:      {"Address not accepted", "The address of this request has a form that different programs read differently, so it was not passed on."},
-	TargetAmbiguous:    {"Address not accepted", "The address of this request could mean two different applications, so it was not passed on."},
-	HostInvalid:        {"Address not accepted", "The host name of this request is malformed or is given twice, differently."},
-	HostUnknown:        {"Nothing here", "No application is published under this host name. Check the address."},
-	PathUnknown:        {"Nothing here", "No application is published under this path. Check the address."},
-	MethodRefused:      {"Method not accepted", "This gate does not open tunnels."},
-	SnapshotStale:      {"Temporarily closed", "The gate has not been able to confirm its policy for a while, so it lets nobody in. Try again in a few minutes."},
-	StoreFailed:        {"Temporarily closed", "Your session could not be looked up. Try again in a moment."},
-	SigningFailed:      {"Temporarily closed", "No signing key is available, so nobody can be vouched for. Try again in a moment."},
-	UpstreamFailed:     {"The application did not answer", "You may use this application, but it cannot be reached right now. Try again in a moment."},
-	SignInRefused:      {"Sign-in was not completed", "This step of signing in is no longer valid: it may be too old, already used, or begun in another browser. Start again."},
+	Granted:               {"Let through", "A binding of the policy names this person or service account."},
+	GrantedPublic:         {"Let through", "The policy lets everybody in (allUsers)."},
+	IAPDisabled:           {"Let through", "The gate is off for this service. The application was told nobody's name."},
+	NoCredential:          {"Sign in first", "Nobody is signed in here yet."},
+	SessionEnded:          {"Signed out", "The session has ended. Sign in again to go on."},
+	CookieInvalid:         {"Sign in again", "The session cookie is not one that this site issued. Sign in again to get a new one."},
+	BearerInvalid:         {"Token refused", "The bearer token was not accepted. Ask for a new one with the right audience."},
+	NotGranted:            {"You don't have access", "You are signed in, but nobody has given this account access to this application. Ask an administrator to add it, or use another account."},
+	PrincipalSuspended:    {"This account is suspended", "The account exists but has been switched off. Ask an administrator to enable it, or use another account."},
+	TargetInvalid:         {"Address not accepted", "The address of this request has a form that different programs read differently, so it was not passed on."},
+	TargetAmbiguous:       {"Address not accepted", "The address of this request could mean two different applications, so it was not passed on."},
+	HostInvalid:           {"Address not accepted", "The host name of this request is malformed or is given twice, differently."},
+	HostUnknown:           {"Nothing here", "No application is published under this host name. Check the address."},
+	PathUnknown:           {"Nothing here", "No application is published under this path. Check the address."},
+	MethodRefused:         {"Method not accepted", "This gate does not open tunnels."},
+	SnapshotStale:         {"Temporarily closed", "The gate has not been able to confirm its policy for a while, so it lets nobody in. Try again in a few minutes."},
+	StoreFailed:           {"Temporarily closed", "Your session could not be looked up. Try again in a moment."},
+	SigningFailed:         {"Temporarily closed", "No signing key is available, so nobody can be vouched for. Try again in a moment."},
+	UpstreamFailed:        {"The application did not answer", "You may use this application, but it cannot be reached right now. Try again in a moment."},
+	SignInRefused:         {"Sign-in was not completed", "This step of signing in is no longer valid: it may be too old, already used, or begun in another browser. Start again."},
+	SignInDeclined:        {"Sign-in was declined", "Your organisation's sign-in was cancelled or did not let you continue. Start again, or ask an administrator."},
+	AddressRefused:        {"This account cannot be used here", "Your organisation's sign-in worked, but it may not vouch for the address that it gave, or has not verified it. Use another account, or ask an administrator."},
+	ProviderUnavailable:   {"Sign-in is not available right now", "Your organisation's sign-in does not answer. Try again in a minute."},
+	ProviderMisconfigured: {"Sign-in is not set up correctly", "Your organisation's sign-in and this gate do not accept each other's settings. An administrator has to correct them."},
+	ProviderTokenInvalid:  {"Sign-in was not completed", "Your organisation's sign-in gave an answer that cannot be relied on. Start again; if it happens again, tell an administrator."},
+	HostConflict:          {"Another connection is needed", "This host name does not belong on the encrypted connection that the request came over. Open the address again; a program must name the host of the request when it connects (SNI)."},
+	ProxyConflict:         {"The proxy in front contradicts itself", "A trusted proxy passed on forwarding headers that cannot be read or that disagree about who asks. Its administrator should let it replace X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host and Forwarded, or remove those that it does not set."},
+	RedirectLoop:          {"This address leads back to itself", "The way to https from here comes back here, so it was not taken. The administrator has to change the configuration."},
 }

@@ -202,4 +202,7 @@ func validType(s string) bool {
 	return found && labelForm.MatchString(region)
 }
 
-func validSegment(s string) bool { return backendIDForm.MatchString(s) || labelForm.MatchString(s) }
+func validSegment(s string) bool { return backendIDForm.MatchString(s) || IsLabel(s) }
+
+// IsLabel reports whether s has the form of the name of a service: an RFC 1035 label in lower case.
+func IsLabel(s string) bool { return labelForm.MatchString(s) }

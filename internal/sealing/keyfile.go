@@ -83,6 +83,16 @@ func ReadKeyFile(path string) ([][]byte, error) {
 	return keys, nil
 }
 
+// ParseKeys reads root keys from a text that is not a file, such as the value of a variable: one in base64 on each
+// line, or with spaces between, newest first.
+func ParseKeys(text string) ([][]byte, error) {
+	keys, err := parseKeys([]byte(strings.Join(strings.Fields(text), "\n")))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRootKey, err)
+	}
+	return keys, nil
+}
+
 // parseKeys never repeats what it read: the text is secret.
 func parseKeys(text []byte) ([][]byte, error) {
 	if len(text) > maxKeyFile {

@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement/reverseproxy"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
@@ -19,6 +20,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/sealing"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
+	"github.com/gatehouse-iap/gatehouse/internal/signin/oidcrp"
 	"github.com/gatehouse-iap/gatehouse/internal/signin/password"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
 )
@@ -36,7 +38,7 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 	keySealer := state.ring.Sealer(issuer.SealingPurpose)
 	passwords := password.NewChecker(o.Now)
 	s.admin = &admin.Admin{
-		Store: state.store, Keys: keySealer, HashPassword: passwords.Hash, Decisions: s.decisions, Entries: state.store,
+		Store: state.store, Keys: keySealer, HashPassword: passwords.Hash, CheckHash: password.CheckHash, Decisions: s.decisions, Entries: state.store,
 		ProjectID: o.ProjectID, ProjectNumber: o.ProjectNumber, Lifetimes: session.DefaultLifetimes, Now: o.Now, Log: o.Log,
 	}
 	s.sessions = &session.Table{
@@ -51,17 +53,19 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.endpoints = &issuer.Endpoints{Keys: s.keys, Now: o.Now, IssuerURL: o.External.URL(authHost)}
+	s.published = &issuer.Endpoints{Keys: s.keys, Now: o.Now, IssuerURL: o.External.URL(authHost)}
 	signIn := &signin.SignIn{
 		External: o.External, AuthHost: authHost, Transactor: state.store, Sessions: s.sessions,
 		Sealer: state.ring.Sealer("sign-in state"), Pages: renderer,
 		Accounts:  func() signin.AccountLookup { return s.holder.Current().Directory },
 		Serves:    func(host string, name resource.Name) bool { return s.holder.Current().Serves(host, name) },
 		Quick:     o.QuickAccounts,
+		Providers: func() *identityprovider.View { return s.holder.Current().Providers }, Redirecting: &oidcrp.RelyingParty{Now: o.Now, Log: o.Log},
 		Passwords: passwords, Now: o.Now, Log: o.Log, Lifetimes: session.DefaultLifetimes,
+		ClientAddr: clientAddr(o.TrustedProxies),
 	}
 	s.handler = &hosts{
-		auth: authHost, authHandler: s.authMux(signIn, renderer),
+		auth: authHost, authHandler: s.authMux(signIn, renderer), proxies: o.TrustedProxies,
 		apps: &reverseproxy.Handler{
 			Point: s.point(state.replica), SignIn: appSignIn{signIn}, Pages: renderer, Log: o.Log, Scheme: o.External.Scheme,
 		},
@@ -98,10 +102,22 @@ func (s *Server) keys() *issuer.KeySet { return s.holder.Current().Keys }
 func (s *Server) point(replica uint16) *enforcement.Point {
 	return &enforcement.Point{
 		View: s.holder.Current, Confirmed: s.holder.Confirmed, Sessions: s.sessions,
-		Bearers:  &bearer.Verifier{Issuer: s.endpoints.IssuerURL, Keys: s.keys, Now: s.options.Now},
+		Bearers:  &bearer.Verifier{Issuer: s.published.IssuerURL, Keys: s.keys, Now: s.options.Now},
 		Asserter: &issuer.Asserter{Keys: s.keys, Now: s.options.Now},
-		Record:   s.decisions.Record, Now: s.options.Now, Replica: replica,
+		Record:   s.record(), Now: s.options.Now, Replica: replica,
 		MaxStaleness: enforcement.DefaultMaxStaleness, Misdirected: s.options.Dev,
+	}
+}
+
+// record returns what hears of every decision.
+func (s *Server) record() func(*audit.Decision) {
+	if s.options.Health == nil {
+		return s.decisions.Record
+	}
+	counted := s.options.Health.Metrics.Decision
+	return func(d *audit.Decision) {
+		counted(d)
+		s.decisions.Record(d)
 	}
 }
 

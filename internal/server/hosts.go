@@ -6,8 +6,11 @@ import (
 	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
+	"github.com/gatehouse-iap/gatehouse/internal/enforcement/reverseproxy"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
+	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
+	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
 )
 
@@ -17,26 +20,42 @@ type hosts struct {
 	auth        string
 	authHandler http.Handler
 	local       map[string]http.Handler
-	apps        http.Handler
+	apps        *reverseproxy.Handler
+	proxies     *listener.TrustedProxies
 }
 
 func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	host, err := catalog.CanonicalHost(r.Host)
-	if err != nil || !strings.HasPrefix(r.RequestURI, "/") {
-		// Absolute form, "*", a malformed host: the one place that knows what to refuse, and records it. net/http
-		// has dropped the Host header of an absolute form by now, so whether the two agree cannot be known.
-		h.apps.ServeHTTP(w, r)
+	in := reverseproxy.Incoming{Request: r}
+	var err error
+	if in.Client, err = h.proxies.Client(r); err != nil {
+		in.Misfit = policy.ProxyConflict
+	} else if in.Client.Host != r.Host {
+		forClient := *r // a handler leaves its request alone
+		forClient.Host = in.Client.Host
+		in.Request = &forClient
+	}
+	host, err := catalog.CanonicalHost(in.Host)
+	if err == nil && !in.Client.Trusted {
+		if in.Code = listener.HostCode(r, host); in.Code != 0 {
+			in.Misfit = policy.HostConflict
+		}
+	}
+	if err != nil || in.Misfit != "" || !strings.HasPrefix(r.RequestURI, "/") {
+		// Absolute form, "*", a malformed host, one that its connection does not fit: the one place that knows what
+		// to refuse, and records it. net/http has dropped the Host header of an absolute form by now, so whether the
+		// two agree cannot be known.
+		h.apps.Serve(w, in)
 		return
 	}
 	if host == h.auth {
-		h.authHandler.ServeHTTP(w, r)
+		h.authHandler.ServeHTTP(w, in.Request)
 		return
 	}
 	if handler, found := h.local[host]; found {
-		handler.ServeHTTP(w, r)
+		handler.ServeHTTP(w, in.Request)
 		return
 	}
-	h.apps.ServeHTTP(w, r)
+	h.apps.Serve(w, in)
 }
 
 // route is one line of the auth host's route table. guard says in a few words what keeps the route from being
@@ -47,7 +66,7 @@ type route struct {
 }
 
 func (s *Server) authRoutes(signIn *signin.SignIn, renderer *pages.Renderer) []route {
-	keys, discovery, people := s.endpoints.Assertion(), s.endpoints.Discovery(), signIn.Handler()
+	keys, discovery, people := s.published.Assertion(), s.published.Discovery(), signIn.Handler()
 	return []route{
 		{"/iap/verify/", "public keys only; GET and HEAD", keys},
 		{"/.well-known/openid-configuration", "public; GET and HEAD", discovery},
@@ -57,14 +76,21 @@ func (s *Server) authRoutes(signIn *signin.SignIn, renderer *pages.Renderer) []r
 	}
 }
 
-// Routes lists what the auth host answers, and every other host's rule, one line each.
+// Routes lists what each kind of listener answers and what guards it, one line each.
 func (s *Server) Routes() string {
 	var b strings.Builder
+	line := func(where, guard string) { fmt.Fprintf(&b, "%-46s %s\n", where, guard) }
 	for _, r := range s.routes {
-		fmt.Fprintf(&b, "%-46s %s\n", "AUTH_HOST "+r.pattern, r.guard)
+		line("AUTH_HOST "+r.pattern, r.guard)
 	}
-	fmt.Fprintf(&b, "%-46s %s\n", "any other host "+pages.StaticPrefix, "public style sheets; GET and HEAD")
-	fmt.Fprintf(&b, "%-46s %s\n", "any other host /", "enforcement: route, authenticate, decide, assert, record, forward")
+	line("any other host "+pages.StaticPrefix, "public style sheets; GET and HEAD")
+	line("any other host /", "enforcement: route, authenticate, decide, assert, record, forward")
+	if s.options.Health != nil {
+		line("to-HTTPS listener, any host /", "redirect to a host that is served; from a trusted proxy over HTTPS: as above")
+		for _, r := range s.healthRoutes() {
+			line("health listener "+r.pattern, r.guard)
+		}
+	}
 	return b.String()
 }
 

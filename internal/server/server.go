@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,8 +30,15 @@ import (
 type Options struct {
 	// DataDir holds store, root key, decision log and administration socket. It is made when it does not exist.
 	DataDir string
-	// Listener is where clients come in. The server closes it.
-	Listener net.Listener
+	// RootKey says where the root key is; the zero value is the file root.key in the data directory.
+	RootKey RootKey
+	// Listener is where clients come in, and Endpoints are where they do besides. The server closes them.
+	Listener  net.Listener
+	Endpoints []Endpoint
+	// Health is for load balancers and monitoring; nil for none.
+	Health *Health
+	// TrustedProxies say whom requests come from; nil trusts nobody.
+	TrustedProxies *listener.TrustedProxies
 	// External is how clients write our URLs: scheme and port.
 	External signin.External
 	// AuthHost is the host, without port, at which people sign in for all applications.
@@ -51,6 +59,20 @@ type Options struct {
 	Now func() time.Time
 }
 
+// Endpoint is one of several places at which clients come in.
+type Endpoint struct {
+	Listener net.Listener
+	// ToHTTPS sends plain requests to the external URL while it is true; nil never does.
+	ToHTTPS *atomic.Bool
+}
+
+// RootKey says where root keys are. A file that does not exist is made together with an empty store; keys that
+// are given are never made, and missing ones stop the start.
+type RootKey struct {
+	File string
+	Keys [][]byte // newest first; they come before File
+}
+
 // Server is the gate, put together. Its parts are fields, so that this file reads as a list of them.
 type Server struct {
 	options   Options
@@ -60,17 +82,18 @@ type Server struct {
 	builder   *snapshot.Builder
 	sessions  *session.Table
 	decisions *audit.Log
-	endpoints *issuer.Endpoints
+	published *issuer.Endpoints
 	handler   *hosts
 	routes    []route
 
 	// makingKey lets one caller make the key for ID tokens; the others wait until requests see it.
 	makingKey sync.Mutex
 	ready     chan struct{}
+	stopping  atomic.Bool
 }
 
 // New opens the store, makes what a new one lacks, and builds the first view. The server decides from then on,
-// and answers once Serve runs. An error leaves nothing open except the listener.
+// and answers once Serve runs. An error leaves nothing open except the listeners.
 func New(ctx context.Context, o Options) (*Server, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -98,7 +121,7 @@ func (s *Server) Admin() *admin.Admin { return s.admin }
 func (s *Server) SetLocal(handlers map[string]http.Handler) { s.handler.local = handlers }
 
 // AssertionKeys serves the public keys of assertions, under /iap/verify/.
-func (s *Server) AssertionKeys() http.Handler { return s.endpoints.Assertion() }
+func (s *Server) AssertionKeys() http.Handler { return s.published.Assertion() }
 
 // MintIDToken returns a bearer token for an account, or directory.ErrNotFound where there is none that may use one.
 func (s *Server) MintIDToken(ctx context.Context, email, audience string) (string, error) {
@@ -110,7 +133,7 @@ func (s *Server) MintIDToken(ctx context.Context, email, audience string) (strin
 		return "", err
 	}
 	return s.holder.Current().Keys.MintIDToken(issuer.IDTokenClaims{
-		Issuer: s.endpoints.IssuerURL, Audience: audience,
+		Issuer: s.published.IssuerURL, Audience: audience,
 		Subject: account.Subject, Email: account.Email, HostedDomain: account.HostedDomain,
 	}, s.options.Now())
 }
@@ -124,6 +147,12 @@ func (s *Server) ensureIDTokenKey(ctx context.Context) error {
 	}
 	return s.admin.EnsureKeys(ctx, admin.System("bootstrap"), issuer.IDToken)
 }
+
+// UpstreamFiles lists the files that upstreams name; when one changes, call ReloadFiles.
+func (s *Server) UpstreamFiles() []string { return s.holder.Current().UpstreamFiles() }
+
+// ReloadFiles makes the files that upstreams name be read again, soon. The log says what came of it.
+func (s *Server) ReloadFiles() { s.builder.ReloadFiles() }
 
 // Ready waits until the server answers and its administration socket is there.
 func (s *Server) Ready(ctx context.Context) error {
@@ -139,7 +168,7 @@ func (s *Server) Ready(ctx context.Context) error {
 func (s *Server) Serve(ctx context.Context) error {
 	socket, err := admin.Listen(s.options.DataDir)
 	if err != nil {
-		return errors.Join(err, s.options.Listener.Close(), s.close())
+		return errors.Join(err, s.closeListeners(), s.close())
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -154,12 +183,15 @@ func (s *Server) Serve(ctx context.Context) error {
 		}
 		return nil
 	})
+	if h := s.options.Health; h != nil { // it outlives the others, and says that the server drains
+		group.Go(func() error { return listener.Serve(failed, h.Listener, s.healthMux(), s.options.Log, time.Second) })
+	}
 
 	serving, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() { <-failed.Done(); cancel() }() // a part that fails takes the server down
-	close(s.ready)                            // the listener takes connections since before New
-	err = listener.Serve(serving, s.options.Listener, s.handler, s.options.Log, s.options.Drain)
+	close(s.ready)                            // the listeners take connections since before New
+	err = s.serveClients(serving)
 	stop()
 	if partErr := group.Wait(); partErr != nil && err == nil {
 		err = partErr
@@ -168,6 +200,54 @@ func (s *Server) Serve(ctx context.Context) error {
 		err = closeErr
 	}
 	return err
+}
+
+// serveClients answers on every listener for clients. One that fails ends the others.
+func (s *Server) serveClients(ctx context.Context) error {
+	group, ending := errgroup.WithContext(ctx)
+	for _, e := range s.endpoints() {
+		group.Go(func() error { return listener.Serve(ending, e.Listener, s.entry(e), s.options.Log, s.options.Drain) })
+	}
+	group.Go(func() error {
+		<-ending.Done()
+		s.stopping.Store(true)
+		return nil
+	})
+	return group.Wait()
+}
+
+// endpoints lists every place at which clients come in.
+func (s *Server) endpoints() []Endpoint {
+	if s.options.Listener == nil {
+		return s.options.Endpoints
+	}
+	return append([]Endpoint{{Listener: s.options.Listener}}, s.options.Endpoints...)
+}
+
+// entry is what answers at an endpoint.
+func (s *Server) entry(e Endpoint) http.Handler {
+	if e.ToHTTPS == nil {
+		return s.handler
+	}
+	redirect := s.Redirect()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if e.ToHTTPS.Load() {
+			redirect.ServeHTTP(w, r)
+			return
+		}
+		s.handler.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) closeListeners() error {
+	var errs []error
+	for _, e := range s.endpoints() {
+		errs = append(errs, e.Listener.Close())
+	}
+	if h := s.options.Health; h != nil {
+		errs = append(errs, h.Listener.Close())
+	}
+	return errors.Join(errs...)
 }
 
 func (s *Server) close() error {

@@ -52,7 +52,11 @@ func (s *state) prepare(ctx context.Context, o Options) error {
 	if err := s.checkMaker(ctx, o.Dev); err != nil {
 		return err
 	}
-	if err := s.openRing(ctx, filepath.Join(o.DataDir, rootKeyFile)); err != nil {
+	key := o.RootKey
+	if key.File == "" {
+		key.File = filepath.Join(o.DataDir, rootKeyFile)
+	}
+	if err := s.openRing(ctx, key); err != nil {
 		return err
 	}
 	return s.readReplica(ctx)
@@ -78,22 +82,17 @@ func (s *state) checkMaker(ctx context.Context, dev bool) error {
 
 // openRing reads the root key. It is made only together with an empty store: a store that has lost its key must
 // not start with another one, under which nothing that is sealed would open.
-func (s *state) openRing(ctx context.Context, file string) error {
+func (s *state) openRing(ctx context.Context, key RootKey) error {
 	check, err := s.store.Meta(ctx, metaCheck)
 	if err != nil {
 		return err
 	}
-	keys, err := sealing.ReadKeyFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		if check != nil {
-			return fmt.Errorf("%s is missing, and nothing that is sealed in the store opens without it: put it back, or start with an empty directory", file)
+	keys, from := key.Keys, "the key from the environment"
+	if keys == nil {
+		from = key.File
+		if keys, err = readRootKey(key.File, check == nil); err != nil {
+			return err
 		}
-		var key []byte
-		key, err = sealing.CreateKeyFile(file)
-		keys = [][]byte{key}
-	}
-	if err != nil {
-		return err
 	}
 	if s.ring, err = sealing.NewRing(keys...); err != nil {
 		return err
@@ -102,9 +101,22 @@ func (s *state) openRing(ctx context.Context, file string) error {
 		return s.store.SetMeta(ctx, metaCheck, s.ring.CheckValue())
 	}
 	if err := s.ring.Check(check); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+		return fmt.Errorf("%s: %w", from, err)
 	}
 	return nil
+}
+
+// readRootKey reads a root key file, and makes it when it may.
+func readRootKey(file string, mayMake bool) ([][]byte, error) {
+	keys, err := sealing.ReadKeyFile(file)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return keys, err
+	}
+	if !mayMake {
+		return nil, fmt.Errorf("%s is missing, and nothing that is sealed in the store opens without it: put it back, or start with an empty directory", file)
+	}
+	key, err := sealing.CreateKeyFile(file)
+	return [][]byte{key}, err
 }
 
 func (s *state) readReplica(ctx context.Context) error {

@@ -47,11 +47,26 @@ type Record struct {
 	Parent   ID            // the auth-host session; zero for one of the auth host itself
 	Resource resource.Name // the application's resource; empty for the auth host
 	Identity principal.Identity
+	// Groups are canonical addresses of groups that the provider's claims name, as of Checked.
+	Groups   []string
 	AMR      []string  // RFC 8176: how the person proved who they are
 	AuthTime time.Time // when they did
 	Created  time.Time
 	Expires  time.Time // absolute end
 	LastSeen time.Time // written in batches
+	// Checked is when the identity provider last confirmed the person; zero where nobody has to be asked again.
+	Checked time.Time
+	// Silent says that there is no refresh token: only a sign-in that asks the person nothing can confirm them.
+	Silent bool
+	// AtProvider is what the identity provider calls the person; sessions of applications leave it to their parent.
+	AtProvider AtProvider
+}
+
+// AtProvider is a person as their identity provider knows them.
+type AtProvider struct {
+	Subject string
+	Session string // the claim sid; empty where the provider does not tell its sessions apart
+	Tokens  []byte // what asking again and signing out need, sealed
 }
 
 // Lifetimes bounds sessions in time.
@@ -76,8 +91,11 @@ type Seen struct {
 
 // Filter selects sessions; zero fields select all.
 type Filter struct {
-	ID    ID     // the session itself and its children
-	Email string // canonical address
+	ID       ID     // the session itself and its children
+	Email    string // canonical address
+	Provider string // name of the identity provider that vouches
+	// What the provider calls the person, or the person's session there.
+	ProviderSubject, ProviderSession string
 }
 
 // ErrNotFound reports a session that does not exist, or no longer.

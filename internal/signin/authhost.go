@@ -3,7 +3,6 @@ package signin
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
@@ -15,6 +14,7 @@ import (
 const (
 	promptChoose = "select_account"
 	promptLogin  = "login"
+	promptNone   = "none"
 )
 
 // Handler serves the auth host. Forms are taken only from its own pages.
@@ -25,6 +25,7 @@ func (s *SignIn) Handler() http.Handler {
 		authorizePath:     {http.MethodGet: s.authorize},
 		"/signin":         {http.MethodPost: s.signIn},
 		"/signin/account": {http.MethodPost: s.chooseAccount},
+		addressPath:       {http.MethodPost: s.address},
 		"/signout":        {http.MethodPost: s.signOut},
 	}
 	static := s.Pages.Static()
@@ -36,6 +37,9 @@ func (s *SignIn) Handler() http.Handler {
 			return
 		}
 		byMethod, found := routes[r.URL.Path]
+		if path := r.URL.EscapedPath(); strings.HasPrefix(path, clientPath) && strings.HasSuffix(path, callbackSuffix) {
+			byMethod, found = methods{http.MethodGet: s.comeBack}, true
+		}
 		if !found {
 			s.Pages.Error(w, r, pages.Error{
 				Status: http.StatusNotFound, Title: "Nothing here", Text: "This host signs people in; it has no page under this address.",
@@ -80,8 +84,10 @@ func (s *SignIn) authorize(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		s.unavailable(w, r, err)
-	case !signedIn || prompt == promptLogin:
-		s.ask(w, r, a, pages.SignIn{})
+	case prompt == promptLogin, !signedIn && a.Choose: // somebody else than the one whom the provider would take
+		s.start(w, r, a, "", promptChoose)
+	case !signedIn:
+		s.start(w, r, a, "", "")
 	case a.Choose || prompt == promptChoose:
 		s.choose(w, r, a, present)
 	default:
@@ -112,8 +118,7 @@ func (s *SignIn) present(r *http.Request) (session.Record, bool, error) {
 	if err != nil || record.ID.IsZero() {
 		return session.Record{}, false, err
 	}
-	_, usable := s.account(record.Identity)
-	return record, usable, nil
+	return record, s.usable(record.Identity), nil
 }
 
 // authSession returns the live session of the browser at the auth host; zero when there is none.
@@ -146,7 +151,7 @@ func (s *SignIn) choose(w http.ResponseWriter, r *http.Request, a attempt, prese
 	}
 	s.Pages.Chooser(w, r, pages.Chooser{
 		App: a.App, Host: a.Host, State: state, Email: present.Identity.Email, Quick: s.Quick,
-		OtherURL:    authorizePath + "?" + url.Values{"prompt": {promptLogin}, "state": {state}}.Encode(),
+		OtherURL:    otherURL(state),
 		FormTargets: []string{s.External.URL(a.Host)},
 	})
 }
@@ -161,7 +166,7 @@ func (s *SignIn) handOff(w http.ResponseWriter, r *http.Request, a attempt, pres
 	switch {
 	case errors.Is(err, session.ErrNotFound): // it has ended since we looked
 		s.Sessions.End(present.ID)
-		s.ask(w, r, a, pages.SignIn{Email: present.Identity.Email})
+		s.start(w, r, a, present.Identity.Email, "")
 	case err != nil:
 		s.unavailable(w, r, err)
 	default:
@@ -169,16 +174,21 @@ func (s *SignIn) handOff(w http.ResponseWriter, r *http.Request, a attempt, pres
 	}
 }
 
-// sendOn goes to the application. A browser that has sent a form gets a page that leads there, not a redirect:
-// Chromium would hold all that follows, the application's own redirects too, against the form's page's
-// form-action. Other programs get the redirect that they can follow.
+// sendOn goes to the application.
 func (s *SignIn) sendOn(w http.ResponseWriter, r *http.Request, a attempt, handed token) {
 	address := s.handoffURL(a, handed.String())
+	goOn(w, r, address, func() { s.Pages.Continue(w, r, pages.Continue{App: a.App, URL: address}) })
+}
+
+// goOn goes to another host. A browser that has sent a form gets a page that leads there, not a redirect: Chromium
+// would hold all that follows, the application's own redirects too, against the form's page's form-action. Other
+// programs get the redirect that they can follow.
+func goOn(w http.ResponseWriter, r *http.Request, address string, page func()) {
 	switch {
 	case r.Method != http.MethodPost:
 		redirect(w, http.StatusFound, address)
 	case r.Header.Get("Sec-Fetch-Mode") == "navigate":
-		s.Pages.Continue(w, r, pages.Continue{App: a.App, URL: address})
+		page()
 	default:
 		redirect(w, http.StatusSeeOther, address)
 	}

@@ -31,7 +31,7 @@ func (s *SignIn) Begin(w http.ResponseWriter, r *http.Request, app App, reason p
 	}
 	s.Log.DebugContext(r.Context(), "sign-in begins", "host", app.Host, "resource", app.Resource, "reason", reason)
 	pages.Headers(w.Header())
-	old := attempts(r, now)
+	old := attempts(r, now, secretPrefix, noncePrefix)
 	for _, suffix := range old[:min(maxExpired, max(0, len(old)+1-maxAttempts))] {
 		clearAttempt(w, suffix)
 	}

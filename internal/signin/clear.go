@@ -28,7 +28,7 @@ func (s *SignIn) Clear(w http.ResponseWriter, r *http.Request, app App) {
 	}
 	clearCookie(w, name)
 	clearCookie(w, uidCookie)
-	old := attempts(r, s.Now())
+	old := attempts(r, s.Now(), secretPrefix, noncePrefix)
 	for _, suffix := range old[:min(len(old), maxCleared)] {
 		clearAttempt(w, suffix)
 	}

@@ -146,12 +146,13 @@ func (s *SignIn) openChild(ctx context.Context, sessions session.Store, h Handof
 	if err != nil {
 		return session.Record{}, err
 	}
-	if _, usable := s.account(parent.Identity); !usable || !now.Before(parent.Expires) || !parent.Parent.IsZero() {
+	if !s.usable(parent.Identity) || !now.Before(parent.Expires) || !parent.Parent.IsZero() {
 		return session.Record{}, fmt.Errorf("%w: the sign-in behind it has ended or its account is switched off", ErrHandoff)
 	}
 	child := session.Record{
-		ID: session.NewID(), Parent: parent.ID, Resource: h.Resource, Identity: parent.Identity,
+		ID: session.NewID(), Parent: parent.ID, Resource: h.Resource, Identity: parent.Identity, Groups: parent.Groups,
 		AMR: parent.AMR, AuthTime: parent.AuthTime, Created: now, Expires: parent.Expires, LastSeen: now,
+		Checked: parent.Checked, Silent: parent.Silent,
 	}
 	return child, sessions.OpenSession(ctx, child)
 }

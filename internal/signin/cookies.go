@@ -66,14 +66,16 @@ func cookieValue(r *http.Request, name string) string {
 	return value
 }
 
-// attempts lists the suffixes of the attempt cookies of a request, oldest first. Names that we did not give, or
+// attempts lists the suffixes of the attempt cookies of a request that have one of the prefixes, oldest first. Names that we did not give, or
 // that claim to come from the future, are oldest of all.
-func attempts(r *http.Request, now time.Time) []string {
+func attempts(r *http.Request, now time.Time, prefixes ...string) []string {
 	began := make(map[string]time.Time)
 	for _, c := range r.Cookies() {
-		suffix, found := strings.CutPrefix(c.Name, secretPrefix)
-		if !found {
-			suffix, found = strings.CutPrefix(c.Name, noncePrefix)
+		suffix, found := "", false
+		for _, prefix := range prefixes {
+			if suffix, found = strings.CutPrefix(c.Name, prefix); found {
+				break
+			}
 		}
 		if !found {
 			continue

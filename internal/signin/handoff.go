@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
@@ -48,6 +49,7 @@ type Tx interface {
 	Accounts() AccountReader
 	Sessions() session.Store
 	Handoffs() HandoffStore
+	Links() identityprovider.Linker
 }
 
 // Transactor runs sign-in's transactions: what f did is committed when it returns nil, else undone.

@@ -9,9 +9,9 @@ import (
 	"strconv"
 
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
-	"github.com/gatehouse-iap/gatehouse/internal/session"
 	"github.com/gatehouse-iap/gatehouse/internal/signin/password"
 )
 
@@ -38,12 +38,17 @@ func (s *SignIn) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	typed := r.PostForm.Get("email")
-	account, err := s.checkPassword(r, typed, r.PostForm.Get("password"))
+	p := s.providerOf(typed)
+	if p.Kind == identityprovider.OIDC {
+		s.startAt(w, r, a, p, typed, "")
+		return
+	}
+	who, err := s.checkPassword(r, p, typed, r.PostForm.Get("password"))
 	page := pages.SignIn{Email: typed}
 	var throttled *password.ThrottledError
 	switch {
 	case err == nil:
-		s.enter(w, r, a, account, "pwd")
+		s.enter(w, r, a, who)
 		return
 	case r.Context().Err() != nil:
 		return // nobody is listening
@@ -54,10 +59,29 @@ func (s *SignIn) signIn(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, password.ErrBusy):
 		page.Status, page.Problem = http.StatusServiceUnavailable, "Many people are signing in right now. Try again in 2 seconds."
 		w.Header().Set("Retry-After", "2")
+	case errors.Is(err, ErrProviderDown):
+		page.Status, page.Problem = http.StatusServiceUnavailable, "Passwords cannot be checked right now. Try again in a minute."
+		w.Header().Set("Retry-After", "60")
+	case errors.Is(err, ErrProviderSetup), errors.Is(err, errAddress):
+		s.fail(w, r, a, p, err)
+		return
 	default:
 		page.Status, page.Problem = http.StatusUnauthorized, wrongPassword
 	}
 	s.ask(w, r, a, page)
+}
+
+// providerOf returns the provider that may vouch for an address as it was typed; zero when there is none.
+func (s *SignIn) providerOf(typed string) identityprovider.Provider {
+	email, err := principal.ParseAddress(typed)
+	if err != nil {
+		return identityprovider.Provider{}
+	}
+	p, _ := s.providers().Authority(principal.Domain(email))
+	if p.Disabled {
+		return identityprovider.Provider{}
+	}
+	return p
 }
 
 func seconds(n int) string {
@@ -67,13 +91,19 @@ func seconds(n int) string {
 	return strconv.Itoa(n) + " seconds"
 }
 
-// checkPassword returns the account that an address and a password belong to. Why they do not is for the log
-// alone; it never holds an address that belongs to nobody here, since people type passwords into the wrong field.
-func (s *SignIn) checkPassword(r *http.Request, typed, secret string) (directory.Account, error) {
+// checkPassword returns whom an address and a password belong to, by the provider of the address. Why they do not
+// is for the log alone; it never holds an address that belongs to nobody here, since people type passwords into the
+// wrong field.
+func (s *SignIn) checkPassword(r *http.Request, p identityprovider.Provider, typed, secret string) (arrival, error) {
 	email, _ := principal.ParseAddress(typed) // empty when it is none: counted by network only
+	if source := s.PasswordSources[p.Kind]; source != nil {
+		return s.askPasswordSource(r, p, source, email, secret)
+	}
 	account, found := s.Accounts().Account(email)
 	cause := ""
 	switch {
+	case p.Kind != identityprovider.Local:
+		cause = "no provider that takes passwords may vouch for the address"
 	case !found:
 		cause = "no such account"
 	case account.Kind != principal.User:
@@ -92,7 +122,7 @@ func (s *SignIn) checkPassword(r *http.Request, typed, secret string) (directory
 	}
 	err := s.Passwords.Check(r.Context(), try)
 	if err == nil {
-		return account, nil
+		return local(account, "pwd"), nil
 	}
 	attributes := []any{"error", err, "peer", try.Peer}
 	if cause != "" {
@@ -102,7 +132,30 @@ func (s *SignIn) checkPassword(r *http.Request, typed, secret string) (directory
 		attributes = append(attributes, "email", account.Email)
 	}
 	s.Log.InfoContext(r.Context(), "sign-in by password failed", attributes...)
-	return directory.Account{}, err
+	return arrival{}, err
+}
+
+// askPasswordSource checks a password at a provider.
+func (s *SignIn) askPasswordSource(r *http.Request, p identityprovider.Provider, source PasswordSource, email, secret string) (arrival, error) {
+	device := p.Issuer() + " " + email
+	try := password.Attempt{Account: email, Password: secret, Peer: s.clientAddr(r), Device: s.readDevice(r).bucket(device, s.Now())}
+	var vouched Vouched
+	err := s.Passwords.CheckElsewhere(r.Context(), try, func(ctx context.Context) (err error) {
+		vouched, err = source.CheckPassword(ctx, p, email, secret)
+		if errors.Is(err, ErrPassword) {
+			err = fmt.Errorf("%w: %w", password.ErrWrong, err)
+		}
+		return err
+	})
+	var who arrival
+	if err == nil {
+		if who, err = s.vouchedFor(p, vouched); err == nil {
+			who.device = device
+			return who, nil
+		}
+	}
+	s.Log.InfoContext(r.Context(), "sign-in by password failed", "error", err, "provider", p.Name, "peer", try.Peer)
+	return arrival{}, err
 }
 
 // chooseAccount answers the buttons of chooser and sign-in page: continue as who is signed in, or, in
@@ -123,60 +176,12 @@ func (s *SignIn) chooseAccount(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if slices.Contains(s.Quick, chosen) {
-		if account, found := s.Accounts().Account(chosen); found && mayEnter(account) {
-			s.enter(w, r, a, account)
+		if account, found := s.Accounts().Account(chosen); found && s.usable(account.Identity()) {
+			s.enter(w, r, a, local(account))
 			return
 		}
 	}
-	s.ask(w, r, a, pages.SignIn{Email: chosen}) // signed out meanwhile, or switched off
-}
-
-// enter opens a new session at the auth host for somebody who has just proved who they are, ends the one that
-// it replaces, and hands over to the application.
-func (s *SignIn) enter(w http.ResponseWriter, r *http.Request, a attempt, account directory.Account, amr ...string) {
-	replaced, err := s.authSession(r)
-	if err != nil {
-		s.unavailable(w, r, err)
-		return
-	}
-	ctx, now := r.Context(), s.Now()
-	record := session.Record{
-		ID: session.NewID(), Identity: account.Identity(), AMR: amr, AuthTime: now, Created: now,
-		Expires: now.Add(s.Lifetimes.Absolute), LastSeen: now,
-	}
-	var ended []session.ID
-	var handed token
-	err = s.Transactor.SignIn(ctx, func(tx Tx) (err error) {
-		if err = unchanged(ctx, tx.Accounts(), account); err != nil {
-			return err
-		}
-		if ended = nil; !replaced.ID.IsZero() {
-			if ended, err = tx.Sessions().EndSessions(ctx, session.Filter{ID: replaced.ID}); err != nil {
-				return err
-			}
-		}
-		if err = tx.Sessions().OpenSession(ctx, record); err != nil {
-			return err
-		}
-		handed, err = s.putHandoff(ctx, tx.Handoffs(), a, record.ID)
-		return err
-	})
-	if errors.Is(err, errChanged) || errors.Is(err, session.ErrNotFound) {
-		s.ask(w, r, a, pages.SignIn{Email: account.Email, Problem: wrongPassword, Status: http.StatusUnauthorized})
-		return
-	}
-	if err != nil {
-		s.unavailable(w, r, err)
-		return
-	}
-	s.Sessions.End(ended...)
-	s.Sessions.Add(record)
-	s.Log.InfoContext(ctx, "signed in", "email", account.Email, "session", record.ID.String(), "amr", amr, "peer", s.clientAddr(r))
-	setCookie(w, session.AuthCookieName, s.Sessions.Codec.Seal(record.ID, now, session.AuthCookieName, s.AuthHost), now, 0)
-	if len(amr) > 0 {
-		s.writeDevice(w, s.readDevice(r).with(account.Subject, now))
-	}
-	s.sendOn(w, r, a, handed)
+	s.start(w, r, a, chosen, "") // signed out meanwhile, or switched off
 }
 
 // errChanged reports an account that is gone, switched off or has another password since the person proved to be

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
@@ -68,9 +69,15 @@ type SignIn struct {
 	// Quick are addresses that sign in by one click and without a password. For development only.
 	Quick     []string
 	Passwords *password.Checker
-	Lifetimes session.Lifetimes
-	Now       func() time.Time
-	Log       *slog.Logger
+	// Providers returns the identity providers as requests see them now; nil for our own directory alone.
+	Providers func() *identityprovider.View
+	// Redirecting signs people in at providers of kind oidc.
+	Redirecting Redirecting
+	// PasswordSources check passwords of people who are not in our own directory, by the provider's kind.
+	PasswordSources map[identityprovider.Kind]PasswordSource
+	Lifetimes       session.Lifetimes
+	Now             func() time.Time
+	Log             *slog.Logger
 	// ClientAddr returns whom a request comes from, past trusted proxies; nil takes the connection's peer.
 	ClientAddr func(*http.Request) netip.Addr
 }
@@ -86,13 +93,6 @@ func (s *SignIn) clientAddr(r *http.Request) netip.Addr {
 	return peer.Addr()
 }
 
-// account returns the account behind an identity, unless it is gone, switched off or another one by now.
-func (s *SignIn) account(identity principal.Identity) (directory.Account, bool) {
-	account, found := s.Accounts().Account(identity.Email)
-	usable := found && mayEnter(account) && identity.Provider == directory.LocalProvider && account.Subject == identity.Subject
-	return account, usable
-}
-
 // mayEnter reports whether an account may sign in here at all: service accounts bring tokens instead.
 func mayEnter(account directory.Account) bool {
 	return account.Kind == principal.User && !account.Disabled
@@ -103,7 +103,11 @@ func mayEnter(account directory.Account) bool {
 const authorizePath = "/o/oauth2/v2/auth"
 
 // The error codes of IAP's pages that sign-in uses.
-const codeNotCompleted = 9
+const (
+	codeNotCompleted        = 9
+	codeClientMisconfigured = 11
+	codeTokenInvalid        = 13
+)
 
 // refuse answers a step of sign-in that cannot be taken. again is where to start anew; empty where unknown.
 // The page does not say what failed; the log does.

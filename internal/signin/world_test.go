@@ -97,7 +97,8 @@ type world struct {
 	accounts *accounts
 	clock    *clock
 	log      *logBuffer
-	gone     map[string]bool // hosts that are served no more
+	gone     map[string]bool         // hosts that are served no more
+	outside  map[string]http.Handler // hosts that are not the gate's: identity providers
 }
 
 // logBuffer keeps what was logged.
@@ -270,7 +271,11 @@ func (b *browser) RoundTrip(r *http.Request) (*http.Response, error) {
 		in.Body = http.NoBody
 	}
 	recorder := httptest.NewRecorder()
-	b.world.ServeHTTP(recorder, in)
+	if elsewhere := b.world.outside[r.URL.Host]; elsewhere != nil {
+		elsewhere.ServeHTTP(recorder, in)
+	} else {
+		b.world.ServeHTTP(recorder, in)
+	}
 	response := recorder.Result()
 	response.Request = r
 	return response, nil

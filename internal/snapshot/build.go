@@ -8,6 +8,7 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
@@ -23,6 +24,8 @@ type material struct {
 	policies map[resource.Name]iam.Policy
 	update   directory.Update
 	keys     []issuer.Key // nil: unchanged
+	// providers are few and hang together, so that any change reads all of them; nil: unchanged.
+	providers *identityprovider.View
 }
 
 func newMaterial(position int64) *material {
@@ -37,7 +40,8 @@ func newMaterial(position int64) *material {
 func empty() *Snapshot {
 	return &Snapshot{
 		Routes: catalog.NewTable(), Directory: directory.NewView(), Principals: &principal.Interner{},
-		policies: map[resource.Name]*iam.Compiled{}, served: map[resource.Name]*Served{},
+		Providers: identityprovider.NewView(nil),
+		policies:  map[resource.Name]*iam.Compiled{}, served: map[resource.Name]*Served{},
 	}
 }
 
@@ -75,38 +79,52 @@ func (b *Builder) buildAll(ctx context.Context, view View) (*Snapshot, error) {
 	if m.keys, err = view.Keys().Keys(ctx); err != nil {
 		return nil, err
 	}
+	if err := m.readProviders(ctx, view); err != nil {
+		return nil, err
+	}
 	return b.assemble(empty(), m)
 }
 
-// buildChanges makes the successor of a snapshot, or returns it unchanged when nothing was committed since.
+// buildChanges makes the successor of a snapshot, or returns it unchanged when nothing was committed since. Sessions
+// that have ended are told also when the successor cannot be made: a fault elsewhere must not keep them alive.
 func (b *Builder) buildChanges(ctx context.Context, view View, previous *Snapshot) (*Snapshot, []session.ID, error) {
 	changes, err := view.Changes(ctx, previous.Position)
 	if err != nil || len(changes) == 0 {
 		return previous, nil, err
 	}
+	ended, err := endedSessions(changes)
+	if err != nil {
+		return previous, nil, err
+	}
 	m := newMaterial(changes[len(changes)-1].Seq)
-	var ended []session.ID
 	seen := map[Change]bool{}
 	for _, change := range changes {
 		change.Seq = 0
-		if seen[change] {
+		if seen[change] || change.Kind == SessionEnded {
 			continue
 		}
 		seen[change] = true
-		if change.Kind == SessionEnded {
-			id, err := session.ParseID(change.Key)
-			if err != nil {
-				return nil, nil, err
-			}
-			ended = append(ended, id)
-			continue
-		}
 		if err := m.read(ctx, view, change); err != nil {
-			return nil, nil, fmt.Errorf("change of %s %s: %w", change.Kind, change.Key, err)
+			return previous, ended, fmt.Errorf("change of %s %s: %w", change.Kind, change.Key, err)
 		}
 	}
 	next, err := b.assemble(previous, m)
 	return next, ended, err
+}
+
+func endedSessions(changes []Change) ([]session.ID, error) {
+	var ended []session.ID
+	for _, change := range changes {
+		if change.Kind != SessionEnded {
+			continue
+		}
+		id, err := session.ParseID(change.Key)
+		if err != nil {
+			return nil, err
+		}
+		ended = append(ended, id)
+	}
+	return ended, nil
 }
 
 // read adds what a change is about, as it is now.
@@ -143,6 +161,8 @@ func (m *material) read(ctx context.Context, view View, change Change) error {
 		keys, err := view.Keys().Keys(ctx)
 		m.keys = keys
 		return err
+	case ProviderChanged:
+		return m.readProviders(ctx, view)
 	case EntryOnly:
 		return nil
 	default:
@@ -150,10 +170,22 @@ func (m *material) read(ctx context.Context, view View, change Change) error {
 	}
 }
 
+func (m *material) readProviders(ctx context.Context, view View) error {
+	if m.providers != nil {
+		return nil // another change of the same reading
+	}
+	providers, err := view.Providers().Providers(ctx)
+	m.providers = identityprovider.NewView(providers)
+	return err
+}
+
 // assemble applies material to a snapshot. Everything compiles or nothing is published.
 func (b *Builder) assemble(previous *Snapshot, m *material) (*Snapshot, error) {
 	next := *previous
 	next.Position = m.position
+	if m.providers != nil {
+		next.Providers = m.providers
+	}
 	interner := previous.Principals.Edit()
 	if len(m.policies) > 0 {
 		next.policies = maps.Clone(previous.policies)

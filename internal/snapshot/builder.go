@@ -101,11 +101,11 @@ func (b *Builder) refresh(ctx context.Context, h *Holder) error {
 		next, ended, err = b.buildChanges(ctx, view, previous)
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("reading the store: %w", err)
-	}
 	if len(ended) > 0 {
 		b.SessionsEnded(ended...)
+	}
+	if err != nil {
+		return fmt.Errorf("reading the store: %w", err)
 	}
 	if b.reload.Swap(false) {
 		next = b.withReloaded(next)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 )
@@ -16,13 +17,14 @@ type ChangeKind string
 
 // The kinds of change, each with what its key is.
 const (
-	ServiceChanged ChangeKind = "service" // resource name
-	PolicyChanged  ChangeKind = "policy"  // resource name
-	AccountChanged ChangeKind = "account" // canonical address
-	GroupChanged   ChangeKind = "group"   // canonical address
-	KeyChanged     ChangeKind = "key"     // key id
-	SessionEnded   ChangeKind = "session" // session id, hexadecimal
-	EntryOnly      ChangeKind = "entry"   // an administrative entry without a change that requests read
+	ServiceChanged  ChangeKind = "service"  // resource name
+	PolicyChanged   ChangeKind = "policy"   // resource name
+	AccountChanged  ChangeKind = "account"  // canonical address
+	GroupChanged    ChangeKind = "group"    // canonical address
+	KeyChanged      ChangeKind = "key"      // key id
+	ProviderChanged ChangeKind = "provider" // name of an identity provider
+	SessionEnded    ChangeKind = "session"  // session id, hexadecimal
+	EntryOnly       ChangeKind = "entry"    // an administrative entry without a change that requests read
 )
 
 // Change is one row of the change feed. Commit order is Seq order.
@@ -42,6 +44,7 @@ type View interface {
 	Policies() iam.Reader
 	Directory() directory.Reader
 	Keys() issuer.Reader
+	Providers() identityprovider.Reader
 }
 
 // Source is the store as the builder sees it.

@@ -3,6 +3,7 @@ package snapshot
 import (
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
@@ -19,6 +20,7 @@ type Snapshot struct {
 	Directory  *directory.View
 	Principals *principal.Interner
 	Keys       *issuer.KeySet
+	Providers  *identityprovider.View
 
 	policies map[resource.Name]*iam.Compiled
 	served   map[resource.Name]*Served
@@ -93,25 +95,70 @@ func (s *Snapshot) AppendLevels(levels []*iam.Compiled, served *Served) []*iam.C
 	return levels
 }
 
-// AppendMemberIDs appends the numbers of all members that stand for an identity: itself, its domain, its groups.
-func (s *Snapshot) AppendMemberIDs(ids []uint32, identity principal.Identity) []uint32 {
+// AppendMemberIDs appends the numbers of all members that stand for an identity: itself, its domain, its groups,
+// among them those that its provider's claims name. A domain or group counts only where the provider is the one
+// that may vouch for it.
+func (s *Snapshot) AppendMemberIDs(ids []uint32, identity principal.Identity, claimed ...string) []uint32 {
 	if id, found := s.Principals.Lookup(identity.Member()); found {
 		ids = append(ids, id)
 	}
-	if identity.HostedDomain != "" {
+	if s.mayVouch(identity, identity.HostedDomain) {
 		if id, found := s.Principals.Lookup(principal.Member{Kind: principal.MemberDomain, Value: identity.HostedDomain}); found {
 			ids = append(ids, id)
 		}
 	}
+	for _, group := range claimed {
+		if !s.mayVouch(identity, principal.Domain(group)) {
+			continue
+		}
+		if id, found := s.Principals.Lookup(principal.Member{Kind: principal.MemberGroup, Value: group}); found {
+			ids = append(ids, id)
+		}
+		ids = s.Directory.AppendGroupsOf(ids, group, s.Principals)
+	}
 	return s.Directory.AppendGroupsOf(ids, identity.Email, s.Principals)
 }
 
-// Suspended reports whether the account behind an identity of our own directory is disabled, gone, or has been
-// replaced by another one with the same address.
+// NamedGroups returns those of the claimed groups that count and that a policy or another group names: the others
+// cannot change an answer.
+func (s *Snapshot) NamedGroups(identity principal.Identity, claimed []string) []string {
+	var named []string
+	for _, group := range claimed {
+		if !s.mayVouch(identity, principal.Domain(group)) {
+			continue
+		}
+		for _, kind := range [...]principal.MemberKind{principal.MemberGroup, ""} {
+			if _, found := s.Principals.Lookup(principal.Member{Kind: kind, Value: group}); found {
+				named = append(named, group)
+				break
+			}
+		}
+	}
+	return named
+}
+
+// mayVouch reports whether what the provider of an identity says about a domain counts.
+func (s *Snapshot) mayVouch(identity principal.Identity, domain string) bool {
+	switch {
+	case domain == "":
+		return false
+	case identity.Kind == principal.ServiceAccount:
+		return true // of our own directory
+	default:
+		return s.Providers.Authoritative(identity.Provider, domain)
+	}
+}
+
+// Suspended reports whether an identity does not count any more. Its provider is gone, switched off, or not the one
+// that may vouch for its address; or the local account with its address is disabled; or, for an identity of our own
+// directory, that account is gone or is another one by now.
 func (s *Snapshot) Suspended(identity principal.Identity) bool {
-	if identity.Provider != directory.LocalProvider {
-		return true // no other provider exists yet: whoever claims one is nobody
+	if !s.Providers.Vouches(identity) {
+		return true
 	}
 	account, found := s.Directory.Account(identity.Email)
+	if identity.Provider != directory.LocalProvider {
+		return found && account.Disabled
+	}
 	return !found || account.Disabled || account.Subject != identity.Subject || account.Kind != identity.Kind
 }

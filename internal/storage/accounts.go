@@ -52,6 +52,12 @@ func (s directoryStore) CreateAccount(ctx context.Context, a directory.Account) 
 	if taken {
 		return fmt.Errorf("%w: %s is a group", directory.ErrExists, a.Email)
 	}
+	if taken, err = s.t.exists(ctx, `SELECT 1 FROM federated_subjects WHERE number = $1`, a.Subject); err != nil {
+		return err
+	}
+	if taken {
+		return fmt.Errorf("%w: the subject %s names somebody of an identity provider", directory.ErrExists, a.Subject)
+	}
 	created, err := s.t.exec(ctx, `INSERT INTO accounts (`+accountColumns+`)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
 		string(a.Kind), a.Email, a.Subject, a.HostedDomain, a.DisplayName, a.PasswordHash, a.Disabled, micros(a.Created))

@@ -16,8 +16,8 @@ type auditStore struct{ t *tx }
 const insertEntry = `INSERT INTO entries (seq, time, actor_kind, actor_name, action, target, before_json, after_json)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
 
-// append writes the entry of this transaction and returns its position: that of the last change so far, or
-// that of a change of its own when nothing else changed. So each transaction has one entry at most.
+// append writes an entry and returns its position: that of the last change so far, or that of a change of its own
+// when nothing has changed since the entry before it.
 func (s auditStore) append(ctx context.Context, entry audit.Entry) (int64, error) {
 	if entry.Time.IsZero() || entry.Actor.Kind == "" || entry.Action == "" {
 		return 0, errors.New("an audit entry needs a time, an actor and an action")
@@ -27,13 +27,14 @@ func (s auditStore) append(ctx context.Context, entry audit.Entry) (int64, error
 			return 0, errors.New("before and after of an audit entry must be JSON")
 		}
 	}
-	if s.t.position == 0 {
+	if s.t.position == s.t.recorded {
 		if _, err := s.t.change(ctx, snapshot.EntryOnly, entry.Target); err != nil {
 			return 0, err
 		}
 	}
 	_, err := s.t.exec(ctx, insertEntry, s.t.position, micros(entry.Time), entry.Actor.Kind, entry.Actor.Name,
 		entry.Action, entry.Target, optionalJSON(entry.Before), optionalJSON(entry.After))
+	s.t.recorded = s.t.position
 	return s.t.position, err
 }
 

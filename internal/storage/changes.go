@@ -6,6 +6,7 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
@@ -63,10 +64,11 @@ func (t *tx) advance(ctx context.Context, by int) (int64, error) {
 // view is what the snapshot's builder sees of a reading.
 type view struct{ t *tx }
 
-func (v view) Catalog() catalog.Reader     { return catalogStore(v) }
-func (v view) Policies() iam.Reader        { return policyStore(v) }
-func (v view) Directory() directory.Reader { return directoryStore(v) }
-func (v view) Keys() issuer.Reader         { return keyStore(v) }
+func (v view) Catalog() catalog.Reader            { return catalogStore(v) }
+func (v view) Policies() iam.Reader               { return policyStore(v) }
+func (v view) Directory() directory.Reader        { return directoryStore(v) }
+func (v view) Keys() issuer.Reader                { return keyStore(v) }
+func (v view) Providers() identityprovider.Reader { return providerStore(v) }
 
 func (v view) Position(ctx context.Context) (int64, error) {
 	var position int64

@@ -68,8 +68,8 @@ func (db *DB) open(ctx context.Context) error {
 
 func busyWrites() []string {
 	return []string{
-		countUp, insertChange, insertEntry,
-		selectParent, selectUsable, insertSession, touchSession,
+		countUp, insertChange, insertEntry, putOwner,
+		selectParent, selectUsable, selectBarred, insertSession, touchSession,
 		insertHandoff, crowdedOut, consumeHandoff, clearHandoffs,
 	}
 }

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,19 +17,22 @@ import (
 type sessionStore struct{ t *tx }
 
 const (
-	sessionColumns = `id, parent, resource, kind, provider, subject, email, hosted_domain, amr, auth_time, created, expires, last_seen`
-	selectSession  = `SELECT ` + sessionColumns + ` FROM sessions WHERE id = $1`
-	insertSession  = `INSERT INTO sessions (` + sessionColumns + `)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
+	sessionColumns = `id, parent, resource, kind, provider, subject, email, hosted_domain, amr, auth_time, created, expires, last_seen,
+		claim_groups, provider_subject, provider_session, provider_tokens, checked, silent`
+	selectSession = `SELECT ` + sessionColumns + ` FROM sessions WHERE id = $1`
+	insertSession = `INSERT INTO sessions (` + sessionColumns + `)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
 	selectParent = `SELECT 1 FROM sessions WHERE id = $1 AND expires > $2`
 	selectUsable = `SELECT 1 FROM accounts WHERE email = $1 AND subject = $2 AND NOT disabled`
+	selectBarred = `SELECT 1 FROM identity_providers WHERE name = $1 AND disabled
+		UNION ALL SELECT 1 FROM accounts WHERE email = $2 AND disabled`
 	touchSession = `UPDATE sessions SET last_seen = $1 WHERE last_seen < $1
 		AND (id = $2 OR id = (SELECT parent FROM sessions WHERE id = $2))`
 )
 
-// OpenSession refuses, besides a child whose parent is gone, a session of a local account that is disabled or
-// gone: sign-in may have read the account just before that happened, and whoever ended its sessions then must
-// not be outrun.
+// OpenSession refuses, besides a child whose parent is gone, a session of an account or provider that is disabled,
+// and of a local account that is gone: sign-in may have read it just before that happened, and whoever ended its
+// sessions then must not be outrun.
 func (s sessionStore) OpenSession(ctx context.Context, r session.Record) error {
 	if r.ID.IsZero() {
 		return errors.New("a session needs an id")
@@ -51,13 +55,25 @@ func (s sessionStore) OpenSession(ctx context.Context, r session.Record) error {
 			return fmt.Errorf("%w: the account %s is disabled or gone", session.ErrNotFound, r.Identity.Email)
 		}
 	}
+	barred, err := s.t.exists(ctx, selectBarred, r.Identity.Provider, r.Identity.Email)
+	if err != nil {
+		return err
+	}
+	if barred {
+		return fmt.Errorf("%w: %s or the provider %s is switched off", session.ErrNotFound, r.Identity.Email, r.Identity.Provider)
+	}
 	amr, err := json.Marshal(r.AMR)
+	if err != nil {
+		return err
+	}
+	groups, err := json.Marshal(r.Groups)
 	if err != nil {
 		return err
 	}
 	_, err = s.t.exec(ctx, insertSession, r.ID[:], optionalID(r.Parent), string(r.Resource),
 		string(r.Identity.Kind), r.Identity.Provider, r.Identity.Subject, r.Identity.Email, r.Identity.HostedDomain,
-		string(amr), micros(r.AuthTime), micros(r.Created), micros(r.Expires), micros(r.LastSeen))
+		string(amr), micros(r.AuthTime), micros(r.Created), micros(r.Expires), micros(r.LastSeen),
+		string(groups), r.AtProvider.Subject, r.AtProvider.Session, r.AtProvider.Tokens, optional(r.Checked), r.Silent)
 	return err
 }
 
@@ -79,10 +95,12 @@ func sessionID(stored []byte) (session.ID, error) {
 func scanSession(scan scanner) (session.Record, error) {
 	var r session.Record
 	var id, parent []byte
-	var amr string
+	var amr, groups string
 	var authTime, created, expires, lastSeen int64
+	var checked sql.NullInt64
 	err := scan(&id, &parent, &r.Resource, &r.Identity.Kind, &r.Identity.Provider, &r.Identity.Subject,
-		&r.Identity.Email, &r.Identity.HostedDomain, &amr, &authTime, &created, &expires, &lastSeen)
+		&r.Identity.Email, &r.Identity.HostedDomain, &amr, &authTime, &created, &expires, &lastSeen,
+		&groups, &r.AtProvider.Subject, &r.AtProvider.Session, &r.AtProvider.Tokens, &checked, &r.Silent)
 	if err != nil {
 		return r, err
 	}
@@ -95,7 +113,8 @@ func scanSession(scan scanner) (session.Record, error) {
 		}
 	}
 	r.AuthTime, r.Created, r.Expires, r.LastSeen = moment(authTime), moment(created), moment(expires), moment(lastSeen)
-	return r, document(amr, &r.AMR)
+	r.Checked = optionalMoment(checked)
+	return r, errors.Join(document(amr, &r.AMR), document(groups, &r.Groups))
 }
 
 func (s sessionStore) Session(ctx context.Context, id session.ID) (session.Record, error) {
@@ -124,9 +143,13 @@ func selection(f session.Filter) (where string, args []any) {
 		args = append(args, f.ID[:])
 		where += ` AND id = ` + parameters(len(args), 1)
 	}
-	if f.Email != "" {
-		args = append(args, f.Email)
-		where += ` AND email = ` + parameters(len(args), 1)
+	for _, by := range []struct{ column, value string }{
+		{"email", f.Email}, {"provider", f.Provider}, {"provider_subject", f.ProviderSubject}, {"provider_session", f.ProviderSession},
+	} {
+		if by.value != "" {
+			args = append(args, by.value)
+			where += ` AND ` + by.column + ` = ` + parameters(len(args), 1)
+		}
 	}
 	return where, args
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
@@ -114,11 +115,19 @@ func (db *DB) read(ctx context.Context, f func(*tx) error) error {
 // adminTx is what administration sees of a transaction.
 type adminTx struct{ t *tx }
 
-func (a adminTx) Catalog() catalog.Store     { return catalogStore(a) }
-func (a adminTx) Policies() iam.Store        { return policyStore(a) }
-func (a adminTx) Directory() directory.Store { return directoryStore(a) }
-func (a adminTx) Keys() issuer.Store         { return keyStore(a) }
-func (a adminTx) Sessions() session.Store    { return sessionStore(a) }
+func (a adminTx) Catalog() catalog.Store            { return catalogStore(a) }
+func (a adminTx) Policies() iam.Store               { return policyStore(a) }
+func (a adminTx) Directory() directory.Store        { return directoryStore(a) }
+func (a adminTx) Keys() issuer.Store                { return keyStore(a) }
+func (a adminTx) Sessions() session.Store           { return sessionStore(a) }
+func (a adminTx) Providers() identityprovider.Store { return providerStore(a) }
+func (a adminTx) Links() identityprovider.LinkStore { return linkStore(a) }
+func (a adminTx) Owners() admin.OwnerStore          { return ownerStore(a) }
+
+func (a adminTx) Record(ctx context.Context, entry audit.Entry) error {
+	_, err := auditStore(a).append(ctx, entry)
+	return err
+}
 
 // signinTx is what sign-in sees of a transaction.
 type signinTx struct{ t *tx }
@@ -126,6 +135,7 @@ type signinTx struct{ t *tx }
 func (s signinTx) Accounts() signin.AccountReader { return directoryStore(s) }
 func (s signinTx) Sessions() session.Store        { return sessionStore(s) }
 func (s signinTx) Handoffs() signin.HandoffStore  { return handoffStore(s) }
+func (s signinTx) Links() identityprovider.Linker { return linkStore(s) }
 
 // document reads a JSON column.
 func document(text string, into any) error {

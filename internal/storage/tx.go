@@ -23,6 +23,7 @@ type tx struct {
 	readOnly bool
 	failed   error
 	position int64 // of the last change that this transaction made; 0 before the first
+	recorded int64 // position of the last administrative entry that it wrote; 0 before the first
 }
 
 // exec runs a statement that changes rows, and says how many.

@@ -72,19 +72,8 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		}
 		body = bytes.NewReader(b)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://gatehouse"+path, body)
+	response, err := c.send(ctx, method, path, body)
 	if err != nil {
-		return err
-	}
-	if in != nil {
-		request.Header.Set("Content-Type", "application/json")
-	}
-	response, err := c.http.Do(request)
-	if err != nil {
-		var unwrapped *url.Error
-		if errors.As(err, &unwrapped) { // its text adds an address that means nothing to people
-			err = unwrapped.Err
-		}
 		return err
 	}
 	defer response.Body.Close()
@@ -99,6 +88,26 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		return fmt.Errorf("the server's answer is not what this version of gatehouse expects: %w", err)
 	}
 	return nil
+}
+
+// send sends a request; body is JSON, or http.NoBody.
+func (c *Client) send(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, "http://gatehouse"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	if body != http.NoBody {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		var unwrapped *url.Error
+		if errors.As(err, &unwrapped) { // its text adds an address that means nothing to people
+			err = unwrapped.Err
+		}
+		return nil, err
+	}
+	return response, nil
 }
 
 func problem(status string, answer []byte) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/admin"
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 )
 
@@ -159,4 +160,24 @@ func (c *Client) Explain(ctx context.Context, id string) (admin.Explanation, err
 // Entries returns the newest administrative entries.
 func (c *Client) Entries(ctx context.Context, limit int) ([]audit.Entry, error) {
 	return listing[audit.Entry](ctx, c, prefix+"entries?limit="+strconv.Itoa(limit), "entries")
+}
+
+// Providers lists the identity providers.
+func (c *Client) Providers(ctx context.Context) ([]identityprovider.Provider, error) {
+	return listing[identityprovider.Provider](ctx, c, prefix+"identityProviders", "identityProviders")
+}
+
+// PutProvider creates or replaces an identity provider.
+func (c *Client) PutProvider(ctx context.Context, provider identityprovider.Provider) error {
+	return c.call(ctx, http.MethodPut, prefix+"identityProviders/"+segment(provider.Name), provider, nil)
+}
+
+// DeleteProvider removes an identity provider.
+func (c *Client) DeleteProvider(ctx context.Context, name string) error {
+	return c.call(ctx, http.MethodDelete, prefix+"identityProviders/"+segment(name), nil, nil)
+}
+
+// Relink moves a person's number to what another provider calls that person.
+func (c *Client) Relink(ctx context.Context, email string, r admin.Relinking) (identityprovider.Link, error) {
+	return post[identityprovider.Link](ctx, c, prefix+Users+"/"+segment(email)+":relink", r)
 }

@@ -16,21 +16,25 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
+	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/upstream"
 )
 
-// Identity is what the application is told: prebuilt header values, and what must not reach it.
+// Identity is what the application is told: prebuilt header values, where the request came from, and what must
+// not reach it.
 type Identity struct {
 	Prepared           *issuer.Prepared // nil tells nothing
 	StripAuthorization bool
 	AppEngine          bool // the application believes App Engine's headers
+	Client             listener.Client
 }
 
 // forward passes the request on, as it was decided.
-func (h *Handler) forward(w http.ResponseWriter, r *http.Request, v *enforcement.Verdict) {
+func (h *Handler) forward(w http.ResponseWriter, in Incoming, v *enforcement.Verdict) {
+	r := in.Request
 	target, ok := targetURL(v.Target, v.Served.Upstream)
 	if !ok {
 		v.Reason, v.Status = policy.TargetInvalid, http.StatusBadRequest
@@ -45,7 +49,7 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, v *enforcement
 	}}
 	f.Forward(w, r, v.Served.Upstream, target, Identity{
 		Prepared: v.Prepared, StripAuthorization: v.StripAuthorization,
-		AppEngine: v.Served.Service.Kind == resource.AppEngineApp,
+		AppEngine: v.Served.Service.Kind == resource.AppEngineApp, Client: in.Client,
 	})
 }
 
@@ -70,7 +74,7 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 				pr.Out.Host = up.Host
 			}
 			cleanHeader(pr.Out.Header, identity)
-			setForwarded(pr.Out.Header, pr.In, f.Scheme)
+			setForwarded(pr.Out.Header, pr.In.Host, identity.Client, f.Scheme)
 			cleanTrailer(pr)
 		},
 		ModifyResponse: cleanResponse,

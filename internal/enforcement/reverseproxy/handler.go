@@ -5,10 +5,10 @@ package reverseproxy
 import (
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
+	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
@@ -27,24 +27,36 @@ type Handler struct {
 	SignIn SignIn
 	Pages  *pages.Renderer
 	Log    *slog.Logger
-	// Scheme is the one under which clients know us, "http" or "https".
+	// Scheme is the one under which clients know us, "http" or "https". It is told to applications where neither
+	// the connection nor a trusted proxy says what the client used.
 	Scheme string
 }
 
-// ServeHTTP decides on the request and carries the verdict out. It must not stand behind http.ServeMux, which
-// would redirect paths that it thinks unclean.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// Incoming is a request with what the listener knows about where it comes from.
+type Incoming struct {
+	*http.Request // its Host is the client's
+	Client        listener.Client
+	// Misfit and Code are those of enforcement.Request.
+	Misfit policy.Reason
+	Code   int
+}
+
+// Serve decides on the request and carries the verdict out. It must not stand behind http.ServeMux, which would
+// redirect paths that it thinks unclean.
+func (h *Handler) Serve(w http.ResponseWriter, in Incoming) {
+	r := in.Request
 	request := enforcement.Request{
-		Method: r.Method, Host: r.Host, Target: r.RequestURI, Header: r.Header, Peer: peerOf(r), TLS: r.TLS != nil,
+		Method: r.Method, Host: r.Host, Target: r.RequestURI, Header: r.Header,
+		Peer: in.Client.Addr, TLS: in.Client.Scheme == "https", Misfit: in.Misfit, Code: in.Code,
 	}
-	if isStatic(r.RequestURI) {
+	if isStatic(r.RequestURI) && in.Misfit == "" {
 		h.Pages.Static().ServeHTTP(w, r)
 		return
 	}
 	v := h.Point.Check(r.Context(), &request)
 	switch v.Outcome {
 	case enforcement.Forward:
-		h.forward(w, r, &v)
+		h.forward(w, in, &v)
 	case enforcement.SignIn:
 		h.SignIn.Begin(w, r, v.Served, v.Host, v.Reason)
 	case enforcement.CompleteLogin:
@@ -62,14 +74,6 @@ func isStatic(target string) bool {
 	return strings.HasPrefix(target, pages.StaticPrefix) && !strings.Contains(target, "..")
 }
 
-func peerOf(r *http.Request) netip.Addr {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{} // a listener without addresses, such as a socket
-	}
-	return peer.Addr().Unmap()
-}
-
 // refuse answers with the page, or IAP's sentence, that belongs to the reason.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, v *enforcement.Verdict) {
 	text := v.Reason.Describe()
@@ -83,7 +87,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, v *enforcement.
 		})
 	default:
 		h.Pages.Error(w, r, pages.Error{
-			Status: v.Status, Title: text.Title, Text: text.Text, Reason: string(v.Reason), ID: v.ID.String(),
+			Status: v.Status, Code: v.Code, Title: text.Title, Text: text.Text, Reason: string(v.Reason), ID: v.ID.String(),
 		})
 	}
 }

@@ -23,6 +23,9 @@ var reservedPrefixes = []string{
 	"x_goog_", "client_cert", "x_forwarded", "forwarded", "x_original_", "x_rewrite_url", "x_real_ip",
 }
 
+// clientCertificate are the headers of RFC 9440, which a trusted proxy that ends TLS may set, in this spelling only.
+var clientCertificate = [...]string{"Client-Cert", "Client-Cert-Chain"}
+
 // appEnginePrefixes are those that App Engine apps believe besides.
 var appEnginePrefixes = append(slices.Clip(reservedPrefixes), "x_appengine_", "x_google_")
 
@@ -38,7 +41,7 @@ func cleanHeader(h http.Header, identity Identity) {
 		prefixes = appEnginePrefixes
 	}
 	for name := range h {
-		if reserved(name, prefixes) {
+		if reserved(name, prefixes) && !(identity.Client.Trusted && slices.Contains(clientCertificate[:], name)) {
 			delete(h, name)
 		}
 	}
@@ -156,22 +159,6 @@ func holdsOurCookie(line string) bool {
 		}
 	}
 	return false
-}
-
-// setForwarded says where the request came from, by what we saw ourselves.
-func setForwarded(h http.Header, in *http.Request, scheme string) {
-	peer := peerOf(in)
-	if !peer.IsValid() {
-		return
-	}
-	address := peer.String()
-	h["X-Forwarded-For"] = []string{address}
-	h["X-Forwarded-Proto"] = []string{scheme}
-	h["X-Forwarded-Host"] = []string{in.Host}
-	if peer.Is6() {
-		address = `"[` + address + `]"`
-	}
-	h["Forwarded"] = []string{"for=" + address + `;host="` + in.Host + `";proto=` + scheme}
 }
 
 // cleanTrailer applies the rules of headers to the trailers that the client announced. Values come with the end

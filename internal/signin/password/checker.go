@@ -15,6 +15,8 @@ const (
 	parallel = 2
 	// maxWaiting is how many checks may wait for their turn, half a second or so; more are told at once.
 	maxWaiting = 32
+	// maxAsking is how many passwords are checked elsewhere at once. Those take no time here.
+	maxAsking = 64
 )
 
 // Why a password was not accepted.
@@ -53,6 +55,7 @@ type Attempt struct {
 type Checker struct {
 	slots    chan struct{}
 	waiting  atomic.Int32
+	asking   atomic.Int32
 	throttle *throttle
 	decoy    hash
 }
@@ -97,6 +100,29 @@ func (c *Checker) Check(ctx context.Context, a Attempt) error {
 	}
 	c.throttle.forgive(counted)
 	return nil
+}
+
+// CheckElsewhere is Check for a password that somebody else checks: ask returns nil, an error that wraps ErrWrong, or
+// one that says nothing about the password and is not counted. An empty password is wrong without asking, since there
+// are directories that let nobody in with it, and call that a success.
+func (c *Checker) CheckElsewhere(ctx context.Context, a Attempt, ask func(context.Context) error) error {
+	counted, wait := c.throttle.begin(a)
+	if wait > 0 {
+		return &ThrottledError{Wait: wait}
+	}
+	if a.Password == "" || len(a.Password) > MaxLength {
+		return ErrWrong
+	}
+	defer c.asking.Add(-1)
+	if c.asking.Add(1) > maxAsking {
+		c.throttle.forgive(counted)
+		return ErrBusy
+	}
+	err := ask(ctx)
+	if !errors.Is(err, ErrWrong) {
+		c.throttle.forgive(counted)
+	}
+	return err
 }
 
 // compare looks at the password. It takes as long for accounts that do not exist.

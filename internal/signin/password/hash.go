@@ -79,6 +79,13 @@ func (h hash) String() string {
 		phcEncoding.EncodeToString(h.salt), phcEncoding.EncodeToString(h.key))
 }
 
+// CheckHash refuses what is not a hash that Checker could check, before it is stored. Its errors wrap ErrHash and
+// hold none of it.
+func CheckHash(s string) error {
+	_, err := parseHash(s)
+	return err
+}
+
 // parseHash reads what String wrote, and nothing else.
 func parseHash(s string) (hash, error) {
 	fields := strings.Split(s, "$")

@@ -108,14 +108,18 @@ func sessionsListed(t *testing.T, s store) {
 		filter session.Filter
 		want   []session.Record
 	}{
-		"all":                {session.Filter{}, []session.Record{app, bob, alice}},
-		"a parent":           {session.Filter{ID: alice.ID}, []session.Record{app, alice}},
-		"a child":            {session.Filter{ID: app.ID}, []session.Record{app}},
-		"an address":         {session.Filter{Email: "alice@example.com"}, []session.Record{app, alice}},
-		"both":               {session.Filter{ID: bob.ID, Email: "bob@example.com"}, []session.Record{bob}},
-		"both, which differ": {session.Filter{ID: bob.ID, Email: "alice@example.com"}, nil},
-		"an unknown id":      {session.Filter{ID: session.NewID()}, nil},
-		"an unknown address": {session.Filter{Email: "carol@example.com"}, nil},
+		"all":                  {session.Filter{}, []session.Record{app, bob, alice}},
+		"a parent":             {session.Filter{ID: alice.ID}, []session.Record{app, alice}},
+		"a child":              {session.Filter{ID: app.ID}, []session.Record{app}},
+		"an address":           {session.Filter{Email: "alice@example.com"}, []session.Record{app, alice}},
+		"both":                 {session.Filter{ID: bob.ID, Email: "bob@example.com"}, []session.Record{bob}},
+		"both, which differ":   {session.Filter{ID: bob.ID, Email: "alice@example.com"}, nil},
+		"a provider":           {session.Filter{Provider: "elsewhere"}, []session.Record{app, bob, alice}},
+		"another provider":     {session.Filter{Provider: "local"}, nil},
+		"a provider's subject": {session.Filter{Provider: "elsewhere", ProviderSubject: "subject of bob"}, []session.Record{bob}},
+		"a provider's session": {session.Filter{Provider: "elsewhere", ProviderSession: "sid of bob"}, []session.Record{bob}},
+		"an unknown id":        {session.Filter{ID: session.NewID()}, nil},
+		"an unknown address":   {session.Filter{Email: "carol@example.com"}, nil},
 	} {
 		if got, err := s.Sessions(t.Context(), test.filter); err != nil || !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s: %v, %v", name, got, err)

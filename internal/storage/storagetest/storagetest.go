@@ -38,6 +38,8 @@ func Run(t *testing.T, open func(t *testing.T) *storage.DB) {
 		"lifetimes":    lifetimeSentences(),
 		"handoffs":     handoffSentences(),
 		"meta":         metaSentences(),
+		"providers":    providerSentences(),
+		"links":        linkSentences(),
 	} {
 		for _, s := range sentences {
 			t.Run(room+"/"+s.says, func(t *testing.T) {
@@ -178,6 +180,8 @@ func record(name string) session.Record {
 		Identity: principal.Identity{Kind: principal.User, Provider: "elsewhere", Subject: "1", Email: name + "@example.com"},
 		AMR:      []string{"pwd", "otp"}, AuthTime: epoch, Created: epoch,
 		Expires: epoch.Add(16 * time.Hour), LastSeen: epoch,
+		Groups: []string{"team@example.com"}, Checked: epoch, Silent: true,
+		AtProvider: session.AtProvider{Subject: "subject of " + name, Session: "sid of " + name, Tokens: []byte{0, 1, 2}},
 	}
 }
 

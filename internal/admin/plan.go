@@ -1,0 +1,336 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gatehouse-iap/gatehouse/internal/audit"
+	"github.com/gatehouse-iap/gatehouse/internal/catalog"
+	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
+	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
+	"github.com/gatehouse-iap/gatehouse/internal/resource"
+)
+
+// planner finds out what documents change. It is used twice: on a reading, and on what is locked for writing.
+type planner struct {
+	*Admin
+	options   ApplyOptions
+	documents []Document
+	hashes    map[identityprovider.Secret]string
+	sources   []string
+}
+
+// planning is one use of a planner.
+type planning struct {
+	planner
+	*resolver
+	tx       Tx
+	plan     *Plan
+	services map[resource.Name]catalog.Service
+	policies map[resource.Name]iam.Policy
+	// providers shadows those of resolver, which are the declared ones.
+	providers map[string]identityprovider.Provider
+	owners    map[ownerKey]Owner
+	declared  map[ownerKey]bool
+	removed   map[ownerKey]bool
+	written   writtenNames
+}
+
+// plan compares the documents with what is stored. Its error is Faults, or that of the store.
+func (p planner) plan(ctx context.Context, tx Tx) (*Plan, error) {
+	g := planning{planner: p, tx: tx, plan: &Plan{}, declared: map[ownerKey]bool{}, removed: map[ownerKey]bool{}}
+	services, err := g.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g.resolver = newResolver(p.documents, p.project(), services)
+	g.resolve()
+	g.written = writtenNames{p.project(), namesOfServices(slices.Concat(services, g.resolver.services()))}
+	for i, d := range g.resolver.documents {
+		if !g.broken[i] {
+			g.declared[d.key()] = true
+		}
+	}
+	if p.options.Prune && len(g.faults.list) == 0 {
+		if err := g.prune(ctx); err != nil {
+			return nil, err
+		}
+	}
+	others := slices.DeleteFunc(services, func(s catalog.Service) bool {
+		key := ownerKey{Kind(s.Kind), string(s.Service.Name())}
+		return g.declared[key] || g.removed[key]
+	})
+	g.compare(others)
+	g.checkProviders()
+	g.checkReferences(others)
+	for _, kind := range Kinds() {
+		for i, d := range g.resolver.documents {
+			if d.Kind != kind || g.broken[i] {
+				continue
+			}
+			if err := g.document(ctx, i, d); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return g.plan, g.faults.list.orNil()
+}
+
+func (g *planning) read(ctx context.Context) ([]catalog.Service, error) {
+	services, err := g.tx.Catalog().Services(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g.services = make(map[resource.Name]catalog.Service, len(services))
+	for _, s := range services {
+		g.services[s.Service.Name()] = s
+	}
+	if g.policies, err = g.tx.Policies().Policies(ctx); err != nil {
+		return nil, err
+	}
+	providers, err := g.tx.Providers().Providers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g.providers = make(map[string]identityprovider.Provider, len(providers))
+	for _, p := range providers {
+		g.providers[p.Name] = p
+	}
+	owners, err := g.tx.Owners().Owners(ctx)
+	g.owners = make(map[ownerKey]Owner, len(owners))
+	for _, owner := range owners {
+		g.owners[ownerKey{owner.Kind, owner.Key}] = owner
+	}
+	return services, err
+}
+
+// checkReferences refuses policies of services that are nowhere.
+func (g *planning) checkReferences(others []catalog.Service) {
+	there := indexServices(others).with(g.resolver.services()).byResource
+	for i, d := range g.resolver.documents {
+		if d.Policy == nil || g.broken[i] {
+			continue
+		}
+		parts := strings.Split(d.Policy.Resource, "/")
+		if len(parts) >= 6 && !there[resource.Name(strings.Join(parts[:6], "/"))] {
+			g.fault(i, "spec.resource", catalog.ErrNotFound, "there is no service %s: declare it, or take the policy out with it", d.Policy.Resource)
+		}
+	}
+}
+
+// document plans one document.
+func (g *planning) document(ctx context.Context, i int, d Document) error {
+	var change *Change
+	var err error
+	switch {
+	case d.Service != nil:
+		change = g.serviceChange(*d.Service)
+	case d.Policy != nil:
+		change = g.policyChange(i, *d.Policy)
+	case d.Provider != nil:
+		change = g.providerChange(*d.Provider)
+	case d.User != nil:
+		change, err = g.userChange(ctx, i, d)
+	case d.Group != nil:
+		change, err = g.groupChange(ctx, i, *d.Group)
+	default: // a project has nothing to store, and nobody to keep away
+		g.plan.Unchanged++
+		return nil
+	}
+	if err != nil || g.broken[i] {
+		return err
+	}
+	g.own(i, d, change != nil)
+	if change == nil {
+		g.plan.Unchanged++
+		return nil
+	}
+	change.Kind, change.Name = d.Kind, d.Name
+	for _, side := range []*Document{change.Before, change.After} {
+		if side != nil {
+			side.Kind, side.Name = d.Kind, d.Name
+		}
+	}
+	g.plan.Changes = append(g.plan.Changes, *change)
+	return nil
+}
+
+// own plans whose the thing is from now on, and refuses to change what is another manifest's.
+func (g *planning) own(i int, d Document, changed bool) {
+	key := d.key()
+	wanted := Owner{Kind: key.kind, Key: key.key, Source: d.Source, Name: d.Name, Declares: d.declares()}
+	owner, owned := g.owners[key]
+	ours := owned && (g.options.TakeOver || slices.Contains(g.sources, owner.Source))
+	switch {
+	case !owned && d.Source == "":
+	case owned && owner.Source == d.Source:
+		if owner.Name != wanted.Name && d.Kind != KindIamPolicy || !slices.Equal(owner.Declares, wanted.Declares) {
+			g.plan.put = append(g.plan.put, wanted)
+		}
+	case ours && d.Source == "":
+		g.plan.release = append(g.plan.release, key)
+	case ours, !owned:
+		g.plan.put = append(g.plan.put, wanted)
+		if !changed {
+			g.plan.Adopted++
+		}
+	case changed:
+		g.fault(i, "", ErrOwned, "it belongs to the manifest %s: change it there, or take it over with --take-over", owner.Source)
+	case d.Source != "":
+		g.plan.Notes = append(g.plan.Notes, fmt.Sprintf("%s %s is as declared, and belongs to the manifest %s as before", d.Kind, d.Name, owner.Source))
+	}
+}
+
+func (g *planning) serviceChange(wanted catalog.Service) *Change {
+	name := wanted.Service.Name()
+	change := &Change{Action: Created, After: &Document{Service: &wanted}}
+	if stored, found := g.services[name]; found {
+		if sameJSON(stored, wanted) {
+			return nil
+		}
+		change.Action, change.Before = Updated, &Document{Service: &stored}
+	}
+	change.write = func(ctx context.Context, tx Tx) (audit.Entry, error) {
+		entry := audit.Entry{Action: "services.put", Target: string(name)}
+		return entry, errors.Join(recordDocuments(&entry, change.Before, change.After), tx.Catalog().PutService(ctx, wanted))
+	}
+	return change
+}
+
+func (g *planning) policyChange(i int, wanted DeclaredPolicy) *Change {
+	name := resource.Name(wanted.Resource)
+	stored, found := g.policies[name]
+	if !found {
+		stored = iam.Policy{Etag: iam.EmptyEtag}
+	}
+	if samePolicy(stored, wanted.Policy) {
+		return nil
+	}
+	expected := wanted.Policy.Etag
+	if expected != "" && expected != stored.Etag {
+		g.fault(i, "spec.etag", iam.ErrEtag, "the policy has changed since this etag was read: get it again and make your change in that, or leave the etag out to overwrite it")
+		return nil
+	}
+	next := DeclaredPolicy{g.written.of(name), wanted.Policy}
+	next.Policy.Etag = ""
+	change := &Change{Action: Created, After: &Document{Policy: &next}}
+	if len(stored.Bindings) > 0 {
+		before := DeclaredPolicy{next.Resource, stored}
+		before.Policy.Etag = ""
+		change.Action, change.Before = Updated, &Document{Policy: &before}
+	}
+	change.write = func(ctx context.Context, tx Tx) (audit.Entry, error) {
+		entry := audit.Entry{Action: "iam.setIamPolicy", Target: wanted.Resource}
+		written, err := tx.Policies().PutPolicy(ctx, name, next.Policy, expected)
+		return entry, errors.Join(err, recordChange(&entry, stored, written))
+	}
+	return change
+}
+
+func (g *planning) groupChange(ctx context.Context, i int, wanted directory.Group) (*Change, error) {
+	stored, err := g.tx.Directory().Group(ctx, wanted.Email)
+	switch {
+	case errors.Is(err, directory.ErrNotFound):
+		account, err := g.tx.Directory().Account(ctx, wanted.Email)
+		if err == nil && !g.removed[ownerKey{KindUser, wanted.Email}] {
+			g.fault(i, "metadata.name", directory.ErrExists, "the address is that of a %s", account.Kind)
+			return nil, nil
+		}
+		if err != nil && !errors.Is(err, directory.ErrNotFound) {
+			return nil, err
+		}
+	case err != nil:
+		return nil, err
+	case stored.Description == wanted.Description && slices.Equal(stored.Members, wanted.Members):
+		return nil, nil
+	}
+	exists := err == nil
+	change := &Change{Action: Created, After: &Document{Group: &wanted}}
+	if exists {
+		change.Action, change.Before = Updated, &Document{Group: &stored}
+	}
+	change.write = func(ctx context.Context, tx Tx) (audit.Entry, error) {
+		entry := audit.Entry{Action: "groups.create", Target: wanted.Email}
+		var record error
+		if exists {
+			entry.Action = "groups.update"
+			record = recordChange(&entry, summary(stored), groupChange(stored, wanted))
+		} else {
+			record = recordChange(&entry, nil, wanted)
+		}
+		return entry, errors.Join(record, tx.Directory().PutGroup(ctx, wanted))
+	}
+	return change, nil
+}
+
+// groupChange says how a group's members change; their names may be very many.
+func groupChange(before, after directory.Group) GroupChange {
+	change := GroupChange{Email: after.Email, Members: len(after.Members)}
+	had, has := set(before.Members), set(after.Members)
+	for _, m := range after.Members {
+		if !had[m] {
+			change.Added = append(change.Added, m)
+		}
+	}
+	for _, m := range before.Members {
+		if !has[m] {
+			change.Removed = append(change.Removed, m)
+		}
+	}
+	return change
+}
+
+// recordDocuments fills in an entry from what documents declare.
+func recordDocuments(entry *audit.Entry, before, after *Document) error {
+	side := func(d *Document) any {
+		switch {
+		case d == nil:
+			return nil
+		case d.Service != nil:
+			return d.Service
+		case d.Provider != nil:
+			return d.Provider
+		default:
+			return d
+		}
+	}
+	return recordChange(entry, side(before), side(after))
+}
+
+func sameJSON(a, b any) bool {
+	first, err := json.Marshal(a)
+	if err != nil {
+		return false
+	}
+	second, err := json.Marshal(b)
+	return err == nil && bytes.Equal(first, second)
+}
+
+// samePolicy reports whether two policies say the same, in whatever order and however grouped.
+func samePolicy(a, b iam.Policy) bool {
+	grants := func(p iam.Policy) map[[2]string]bool {
+		out := map[[2]string]bool{}
+		for _, binding := range p.Bindings {
+			for _, member := range binding.Members {
+				out[[2]string{binding.Role, member}] = true
+			}
+		}
+		return out
+	}
+	first, second := grants(a), grants(b)
+	if len(first) != len(second) {
+		return false
+	}
+	for grant := range first {
+		if !second[grant] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,143 @@
+// Package config owns the server's file, gatehouse.yaml: the one table of its keys, from which it is read,
+// checked, explained and documented, and the pair of files that a new installation starts with. It opens no
+// socket and no store, and knows nothing of what the documents of the manifests say.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+)
+
+// Config is what a file says, read and checked. Paths are absolute or relative to the working directory.
+type Config struct {
+	// File is the file that it was read from, as named.
+	File string
+
+	Project        Project
+	ExternalURL    ExternalURL
+	AuthHost       string // canonical, without port
+	DataDir        string
+	RootKey        Secret
+	Listeners      []Listener
+	Admin          Admin
+	TrustedProxies []netip.Prefix
+	Manifests      []string
+	Log            Log
+}
+
+// Project is the one project of a server.
+type Project struct {
+	ID     string
+	Number int64
+}
+
+// ExternalURL is how browsers reach the auth host, and by its scheme and port every other host.
+type ExternalURL struct {
+	Scheme string // "http" or "https"
+	Host   string // canonical
+	Port   int    // 0 is the scheme's own
+}
+
+// Secret says where a secret is; exactly one field is set.
+type Secret struct{ File, Env string }
+
+// Listener is one place at which clients come in.
+type Listener struct {
+	Address string
+	TLS     *TLS // nil is plain HTTP
+	// RedirectToHTTPS answers every plain request that did not come through a trusted proxy over HTTPS with the
+	// https address. Read fills in the default.
+	RedirectToHTTPS bool
+	ProxyProtocol   *ProxyProtocol
+
+	redirect *bool // as written
+}
+
+// TLS says how a listener proves itself.
+type TLS struct {
+	Certificates []Certificate
+	MinVersion   uint16
+}
+
+// Certificate is a pair of PEM files.
+type Certificate struct{ CertFile, KeyFile string }
+
+// ProxyProtocol says from whom a listener takes the PROXY protocol.
+type ProxyProtocol struct{ From []netip.Prefix }
+
+// Admin is the listener for health and metrics; without an address there is none.
+type Admin struct{ Address string }
+
+// Log says what is logged, and how.
+type Log struct {
+	Level slog.Level
+	JSON  bool
+}
+
+// Source is where configuration comes from besides its own text. Tests bend it.
+type Source struct {
+	// LookupEnv is os.LookupEnv.
+	LookupEnv func(string) (string, bool)
+}
+
+// maxFile bounds what is read as a configuration.
+const maxFile = 1 << 20
+
+// Read reads and checks a file, and what it names: certificates, keys, variables. All that is wrong is
+// returned at once, as Faults.
+func Read(file string, source Source) (*Config, error) {
+	text, err := readLimited(file)
+	if err != nil {
+		return nil, err
+	}
+	c, r := parse(file, text)
+	if r.parsed {
+		c.check(r, source)
+	}
+	return c, r.err()
+}
+
+// Parse reads the text of a file and checks what can be told from it alone.
+func Parse(file string, text []byte) (*Config, error) {
+	c, r := parse(file, text)
+	return c, r.err()
+}
+
+func readLimited(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, readError(file, err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("the configuration %s is not a regular file", file)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	switch {
+	case err != nil:
+		return nil, readError(file, err)
+	case len(text) > maxFile:
+		return nil, fmt.Errorf("the configuration %s is larger than %d bytes: is it the right file?", file, maxFile)
+	}
+	return text, nil
+}
+
+func readError(file string, err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("there is no configuration %s: name another file, or write one with `gatehouse config init`", file)
+	}
+	return fmt.Errorf("the configuration cannot be read: %w", err)
+}
+
+// resolve makes a path of the file one of the process: relative paths begin where the file is.
+func (c *Config) resolve(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(c.File), path)
+}

@@ -1,0 +1,213 @@
+// Package daemon is `gatehouse serve`: the server with the inputs that a file names. It owns the process around the
+// server: the log, the listeners, what is read again while it runs and what became of that, and what the service
+// manager is told. It decides nothing about requests, and reads no document itself.
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/admin"
+	"github.com/gatehouse-iap/gatehouse/internal/config"
+	"github.com/gatehouse-iap/gatehouse/internal/listener"
+	"github.com/gatehouse-iap/gatehouse/internal/metrics"
+	"github.com/gatehouse-iap/gatehouse/internal/sealing"
+	"github.com/gatehouse-iap/gatehouse/internal/server"
+	"github.com/gatehouse-iap/gatehouse/internal/signin"
+	"github.com/gatehouse-iap/gatehouse/internal/systemd"
+)
+
+// Options are the inputs of a run.
+type Options struct {
+	ConfigFile string
+	Version    string
+	// Log is where the server's own log goes.
+	Log io.Writer
+	// LookupEnv is os.LookupEnv.
+	LookupEnv func(string) (string, bool)
+	// Inherited are the sockets that came with the process; nil for none.
+	Inherited *listener.Inherited
+	Notifier  systemd.Notifier
+	// Hangup asks for everything to be read again.
+	Hangup <-chan os.Signal
+	// Tick is when to look whether files have changed; nil looks a few times a second.
+	Tick <-chan time.Time
+}
+
+// daemon is one run.
+type daemon struct {
+	Options
+	log     *slog.Logger
+	level   *slog.LevelVar
+	metrics *metrics.Metrics
+	server  *server.Server
+
+	entrances []*entrance
+	health    *server.Health
+	proxies   *listener.TrustedProxies
+
+	config       *config.Config // in force; only the loop changes it
+	reading      *part
+	certificates *part
+	manifests    *part
+	watched      map[*part]*watch
+	upstreams    *watch // the files that upstreams name; what came of them is told by the snapshot's builder
+	mu           sync.Mutex // guards the parts' states, which /readyz reads
+}
+
+// Run serves until the context ends, then drains. Its error is config.Faults when the file is at fault.
+func Run(ctx context.Context, o Options) error {
+	c, err := config.Read(o.ConfigFile, config.Source{LookupEnv: o.LookupEnv})
+	if err != nil {
+		return err
+	}
+	d := newDaemon(o, c)
+	if err := d.open(ctx); err != nil {
+		return err
+	}
+	if d.server, err = server.New(ctx, d.serverOptions()); err != nil {
+		d.close()
+		return err
+	}
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- d.server.Serve(serving) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-d.ready(ctx):
+	}
+	d.upstreams = &watch{paths: d.server.UpstreamFiles}
+	d.upstreams.begin()
+	d.greet(ctx)
+	return d.loop(ctx, ended)
+}
+
+func newDaemon(o Options, c *config.Config) *daemon {
+	level := new(slog.LevelVar)
+	level.Set(c.Log.Level)
+	d := &daemon{
+		Options: o, config: c, level: level, log: newLog(o.Log, level, c.Log.JSON), metrics: metrics.New(o.Version),
+		reading: &part{name: "config"}, certificates: &part{name: "certificates"}, manifests: &part{name: "manifests"},
+	}
+	d.proxies = listener.NewTrustedProxies(c.TrustedProxies, d.log)
+	d.watched = map[*part]*watch{
+		d.reading:   {paths: func() []string { return []string{o.ConfigFile} }},
+		d.manifests: {paths: func() []string { return d.config.Manifests }},
+	}
+	d.watched[d.reading].begin() // a change from here on is noticed
+	d.note(d.reading, nil, true)
+	return d
+}
+
+func newLog(out io.Writer, level slog.Leveler, json bool) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if json {
+		return slog.New(slog.NewJSONHandler(out, options))
+	}
+	return slog.New(slog.NewTextHandler(out, options))
+}
+
+func (d *daemon) serverOptions() server.Options {
+	c := d.config
+	o := server.Options{
+		DataDir: c.DataDir, RootKey: server.RootKey{File: c.RootKey.File}, Health: d.health,
+		External: signin.External{Scheme: c.ExternalURL.Scheme, Port: c.ExternalURL.Port}, AuthHost: c.AuthHost,
+		ProjectID: c.Project.ID, ProjectNumber: c.Project.Number, TrustedProxies: d.proxies,
+		Bootstrap: d.bootstrap, Log: d.log,
+	}
+	for _, e := range d.entrances {
+		o.Endpoints = append(o.Endpoints, server.Endpoint{Listener: e.listener, ToHTTPS: &e.toHTTPS})
+	}
+	if c.RootKey.Env != "" {
+		value, _ := d.LookupEnv(c.RootKey.Env)
+		o.RootKey.Keys, _ = sealing.ParseKeys(value) // config.Read has seen that it can be read
+		if o.RootKey.Keys == nil {
+			o.RootKey.Keys = [][]byte{} // gone since: refused, not replaced by a file
+		}
+	}
+	return o
+}
+
+// bootstrap applies the manifests before the first request. A server that has served before starts with what its
+// store holds when they are at fault; a new one has nothing to serve and does not start.
+func (d *daemon) bootstrap(ctx context.Context, a *admin.Admin) error {
+	d.watched[d.manifests].begin()
+	err := d.apply(ctx, a)
+	if err != nil {
+		if services, listErr := a.Services(ctx); listErr != nil || len(services) == 0 {
+			return fmt.Errorf("the manifests cannot be applied:\n%w", err)
+		}
+	}
+	d.note(d.manifests, err, true)
+	return nil
+}
+
+// ready is closed when the server answers.
+func (d *daemon) ready(ctx context.Context) <-chan struct{} {
+	ready := make(chan struct{})
+	go func() {
+		if d.server.Ready(ctx) == nil {
+			close(ready)
+		}
+	}()
+	return ready
+}
+
+// greet says that and where the server answers.
+func (d *daemon) greet(ctx context.Context) {
+	if os.Geteuid() == 0 {
+		d.log.Warn("the server runs as root and does not need to: run it as a user of its own, and let the service manager open ports below 1024")
+	}
+	for _, e := range d.entrances {
+		d.log.Info("listening", "address", e.listener.Addr().String(), "tls", e.certificates != nil, "redirectToHTTPS", e.toHTTPS.Load())
+	}
+	if d.health != nil {
+		d.log.Info("listening for health and metrics", "address", d.health.Listener.Addr().String())
+	}
+	d.tellRedirectURIs(ctx)
+	auth := d.origin()
+	d.log.Info("ready", "auth", auth, "project", d.config.Project.ID, "version", d.Version)
+	d.tell(d.Notifier.Ready("answers for " + auth))
+}
+
+func (d *daemon) origin() string {
+	return signin.External{Scheme: d.config.ExternalURL.Scheme, Port: d.config.ExternalURL.Port}.URL(d.config.AuthHost)
+}
+
+// tell logs when the service manager cannot be told.
+func (d *daemon) tell(err error) {
+	if err != nil {
+		d.log.Warn("the service manager was not reached", "error", err)
+	}
+}
+
+// loop waits for the end, and reads again what changes until then.
+func (d *daemon) loop(ctx context.Context, ended <-chan error) error {
+	look := newLooker(d.Tick)
+	defer look.stop()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-ctx.Done():
+			d.log.Info("stopping: no new connections, those under way are finished", "within", listener.DrainTimeout)
+			d.tell(d.Notifier.Stopping())
+			err := <-ended
+			d.log.Info("stopped")
+			return err
+		case <-d.Hangup:
+			d.tell(d.Notifier.Reloading())
+			d.reloadAll(ctx)
+			d.tell(d.Notifier.Ready("answers for " + d.origin()))
+		case <-look.now():
+			look.again(func() { d.reloadChanged(ctx) })
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/admin"
+	"github.com/gatehouse-iap/gatehouse/internal/config"
+	"github.com/gatehouse-iap/gatehouse/internal/listener"
+	"github.com/gatehouse-iap/gatehouse/internal/manifest"
+)
+
+// part is one of the things that are read again while the server runs: configuration, certificates, manifests.
+type part struct {
+	name    string
+	taken   time.Time // when it was last taken up
+	problem error     // why what is there now is not in force
+	since   time.Time // when the problem was found
+}
+
+// note keeps and counts what became of a reading.
+func (d *daemon) note(p *part, err error, atStart bool) {
+	now := time.Now()
+	d.mu.Lock()
+	if err == nil {
+		p.taken, p.problem = now, nil
+	} else {
+		p.problem, p.since = err, now
+	}
+	d.mu.Unlock()
+	d.metrics.Reloaded(p.name, now, err == nil, atStart)
+	if err != nil {
+		for _, line := range faultLines(err) {
+			d.log.Error("fault", "in", p.name, "fault", line)
+		}
+		d.log.Error(p.name+": what is there now cannot be used, and what was there before stays in force; put it right, nothing needs to be restarted for that", "faults", len(faultLines(err)))
+	} else if !atStart {
+		d.log.Info("reloaded", "what", p.name)
+	}
+}
+
+// maxFaultLines is how many faults are logged and shown of one reading.
+const maxFaultLines = 20
+
+// faultLines takes an error with many causes apart.
+func faultLines(err error) (lines []string) {
+	var faults admin.Faults
+	if errors.As(err, &faults) {
+		for _, f := range faults {
+			lines = append(lines, f.String())
+		}
+	} else {
+		lines = strings.Split(err.Error(), "\n")
+	}
+	if more := len(lines) - maxFaultLines; more > 0 {
+		lines = append(lines[:maxFaultLines], fmt.Sprintf("and %d more", more))
+	}
+	return lines
+}
+
+// report is what /readyz tells about the parts.
+func (d *daemon) report() map[string]any {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	report := map[string]any{}
+	for _, p := range []*part{d.reading, d.certificates, d.manifests} {
+		state := map[string]any{"state": "current", "since": p.taken.UTC().Format(time.RFC3339)}
+		if p.problem != nil {
+			state["state"], state["faults"], state["faultsSince"] = "kept", faultLines(p.problem), p.since.UTC().Format(time.RFC3339)
+		}
+		report[p.name] = state
+	}
+	return report
+}
+
+// reloadAll reads everything again, whether it has changed or not.
+func (d *daemon) reloadAll(ctx context.Context) {
+	d.watched[d.reading].begin()
+	d.note(d.reading, d.takeConfig(), false)
+	for _, e := range d.entrances {
+		if e.certificates != nil {
+			_ = e.certificates.Reload() // the store keeps the problem
+		}
+	}
+	d.note(d.certificates, d.certificateProblems(), false)
+	d.watched[d.manifests].begin()
+	d.note(d.manifests, d.apply(ctx, d.server.Admin()), false)
+	d.server.ReloadFiles()
+}
+
+// reloadChanged reads again what has changed and has come to rest.
+func (d *daemon) reloadChanged(ctx context.Context) {
+	if d.watched[d.reading].changed() {
+		d.reload(d.reading, d.takeConfig())
+	}
+	d.refreshCertificates()
+	if d.upstreams.changed() {
+		d.server.ReloadFiles()
+	}
+	if d.watched[d.manifests].changed() {
+		err := d.apply(ctx, d.server.Admin())
+		d.reload(d.manifests, err)
+		var faults admin.Faults
+		if err != nil && !errors.As(err, &faults) {
+			d.watched[d.manifests].retry() // nothing in the files is wrong: another time it may work
+		}
+	}
+}
+
+// reload notes what became of reading a changed part. The same problem again is not told again.
+func (d *daemon) reload(p *part, err error) {
+	if err != nil && p.problem != nil && err.Error() == p.problem.Error() {
+		return
+	}
+	d.note(p, err, false)
+}
+
+func (d *daemon) refreshCertificates() {
+	before := d.certificatesNow()
+	for _, e := range d.entrances {
+		if e.certificates != nil {
+			_ = e.certificates.Refresh() // the store keeps the problem
+		}
+	}
+	if problems := d.certificateProblems(); problems != nil || d.certificates.problem != nil || before != d.certificatesNow() {
+		d.reload(d.certificates, problems)
+	}
+}
+
+// certificatesNow tells one state of the certificates from another.
+func (d *daemon) certificatesNow() string {
+	var b strings.Builder
+	for _, e := range d.entrances {
+		if e.certificates != nil {
+			for _, c := range e.certificates.Certificates() {
+				fmt.Fprintln(&b, c.CertFile, c.NotBefore.UnixNano(), c.NotAfter.UnixNano(), c.Names)
+			}
+		}
+	}
+	return b.String()
+}
+
+// takeConfig reads the file again and takes up what a running server can. It is all or nothing: a file with a
+// fault, or with a change that needs a restart, changes nothing.
+func (d *daemon) takeConfig() error {
+	next, err := config.Read(d.ConfigFile, config.Source{LookupEnv: d.LookupEnv})
+	if err != nil {
+		return err
+	}
+	if keys := d.config.NeedsRestart(next); len(keys) > 0 {
+		return fmt.Errorf("%s: a running server does not take up a change of %s: restart it, or take the change back", d.ConfigFile, strings.Join(keys, ", "))
+	}
+	stores := make([]*listener.CertificateStore, len(d.entrances))
+	for i, l := range next.Listeners {
+		if l.TLS == nil {
+			continue
+		}
+		if stores[i], err = listener.LoadCertificates(certificateFiles(l), d.log); err != nil {
+			return err
+		}
+	}
+	for i, l := range next.Listeners {
+		e := d.entrances[i]
+		e.toHTTPS.Store(l.RedirectToHTTPS)
+		if stores[i] != nil {
+			e.certificates.Replace(stores[i])
+		}
+	}
+	d.proxies.Set(next.TrustedProxies)
+	d.level.Set(next.Log.Level)
+	d.config = next
+	return nil
+}
+
+// apply brings what the manifests declare about, all of it or nothing.
+func (d *daemon) apply(ctx context.Context, a *admin.Admin) error {
+	if len(d.config.Manifests) == 0 {
+		return nil
+	}
+	documents, err := manifest.Load(d.config.Manifests...)
+	if err != nil || len(documents) == 0 {
+		return err
+	}
+	plan, err := a.Apply(ctx, admin.System("manifests"), documents, admin.ApplyOptions{})
+	if err != nil && !errors.Is(err, admin.ErrNotSettled) {
+		return err
+	}
+	if err != nil {
+		d.log.Warn("the manifests are stored, and requests do not see them yet", "error", err)
+	}
+	for _, c := range plan.Changes {
+		d.log.Info("applied", "action", string(c.Action), "kind", string(c.Kind), "name", c.Name)
+	}
+	for _, note := range plan.Notes {
+		d.log.Warn(note)
+	}
+	return nil
+}

@@ -1,0 +1,44 @@
+package identityprovider
+
+import (
+	"strings"
+
+	"github.com/gatehouse-iap/gatehouse/internal/principal"
+)
+
+// valuePlace is where a template takes the claim's value.
+const valuePlace = "{value}"
+
+// ClaimName is the claim that names groups.
+func (g *GroupsClaim) ClaimName() string {
+	if g == nil || g.Claim == "" {
+		return "groups"
+	}
+	return g.Claim
+}
+
+// Addresses turns the values of the claim into canonical addresses of groups. What is no address, or is not in the
+// table, is left out: a group that policies cannot name grants nothing.
+func (g *GroupsClaim) Addresses(values []string) []string {
+	if g == nil {
+		return nil
+	}
+	var addresses []string
+	seen := map[string]bool{}
+	for _, value := range values {
+		text := value
+		switch {
+		case g.Table != nil:
+			text = g.Table[value]
+		case g.Template != "":
+			text = strings.Replace(g.Template, valuePlace, value, 1)
+		}
+		address, err := principal.ParseAddress(text)
+		if err != nil || seen[address] {
+			continue
+		}
+		seen[address] = true
+		addresses = append(addresses, address)
+	}
+	return addresses
+}

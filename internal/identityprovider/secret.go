@@ -1,0 +1,53 @@
+package identityprovider
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+)
+
+// maxSecret bounds what is read of a secret: a private key in PEM at most.
+const maxSecret = 64 << 10
+
+// Read returns the secret as it is now, without the line end that editors add. Its errors name where it was
+// looked for, and never hold any of it.
+func (s *Secret) Read() ([]byte, error) {
+	var value []byte
+	switch {
+	case s == nil:
+		return nil, fmt.Errorf("no secret is configured")
+	case s.File != "":
+		file, err := os.Open(s.File)
+		if err != nil {
+			return nil, fmt.Errorf("read secret: %w", err)
+		}
+		defer file.Close()
+		if value, err = io.ReadAll(io.LimitReader(file, maxSecret+1)); err != nil {
+			return nil, fmt.Errorf("read secret: %w", err)
+		}
+		if len(value) > maxSecret {
+			return nil, fmt.Errorf("secret in %s is larger than %d bytes", s.File, maxSecret)
+		}
+	default:
+		value = []byte(os.Getenv(s.Env))
+	}
+	if value = bytes.TrimRight(value, "\r\n"); len(value) == 0 {
+		return nil, fmt.Errorf("the secret in %s is empty", s)
+	}
+	return value, nil
+}
+
+// String says where the secret is.
+func (s *Secret) String() string {
+	if s.File != "" {
+		return "file " + s.File
+	}
+	return "environment variable " + s.Env
+}
+
+func (s *Secret) check(where string, fault faultFunc) {
+	if s != nil && (s.File == "") == (s.Env == "") {
+		fault("%s must have exactly one of file and env", where)
+	}
+}

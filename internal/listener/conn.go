@@ -1,0 +1,90 @@
+package listener
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/netip"
+)
+
+// conn is a connection with what is known about it before its first request.
+type conn struct {
+	net.Conn
+	proxied      *proxyConn        // nil when the peer sends no PROXY header
+	certificates *CertificateStore // nil for plain HTTP
+	minVersion   uint16            // the listener's, which certificates may raise
+	// presented is the certificate that the handshake chose. Requests come after the handshake, on goroutines
+	// that it starts.
+	presented *certificate
+}
+
+type connKey struct{}
+
+// withConn puts a connection into the context of its requests, once for all of them.
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	if secured, ok := c.(*tls.Conn); ok {
+		c = secured.NetConn()
+	}
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// connOf returns the connection that a request came over, or nil when Serve did not serve it.
+func connOf(r *http.Request) *conn {
+	c, _ := r.Context().Value(connKey{}).(*conn)
+	return c
+}
+
+// peerOf returns who is at the other end of a request's connection, past a load balancer that says so in the
+// PROXY protocol. The second result is false where nobody is known well enough to be believed.
+func peerOf(r *http.Request) (netip.Addr, bool) {
+	c := connOf(r)
+	if c == nil {
+		peer, err := netip.ParseAddrPort(r.RemoteAddr)
+		return peer.Addr().Unmap(), err == nil
+	}
+	peer := addressOf(c.RemoteAddr())
+	return peer, peer.IsValid() && (c.proxied == nil || c.proxied.known())
+}
+
+// addressOf returns the address alone; the zero one for sockets that have none.
+func addressOf(address net.Addr) netip.Addr {
+	tcp, ok := address.(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	return tcp.AddrPort().Addr().Unmap().WithZone("")
+}
+
+// IAP's error codes for a Host that does not belong on its connection (421).
+const (
+	CodeOtherConnection = 51 // another connection would do: its certificate or its settings
+	CodeNoCertificate   = 52 // no certificate of ours names the host
+)
+
+// HostCode returns why a canonical host may not be asked for over the connection of a request: one of IAP's
+// codes, or 0 where it may. Without TLS of ours everything may. A browser reuses a connection for every host that
+// its certificate names, so that certificate counts and not the name of the handshake; but not for a host whose
+// own handshake would have demanded more.
+func HostCode(r *http.Request, host string) int {
+	c := connOf(r)
+	if c == nil || c.presented == nil {
+		return 0
+	}
+	set := c.certificates.set.Load()
+	if !c.presented.covers(host) {
+		if set.named(host) == nil {
+			return CodeNoCertificate
+		}
+		return CodeOtherConnection
+	}
+	if own := set.named(host); !set.uniform && own != nil && c.demands(own[0]) != c.demands(c.presented) {
+		return CodeOtherConnection
+	}
+	return 0
+}
+
+// demands returns the least version with which the listener of c presents a certificate.
+func (c *conn) demands(certificate *certificate) uint16 {
+	return max(c.minVersion, certificate.files.MinVersion)
+}

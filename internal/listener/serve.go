@@ -1,0 +1,87 @@
+package listener
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Limits of every connection.
+const (
+	maxHeaderBytes    = 64 << 10
+	readHeaderTimeout = 10 * time.Second
+	// readTimeout bounds a request with its body: net/http reads what is left of a body before it sends an answer,
+	// and whoever announces one and does not send it would hold the connection for ever. Whoever
+	// forwards a request to an application takes the deadline off.
+	readTimeout = 30 * time.Second
+	idleTimeout = 2 * time.Minute
+	// DrainTimeout is how long exchanges under way may go on once a server in production is asked to stop.
+	DrainTimeout = 10 * time.Second
+)
+
+// Serve answers on l until the context ends; then it takes no new connections and gives exchanges under way
+// the drain time. A drained end is nil. On a listener with certificates it speaks HTTP/1.1 and HTTP/2 over TLS, on
+// any other HTTP/1.1 and HTTP/2 without TLS (h2c, prior knowledge).
+func Serve(ctx context.Context, l net.Listener, handler http.Handler, logger *slog.Logger, drainTime time.Duration) error {
+	own, ok := l.(*Listener)
+	if !ok {
+		own = &Listener{Listener: l}
+	}
+	server := newServer(own, handler, logger)
+	ended := make(chan error, 1)
+	go func() {
+		if own.TLS() {
+			ended <- server.ServeTLS(own, "", "")
+			return
+		}
+		ended <- server.Serve(own)
+	}()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serving on %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	if err := server.Shutdown(drain); err != nil {
+		_ = server.Close()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Errorf("stopping %s: %w", l.Addr(), err)
+		}
+		logger.Warn("some exchanges were cut off at the end of the drain", "listener", l.Addr().String(), "after", drainTime)
+	}
+	return nil
+}
+
+func newServer(l *Listener, handler http.Handler, logger *slog.Logger) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(l.TLS())
+	protocols.SetUnencryptedHTTP2(!l.TLS())
+	return &http.Server{
+		Handler: handler,
+		// OPTIONS * is the application's to answer, like every other request.
+		DisableGeneralOptionsHandler: true,
+		Protocols:                    protocols,
+		TLSConfig:                    l.tls,
+		ConnContext:                  withConn,
+		MaxHeaderBytes:               maxHeaderBytes,
+		ReadHeaderTimeout:            readHeaderTimeout,
+		ReadTimeout:                  readTimeout,
+		IdleTimeout:                  idleTimeout,
+		ErrorLog:                     log.New(warnings{logger}, "", 0),
+	}
+}
+
+// warnings turns net/http's own lines into records.
+type warnings struct{ log *slog.Logger }
+
+func (w warnings) Write(p []byte) (int, error) {
+	w.log.Debug("connection", "detail", string(p))
+	return len(p), nil
+}

@@ -1,0 +1,162 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
+	"github.com/gatehouse-iap/gatehouse/internal/pages"
+	"github.com/gatehouse-iap/gatehouse/internal/principal"
+	"github.com/gatehouse-iap/gatehouse/internal/session"
+)
+
+// arrival is somebody who has just proved who they are.
+type arrival struct {
+	identity principal.Identity
+	groups   []string
+	amr      []string
+	authTime time.Time // zero: now
+	// device is the account that the browser becomes known to, so that guesses elsewhere do not lock it out here;
+	// empty for sign-ins without a password.
+	device string
+	// account is the local account as the password was checked against it; nil for people of other providers.
+	account *directory.Account
+	// link is what the provider calls the person; nil for accounts of our own directory, whose number is known.
+	link    *identityprovider.Link
+	checked time.Time
+	silent  bool
+	// atProvider is kept with the session, its tokens sealed by then.
+	atProvider session.AtProvider
+}
+
+// local is the arrival of a local account.
+func local(account directory.Account, amr ...string) arrival {
+	who := arrival{identity: account.Identity(), amr: amr, account: &account}
+	if len(amr) > 0 {
+		who.device = account.Subject
+	}
+	return who
+}
+
+// arrive lets somebody in for whom a provider vouches, if it may.
+func (s *SignIn) arrive(w http.ResponseWriter, r *http.Request, a attempt, p identityprovider.Provider, v Vouched) {
+	who, err := s.vouchedFor(p, v)
+	if err != nil {
+		s.fail(w, r, a, p, err)
+		return
+	}
+	s.enter(w, r, a, who)
+}
+
+// vouchedFor returns the arrival of somebody for whom a provider vouches.
+func (s *SignIn) vouchedFor(p identityprovider.Provider, v Vouched) (arrival, error) {
+	identity, err := s.admit(p, v)
+	if err != nil {
+		return arrival{}, err
+	}
+	number, err := newNumber(p, v.Subject)
+	if err != nil {
+		return arrival{}, err
+	}
+	now := s.Now()
+	who := arrival{
+		identity: identity, groups: p.Groups.Addresses(v.Groups), amr: v.AMR, authTime: v.AuthTime,
+		link: &identityprovider.Link{
+			Issuer: p.Issuer(), Subject: v.Subject, Number: number, Email: identity.Email, Created: now, LastSignIn: now,
+		},
+		atProvider: session.AtProvider{Subject: v.Subject, Session: v.Session, Tokens: v.Tokens},
+	}
+	if p.Kind == identityprovider.OIDC {
+		who.checked, who.silent = now, !v.Refreshable
+	}
+	return who, nil
+}
+
+// sessionUse binds sealed tokens to the session that they belong to.
+func sessionUse(id session.ID) []byte { return []byte("provider tokens " + id.String()) }
+
+// record returns the auth host's session of an arrival.
+func (s *SignIn) record(who arrival, now time.Time) session.Record {
+	record := session.Record{
+		ID: session.NewID(), Identity: who.identity, Groups: who.groups, AMR: who.amr, AuthTime: now, Created: now,
+		Expires: now.Add(s.Lifetimes.Absolute), LastSeen: now, Checked: who.checked, Silent: who.silent, AtProvider: who.atProvider,
+	}
+	if !who.authTime.IsZero() && who.authTime.Before(now) {
+		record.AuthTime = who.authTime
+	}
+	if len(who.atProvider.Tokens) > 0 {
+		record.AtProvider.Tokens = s.Sealer.Seal(who.atProvider.Tokens, sessionUse(record.ID))
+	}
+	return record
+}
+
+// enter opens a new session at the auth host for somebody who has just proved who they are, ends the one that
+// it replaces, and hands over to the application.
+func (s *SignIn) enter(w http.ResponseWriter, r *http.Request, a attempt, who arrival) {
+	replaced, err := s.authSession(r)
+	if err != nil {
+		s.unavailable(w, r, err)
+		return
+	}
+	ctx, now := r.Context(), s.Now()
+	record := s.record(who, now)
+	var ended []session.ID
+	var handed token
+	err = s.Transactor.SignIn(ctx, func(tx Tx) (err error) {
+		if who.account != nil {
+			if err = unchanged(ctx, tx.Accounts(), *who.account); err != nil {
+				return err
+			}
+		}
+		if ended = nil; !replaced.ID.IsZero() {
+			if ended, err = tx.Sessions().EndSessions(ctx, session.Filter{ID: replaced.ID}); err != nil {
+				return err
+			}
+		}
+		if err = s.number(ctx, tx, who, &record); err != nil {
+			return err
+		}
+		if err = tx.Sessions().OpenSession(ctx, record); err != nil {
+			return err
+		}
+		handed, err = s.putHandoff(ctx, tx.Handoffs(), a, record.ID)
+		return err
+	})
+	switch {
+	case errors.Is(err, identityprovider.ErrNumberTaken):
+		s.refuse(w, r, s.origin(a.Host, a.Target), fmt.Errorf("%s: %w; see \"gatehouse users relink\"", who.identity.Email, err))
+		return
+	case errors.Is(err, errChanged), errors.Is(err, session.ErrNotFound) && who.account != nil:
+		s.ask(w, r, a, pages.SignIn{Email: who.identity.Email, Problem: wrongPassword, Status: http.StatusUnauthorized})
+		return
+	case errors.Is(err, session.ErrNotFound):
+		s.refuse(w, r, s.origin(a.Host, a.Target), err)
+		return
+	case err != nil:
+		s.unavailable(w, r, err)
+		return
+	}
+	s.Sessions.End(ended...)
+	s.Sessions.Add(record)
+	s.Log.InfoContext(ctx, "signed in", "email", record.Identity.Email, "provider", record.Identity.Provider, "session", record.ID.String(),
+		"amr", who.amr, "peer", s.clientAddr(r))
+	setCookie(w, session.AuthCookieName, s.Sessions.Codec.Seal(record.ID, now, session.AuthCookieName, s.AuthHost), now, 0)
+	if who.device != "" {
+		s.writeDevice(w, s.readDevice(r).with(who.device, now))
+	}
+	s.sendOn(w, r, a, handed)
+}
+
+// number fills in what the person of a provider is called here: what they were called before, if they were here.
+func (s *SignIn) number(ctx context.Context, tx Tx, who arrival, record *session.Record) error {
+	if who.link == nil {
+		return nil
+	}
+	stored, err := tx.Links().Link(ctx, *who.link)
+	record.Identity.Subject = stored.Number
+	return err
+}

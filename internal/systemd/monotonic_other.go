@@ -1,0 +1,5 @@
+//go:build !linux
+
+package systemd
+
+func monotonic() (int64, bool) { return 0, false }
