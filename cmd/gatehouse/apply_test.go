@@ -20,7 +20,7 @@ func TestAHostInAManifestAnswersWhenApplyReturns(t *testing.T) {
 	upstream := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte("the wiki says hello to " + r.Header.Get("X-Goog-Authenticated-User-Email")))
 	})}
-	address := serveApp(t, &upstream)
+	address := serveApplication(t, &upstream)
 	file := filepath.Join(t.TempDir(), "wiki.yaml")
 	write := func(upstream, member string) {
 		t.Helper()
@@ -78,8 +78,8 @@ spec:
 	}
 }
 
-// serveApp runs an application until the test ends.
-func serveApp(t *testing.T, server *http.Server) (address string) {
+// serveApplication runs an application until the test ends.
+func serveApplication(t *testing.T, server *http.Server) (address string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,6 +36,10 @@ the server's certificate and key.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			now := time.Now()
+			dir, err := filepath.Abs(dir) // what is printed goes into files and variables of elsewhere
+			if err != nil {
+				return err
+			}
 			files, err := certauthority.Init(dir, googleendpoints.GStaticHost, now)
 			if err != nil {
 				return err
@@ -90,6 +95,8 @@ Next:
          keyFile: %[4]s
        metadata:
          address: "127.0.0.2:80"
+       relay:
+         resolver: 8.8.8.8           # where the server's own machine gets the line of step 3, too
 
 3. Where an application runs, point the names at those addresses (/etc/hosts, hostAliases, extra_hosts):
 

@@ -201,7 +201,12 @@ func (r *resolver) checkService(i int, s catalog.Service) {
 		probe := good
 		change(&probe)
 		if err := probe.Validate(); err != nil {
-			r.fault(i, path, nil, "%s", plain(err, catalog.ErrInvalid, "good"))
+			text := plain(err, catalog.ErrInvalid, probe.Name)
+			if path == "" { // the text begins with the field
+				field, _, _ := strings.Cut(text, " ")
+				path = "spec." + field
+			}
+			r.fault(i, path, nil, "%s", text)
 		}
 	}
 	if err := s.Service.Validate(); err != nil {
@@ -230,8 +235,12 @@ func (r *resolver) checkService(i int, s catalog.Service) {
 		check(fmt.Sprintf("spec.pathPrefixes[%d]", n), func(probe *catalog.Service) { probe.PathPrefixes = []string{prefix} })
 	}
 	check("spec.upstream", func(probe *catalog.Service) { probe.Upstream = s.Upstream })
+	check("spec.upstreamHost", func(probe *catalog.Service) { probe.UpstreamHost = s.UpstreamHost })
+	check("", func(probe *catalog.Service) {
+		probe.Upstream, probe.UpstreamTLS = "https://good.example", s.UpstreamTLS
+	})
 	if len(r.faults.list) == before { // and what only the whole shows
-		check("spec", func(probe *catalog.Service) { *probe = s })
+		check("", func(probe *catalog.Service) { *probe = s })
 	}
 }
 

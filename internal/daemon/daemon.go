@@ -57,6 +57,7 @@ type daemon struct {
 	certificates *part
 	manifests    *part
 	watched      map[*part]*watch
+	upstreams    *watch // the files that upstreams name; what came of them is told by the snapshot's builder
 	mu           sync.Mutex // guards the parts' states, which /readyz reads
 }
 
@@ -83,6 +84,8 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	case <-d.ready(ctx):
 	}
+	d.upstreams = &watch{paths: d.server.UpstreamFiles}
+	d.upstreams.begin()
 	d.greet(ctx)
 	return d.loop(ctx, ended)
 }

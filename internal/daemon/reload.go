@@ -88,6 +88,7 @@ func (d *daemon) reloadAll(ctx context.Context) {
 	d.note(d.certificates, d.certificateProblems(), false)
 	d.watched[d.manifests].begin()
 	d.note(d.manifests, d.apply(ctx, d.server.Admin()), false)
+	d.server.ReloadFiles()
 }
 
 // reloadChanged reads again what has changed and has come to rest.
@@ -96,6 +97,9 @@ func (d *daemon) reloadChanged(ctx context.Context) {
 		d.reload(d.reading, d.takeConfig())
 	}
 	d.refreshCertificates()
+	if d.upstreams.changed() {
+		d.server.ReloadFiles()
+	}
 	if d.watched[d.manifests].changed() {
 		err := d.apply(ctx, d.server.Admin())
 		d.reload(d.manifests, err)

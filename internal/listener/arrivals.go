@@ -59,7 +59,9 @@ func (a *arrivals) await(patience time.Duration) {
 	}
 	a.mu.Unlock()
 	for _, c := range silent {
-		_ = c.Close()
+		if c.arrival.come.CompareAndSwap(false, true) { // it may have come just now
+			_ = c.Conn.Close()
+		}
 	}
 }
 

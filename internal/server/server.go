@@ -151,6 +151,12 @@ func (s *Server) ensureIDTokenKey(ctx context.Context) error {
 	return s.admin.EnsureKeys(ctx, admin.System("bootstrap"), issuer.IDToken)
 }
 
+// UpstreamFiles lists the files that upstreams name; when one changes, call ReloadFiles.
+func (s *Server) UpstreamFiles() []string { return s.holder.Current().UpstreamFiles() }
+
+// ReloadFiles makes the files that upstreams name be read again, soon. The log says what came of it.
+func (s *Server) ReloadFiles() { s.builder.ReloadFiles() }
+
 // Ready waits until the server answers and its administration socket is there.
 func (s *Server) Ready(ctx context.Context) error {
 	select {
