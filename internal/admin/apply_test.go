@@ -626,6 +626,18 @@ func TestAProviderThatIsSwitchedOffInADocumentVouchesForNobody(t *testing.T) {
 	}
 }
 
+func TestFaultsAndSourcesDoNothingToATerminal(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	faults := f.refuse(t, admin.ApplyOptions{}, group("\x1b[2J\u202e@example.com"))
+	if text := faults.Error(); strings.ContainsAny(text, "\x1b\u202e") {
+		t.Errorf("%q", text)
+	}
+	if _, err := f.Apply(t.Context(), peer, []admin.Document{group("a@example.com")}, admin.ApplyOptions{Source: "/etc/\x1b[2J"}); !errors.Is(err, admin.ErrInvalid) {
+		t.Errorf("a source with an escape: %v", err)
+	}
+}
+
 func TestChangesNeedAnAuthor(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
