@@ -270,6 +270,9 @@ func TestAPasswordHashIsReadByTheServerAndItsChangeEndsSessions(t *testing.T) {
 	if plan.Changes[0].Before.User.PasswordHash != nil || plan.Changes[0].After.User.PasswordHash == nil {
 		t.Error("the plan does not show that the password changes")
 	}
+	if entries, err := f.AuditEntries(t.Context(), 2); err != nil || entries[1].Action != "users.setPassword" {
+		t.Errorf("the entry is %+v, %v", entries, err)
+	}
 	if sessions, err := f.Sessions(t.Context(), session.Filter{}); err != nil || len(sessions) != 0 {
 		t.Errorf("%d sessions live on, %v", len(sessions), err)
 	}

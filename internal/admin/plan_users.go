@@ -67,6 +67,7 @@ func (g *planning) userChange(ctx context.Context, i int, d Document) (*Change, 
 	change.write = func(ctx context.Context, tx Tx) (audit.Entry, error) {
 		entry := audit.Entry{Action: "users.update", Target: d.Name}
 		if next.PasswordHash != stored.PasswordHash { // whoever knew the old password is out
+			entry.Action = "users.setPassword"
 			if _, err := tx.Sessions().EndSessions(ctx, session.Filter{Email: d.Name}); err != nil {
 				return entry, err
 			}
