@@ -95,3 +95,25 @@ func serveApplication(t *testing.T, server *http.Server) (address string) {
 	})
 	return listener.Addr().String()
 }
+
+func TestDevStartsAgainOnDataWhoseServiceBelongsToAManifest(t *testing.T) {
+	t.Parallel()
+	o := emulator.Options{Listen: "127.0.0.1:0", DataDir: filepath.Join(t.TempDir(), "data")}
+	info, stop := dev(t, o)
+	client, err := adminclient.Find(t.Context(), adminclient.Where{DataDir: info.DataDir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	documents, err := client.Documents(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plan, err := client.Apply(t.Context(), documents, admin.ApplyOptions{Source: "/exported.yaml"}); err != nil || plan.Adopted == 0 {
+		t.Fatalf("%+v, %v", plan, err)
+	}
+	stop()
+	info, _ = dev(t, o)
+	if status, body := ask(t, info, "app.localhost", "/", tokenOf(t, info, "alice@example.com")); status != http.StatusOK {
+		t.Errorf("alice gets %d: %s", status, body)
+	}
+}

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/gatehouse-iap/gatehouse/internal/admin"
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
+	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
 	"github.com/gatehouse-iap/gatehouse/internal/emulator"
 	"github.com/gatehouse-iap/gatehouse/internal/hello"
@@ -41,5 +43,17 @@ type devAdministration struct{ *admin.Admin }
 // CreateAccount stores an account with the password hash that it carries.
 func (a devAdministration) CreateAccount(ctx context.Context, actor audit.Actor, account directory.Account) error {
 	_, err := a.Admin.CreateAccount(ctx, actor, account, "")
+	return err
+}
+
+// PutService updates where the app is. It takes the service from a manifest that it was exported to and applied
+// from: the port of a child is another one at each start, and without a start nobody could take it back.
+func (a devAdministration) PutService(ctx context.Context, actor audit.Actor, service catalog.Service) error {
+	err := a.Admin.PutService(ctx, actor, service)
+	if !errors.Is(err, admin.ErrOwned) {
+		return err
+	}
+	document := admin.Document{Kind: admin.Kind(service.Kind), Name: service.Name, Service: &service}
+	_, err = a.Admin.Apply(ctx, actor, []admin.Document{document}, admin.ApplyOptions{TakeOver: true})
 	return err
 }

@@ -11,6 +11,9 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 )
 
+// maxSource is as long as a path may be.
+const maxSource = 4096
+
 // ApplyOptions say how documents are applied.
 type ApplyOptions struct {
 	// DryRun finds out what would change, and changes nothing.
@@ -78,11 +81,17 @@ func (a *Admin) Apply(ctx context.Context, actor audit.Actor, documents []Docume
 			documents[i].Source = o.Source
 		}
 	}
+	sources := sourcesOf(documents)
+	for _, source := range sources {
+		if len(source) > maxSource || harmless(source) != source {
+			return Plan{}, fmt.Errorf("%w: the source %q must be at most %d bytes that print", ErrInvalid, source, maxSource)
+		}
+	}
 	hashes, err := a.readHashes(documents)
 	if err != nil {
 		return Plan{}, err
 	}
-	p := planner{Admin: a, options: o, documents: documents, hashes: hashes, sources: sourcesOf(documents)}
+	p := planner{Admin: a, options: o, documents: documents, hashes: hashes, sources: sources}
 	var plan *Plan
 	// Without a lock first: most runs of a pipeline change nothing, and leave neither an entry nor a wait behind.
 	err = a.Store.View(ctx, func(tx Tx) (err error) {

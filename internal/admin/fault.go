@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Fault is one thing that is wrong with a document.
@@ -23,10 +25,19 @@ func (f Fault) String() string {
 	var parts []string
 	for _, part := range []string{f.Where, f.Subject, f.Path, f.Text} {
 		if part != "" {
-			parts = append(parts, part)
+			parts = append(parts, harmless(part))
 		}
 	}
 	return strings.Join(parts, ": ")
+}
+
+// harmless shows what a document says so that a terminal does not act on it: a pipeline checks what anybody proposes.
+func harmless(s string) string {
+	if utf8.ValidString(s) && strings.IndexFunc(s, func(c rune) bool { return !unicode.IsPrint(c) }) < 0 {
+		return s
+	}
+	quoted := strconv.QuoteToASCII(s)
+	return quoted[1 : len(quoted)-1]
 }
 
 // Faults are all that is wrong with a set of documents: none of it was applied.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
-	"github.com/gatehouse-iap/gatehouse/internal/directory"
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
@@ -203,89 +202,7 @@ func (g *planning) serviceChange(wanted catalog.Service) *Change {
 	return change
 }
 
-func (g *planning) policyChange(i int, wanted DeclaredPolicy) *Change {
-	name := resource.Name(wanted.Resource)
-	stored, found := g.policies[name]
-	if !found {
-		stored = iam.Policy{Etag: iam.EmptyEtag}
-	}
-	if samePolicy(stored, wanted.Policy) {
-		return nil
-	}
-	expected := wanted.Policy.Etag
-	if expected != "" && expected != stored.Etag {
-		g.fault(i, "spec.etag", iam.ErrEtag, "the policy has changed since this etag was read: get it again and make your change in that, or leave the etag out to overwrite it")
-		return nil
-	}
-	next := DeclaredPolicy{g.written.of(name), wanted.Policy}
-	next.Policy.Etag = ""
-	change := &Change{Action: Created, After: &Document{Policy: &next}}
-	if len(stored.Bindings) > 0 {
-		before := DeclaredPolicy{next.Resource, stored}
-		before.Policy.Etag = ""
-		change.Action, change.Before = Updated, &Document{Policy: &before}
-	}
-	change.write = func(ctx context.Context, tx Tx) (audit.Entry, error) {
-		entry := audit.Entry{Action: "iam.setIamPolicy", Target: wanted.Resource}
-		written, err := tx.Policies().PutPolicy(ctx, name, next.Policy, expected)
-		return entry, errors.Join(err, recordChange(&entry, stored, written))
-	}
-	return change
-}
-
-func (g *planning) groupChange(ctx context.Context, i int, wanted directory.Group) (*Change, error) {
-	stored, err := g.tx.Directory().Group(ctx, wanted.Email)
-	switch {
-	case errors.Is(err, directory.ErrNotFound):
-		account, err := g.tx.Directory().Account(ctx, wanted.Email)
-		if err == nil && !g.removed[ownerKey{KindUser, wanted.Email}] {
-			g.fault(i, "metadata.name", directory.ErrExists, "the address is that of a %s", account.Kind)
-			return nil, nil
-		}
-		if err != nil && !errors.Is(err, directory.ErrNotFound) {
-			return nil, err
-		}
-	case err != nil:
-		return nil, err
-	case stored.Description == wanted.Description && slices.Equal(stored.Members, wanted.Members):
-		return nil, nil
-	}
-	exists := err == nil
-	change := &Change{Action: Created, After: &Document{Group: &wanted}}
-	if exists {
-		change.Action, change.Before = Updated, &Document{Group: &stored}
-	}
-	change.write = func(ctx context.Context, tx Tx) (audit.Entry, error) {
-		entry := audit.Entry{Action: "groups.create", Target: wanted.Email}
-		var record error
-		if exists {
-			entry.Action = "groups.update"
-			record = recordChange(&entry, summary(stored), groupChange(stored, wanted))
-		} else {
-			record = recordChange(&entry, nil, wanted)
-		}
-		return entry, errors.Join(record, tx.Directory().PutGroup(ctx, wanted))
-	}
-	return change, nil
-}
-
 // groupChange says how a group's members change; their names may be very many.
-func groupChange(before, after directory.Group) GroupChange {
-	change := GroupChange{Email: after.Email, Members: len(after.Members)}
-	had, has := set(before.Members), set(after.Members)
-	for _, m := range after.Members {
-		if !had[m] {
-			change.Added = append(change.Added, m)
-		}
-	}
-	for _, m := range before.Members {
-		if !has[m] {
-			change.Removed = append(change.Removed, m)
-		}
-	}
-	return change
-}
-
 // recordDocuments fills in an entry from what documents declare.
 func recordDocuments(entry *audit.Entry, before, after *Document) error {
 	side := func(d *Document) any {
@@ -313,24 +230,3 @@ func sameJSON(a, b any) bool {
 }
 
 // samePolicy reports whether two policies say the same, in whatever order and however grouped.
-func samePolicy(a, b iam.Policy) bool {
-	grants := func(p iam.Policy) map[[2]string]bool {
-		out := map[[2]string]bool{}
-		for _, binding := range p.Bindings {
-			for _, member := range binding.Members {
-				out[[2]string{binding.Role, member}] = true
-			}
-		}
-		return out
-	}
-	first, second := grants(a), grants(b)
-	if len(first) != len(second) {
-		return false
-	}
-	for grant := range first {
-		if !second[grant] {
-			return false
-		}
-	}
-	return true
-}

@@ -11,6 +11,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
+	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
@@ -66,6 +67,7 @@ func (g *planning) userChange(ctx context.Context, i int, d Document) (*Change, 
 	change.write = func(ctx context.Context, tx Tx) (audit.Entry, error) {
 		entry := audit.Entry{Action: "users.update", Target: d.Name}
 		if next.PasswordHash != stored.PasswordHash { // whoever knew the old password is out
+			entry.Action = "users.setPassword"
 			if _, err := tx.Sessions().EndSessions(ctx, session.Filter{Email: d.Name}); err != nil {
 				return entry, err
 			}
@@ -130,30 +132,27 @@ func (g *planning) noteMentions(ctx context.Context, gone map[string]principal.M
 	note := func(email, where string) {
 		g.plan.Notes = append(g.plan.Notes, fmt.Sprintf("%s still names %s: whoever gets the address next would be meant", where, email))
 	}
-	finalPolicies := map[string]bool{}
-	for i, d := range g.resolver.documents {
-		if d.Policy == nil || g.broken[i] {
-			continue
-		}
-		finalPolicies[d.Policy.Resource] = true
-		for _, b := range d.Policy.Policy.Bindings {
-			for email, member := range gone {
-				if slices.Contains(b.Members, member.String()) {
-					note(email, "the policy of "+d.Policy.Resource)
+	members := make(map[string]string, len(gone))
+	for email, member := range gone {
+		members[member.String()] = email
+	}
+	inPolicy := func(name string, policy iam.Policy) {
+		for _, b := range policy.Bindings {
+			for _, member := range b.Members {
+				if email, going := members[member]; going {
+					note(email, "the policy of "+name)
 				}
 			}
 		}
 	}
-	for name, policy := range g.policies {
-		if finalPolicies[string(name)] || g.removed[ownerKey{KindIamPolicy, string(name)}] {
-			continue
+	for i, d := range g.resolver.documents {
+		if d.Policy != nil && !g.broken[i] {
+			inPolicy(d.Policy.Resource, d.Policy.Policy)
 		}
-		for _, b := range policy.Bindings {
-			for email, member := range gone {
-				if slices.Contains(b.Members, member.String()) {
-					note(email, "the policy of "+string(name))
-				}
-			}
+	}
+	for name, policy := range g.policies {
+		if key := (ownerKey{KindIamPolicy, string(name)}); !g.declared[key] && !g.removed[key] {
+			inPolicy(string(name), policy)
 		}
 	}
 	groups, err := g.tx.Directory().Groups(ctx)
@@ -171,5 +170,6 @@ func (g *planning) noteMentions(ctx context.Context, gone map[string]principal.M
 		}
 	}
 	slices.Sort(g.plan.Notes)
+	g.plan.Notes = slices.Compact(g.plan.Notes)
 	return nil
 }

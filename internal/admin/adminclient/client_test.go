@@ -27,6 +27,12 @@ import (
 // server runs a real server on a data directory of its own.
 func server(t *testing.T) (dataDir string) {
 	t.Helper()
+	return serverThatSettles(t, func(context.Context, int64) error { return nil })
+}
+
+// serverThatSettles runs one whose requests see a change when settle returns.
+func serverThatSettles(t *testing.T, settle func(context.Context, int64) error) (dataDir string) {
+	t.Helper()
 	dataDir, err := os.MkdirTemp("", "gh") // short enough for a socket, which t.TempDir may not be
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +46,7 @@ func server(t *testing.T) (dataDir string) {
 		t.Fatal(err)
 	}
 	a := &admin.Admin{
-		Store: db, Entries: db, Keys: ring.Sealer("issuer"), Settle: func(context.Context, int64) error { return nil },
+		Store: db, Entries: db, Keys: ring.Sealer("issuer"), Settle: settle,
 		ProjectID: "dev-project", ProjectNumber: 123456789012, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 	listener, err := admin.Listen(dataDir)

@@ -80,7 +80,7 @@ func (h hash) String() string {
 }
 
 // CheckHash refuses what is not a hash that Checker could check, before it is stored. Its errors wrap ErrHash and
-// hold none of it.
+// hold neither salt nor key.
 func CheckHash(s string) error {
 	_, err := parseHash(s)
 	return err
