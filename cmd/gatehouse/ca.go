@@ -17,7 +17,8 @@ func newCACommand() *cobra.Command {
 	return commandGroup("ca", "Make the certificate with which the server answers for "+googleendpoints.GStaticHost,
 		`Applications written for IAP fetch the keys of assertions from https://`+googleendpoints.GStaticHost+`. For the server to
 answer there (googleEndpoints in its configuration), those applications must trust an authority of yours. This
-one is limited to that host by critical name constraints: its key, in the wrong hands, opens no other.`,
+one is limited to that host by critical name constraints: its key, in the wrong hands, opens no other where clients
+honour them. Java does not; let it trust the certificate of the host instead.`,
 		newCAInitCommand(), newCARenewCommand())
 }
 
@@ -58,8 +59,8 @@ func newCARenewCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "renew [--dir DIR]",
 		Short: "Replace the certificate for " + googleendpoints.GStaticHost,
-		Long: `Replace certificate and key for ` + googleendpoints.GStaticHost + ` with new ones of the same authority. Applications need to be
-told nothing. A running server takes them up within a second.`,
+		Long: `Replace certificate and key for ` + googleendpoints.GStaticHost + ` with new ones of the same authority. A running server takes
+them up within a second. Applications need to be told nothing, except those in Java that trust the certificate itself.`,
 		Example: `  gatehouse ca renew --dir /etc/gatehouse/ca`,
 		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -111,6 +112,7 @@ Next:
      Node         NODE_EXTRA_CA_CERTS=%[1]s
      Ruby, curl   SSL_CERT_FILE=%[5]s/bundle.crt
      PHP          SSL_CERT_FILE=%[5]s/bundle.crt, or openssl.cafile and curl.cainfo in php.ini
-     Java         keytool -importcert -cacerts -noprompt -alias gatehouse -file %[1]s
+     Java         keytool -importcert -cacerts -noprompt -alias gatehouse -file %[3]s
+                  (it would not hold ca.crt to its one host; import it again after each renewal)
      .NET         SSL_CERT_FILE=%[5]s/bundle.crt (on Linux)
 `

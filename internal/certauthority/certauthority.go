@@ -40,7 +40,8 @@ type Authority struct {
 func (a *Authority) Host() string { return a.host }
 
 // New makes an authority for a host, a name in lower case. Whoever gets hold of its key can pass for that host
-// at clients that trust the authority, and for no other.
+// at clients that trust the authority, and for no other. That holds where a client applies the constraints of an
+// authority that it trusts directly: Go and OpenSSL do, Java does not.
 func New(host string, now time.Time) (*Authority, error) {
 	template, err := newTemplate(now, AuthorityLifetime)
 	if err != nil {
