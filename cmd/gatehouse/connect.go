@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +23,17 @@ func addServerFlags(cmd *cobra.Command) *serverFlags {
 		panic(err) // the flag is defined two lines above
 	}
 	return f
+}
+
+// again writes the flags that were given, for commands that are suggested: they must reach the same server.
+func (f *serverFlags) again() string {
+	var b strings.Builder
+	for _, flag := range []struct{ name, value string }{{"data", f.dataDir}, {"endpoint", f.endpoint}} {
+		if flag.value != "" {
+			b.WriteString(" --" + flag.name + "='" + strings.ReplaceAll(flag.value, "'", `'\''`) + "'")
+		}
+	}
+	return b.String()
 }
 
 // client finds the server.

@@ -40,6 +40,9 @@ policy decided, and each binding that was looked at. The ID is on the page that 
 			return format.print(cmd, e)
 		}
 		explain(cmd.OutOrStdout(), e)
+		if next := nextStep(e); next != "" {
+			fmt.Fprintf(cmd.OutOrStdout(), "\n%s\n", printable(next+server.again()))
+		}
 		return nil
 	}
 	return cmd
@@ -78,9 +81,6 @@ func explain(w io.Writer, e admin.Explanation) {
 		line("Signed by", "key %s", e.KeyID)
 	}
 	explainTried(w, e.Tried)
-	if next := nextStep(e); next != "" {
-		fmt.Fprintf(w, "\n%s\n", printable(next))
-	}
 }
 
 func who(e admin.Explanation) string {

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"net/url"
 
 	"github.com/gatehouse-iap/gatehouse/internal/config"
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
@@ -26,17 +25,19 @@ func Registrations(c *config.Config) ([]Registration, error) {
 	var providers []identityprovider.Provider
 	for _, d := range documents {
 		if d.Provider != nil {
-			providers = append(providers, *d.Provider)
+			provider := *d.Provider
+			provider.Name = d.Name
+			providers = append(providers, provider)
 		}
 	}
 	return registrations(c, providers), nil
 }
 
 func registrations(c *config.Config, providers []identityprovider.Provider) (list []Registration) {
-	origin := signin.External{Scheme: c.ExternalURL.Scheme, Port: c.ExternalURL.Port}.URL(c.AuthHost)
+	external := signin.External{Scheme: c.ExternalURL.Scheme, Port: c.ExternalURL.Port}
 	for _, p := range providers {
 		if p.OIDC != nil {
-			list = append(list, Registration{p.Name, p.OIDC.Issuer, origin + "/v1/oauth/clientIds/" + url.PathEscape(p.OIDC.ClientID) + ":handleRedirect"})
+			list = append(list, Registration{p.Name, p.OIDC.Issuer, signin.RedirectURI(external, c.AuthHost, p.OIDC.ClientID)})
 		}
 	}
 	return list

@@ -133,7 +133,7 @@ func readForwarded(lines []string, peer netip.Addr, prefixes []netip.Prefix) (cl
 	for _, line := range lines {
 		var err error
 		if elements, err = appendElements(elements, line); err != nil {
-			return claims{}, false, fmt.Errorf("Forwarded: %w", err)
+			return claims{}, false, fmt.Errorf("header Forwarded: %w", err)
 		}
 	}
 	w := walk{addr: peer, prefixes: prefixes}
@@ -146,13 +146,13 @@ func readForwarded(lines []string, peer netip.Addr, prefixes []netip.Prefix) (cl
 		}
 		var err error
 		if more, err = w.step(nearest.node); err != nil {
-			return claims{}, false, fmt.Errorf("Forwarded: %w", err)
+			return claims{}, false, fmt.Errorf("header Forwarded: %w", err)
 		}
 		named = true
 	}
 	scheme, err := schemeOf(nearest.scheme)
 	if err != nil {
-		return claims{}, false, fmt.Errorf("Forwarded: proto: %w", err)
+		return claims{}, false, fmt.Errorf("header Forwarded: proto: %w", err)
 	}
 	return claims{addr: w.addr, via: w.via, scheme: scheme, host: nearest.host}, named, nil
 }

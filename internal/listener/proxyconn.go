@@ -27,8 +27,10 @@ type proxyConn struct {
 func (c *proxyConn) header() error {
 	c.once.Do(func() {
 		if c.err = c.readHeader(); c.err != nil {
-			_ = c.Close() // nothing is answered: the peer is a program that we misunderstand
-			c.refused(c.err)
+			_ = c.Close()        // nothing is answered: the peer is a program that we misunderstand
+			if c.err != io.EOF { // a look whether the port is open, as load balancers take
+				c.refused(c.err)
+			}
 		}
 	})
 	return c.err
@@ -55,6 +57,8 @@ func (c *proxyConn) readHeader() error {
 			return c.Conn.SetReadDeadline(time.Time{})
 		case !errors.Is(parseErr, errMore):
 			return parseErr
+		case errors.Is(err, io.EOF) && len(read) == 0:
+			return io.EOF
 		case errors.Is(err, io.EOF):
 			return fmt.Errorf("%w: the peer ended the connection", errMore)
 		case err != nil:

@@ -15,15 +15,19 @@ import (
 const (
 	maxHeaderBytes    = 64 << 10
 	readHeaderTimeout = 10 * time.Second
-	idleTimeout       = 2 * time.Minute
-	// DrainTimeout is how long exchanges under way may go on once the server is asked to stop.
+	// readTimeout bounds a request with its body: net/http reads what is left of a body before it sends an answer,
+	// and whoever announces one and does not send it would hold the connection for ever. Whoever
+	// forwards a request to an application takes the deadline off.
+	readTimeout = 30 * time.Second
+	idleTimeout = 2 * time.Minute
+	// DrainTimeout is how long exchanges under way may go on once a server in production is asked to stop.
 	DrainTimeout = 10 * time.Second
 )
 
 // Serve answers on l until the context ends; then it takes no new connections and gives exchanges under way
-// DrainTimeout. A drained end is nil. On a listener with certificates it speaks HTTP/1.1 and HTTP/2 over TLS, on
+// the drain time. A drained end is nil. On a listener with certificates it speaks HTTP/1.1 and HTTP/2 over TLS, on
 // any other HTTP/1.1 and HTTP/2 without TLS (h2c, prior knowledge).
-func Serve(ctx context.Context, l net.Listener, handler http.Handler, logger *slog.Logger) error {
+func Serve(ctx context.Context, l net.Listener, handler http.Handler, logger *slog.Logger, drainTime time.Duration) error {
 	own, ok := l.(*Listener)
 	if !ok {
 		own = &Listener{Listener: l}
@@ -42,14 +46,14 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, logger *sl
 		return fmt.Errorf("serving on %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), DrainTimeout)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	if err := server.Shutdown(drain); err != nil {
 		_ = server.Close()
 		if !errors.Is(err, context.DeadlineExceeded) {
 			return fmt.Errorf("stopping %s: %w", l.Addr(), err)
 		}
-		logger.Warn("some exchanges were cut off at the end of the drain", "listener", l.Addr().String(), "after", DrainTimeout)
+		logger.Warn("some exchanges were cut off at the end of the drain", "listener", l.Addr().String(), "after", drainTime)
 	}
 	return nil
 }
@@ -68,6 +72,7 @@ func newServer(l *Listener, handler http.Handler, logger *slog.Logger) *http.Ser
 		ConnContext:                  withConn,
 		MaxHeaderBytes:               maxHeaderBytes,
 		ReadHeaderTimeout:            readHeaderTimeout,
+		ReadTimeout:                  readTimeout,
 		IdleTimeout:                  idleTimeout,
 		ErrorLog:                     log.New(warnings{logger}, "", 0),
 	}

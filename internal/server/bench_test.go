@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net"
@@ -43,7 +44,9 @@ func BenchmarkRequest(b *testing.B) {
 		{"gate", g.address, http.Header{"Authorization": {"Bearer " + g.token("alice@example.com", private)}}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			transport := &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("tcp", c.address) }}
+			transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, "tcp", c.address)
+			}}
 			defer transport.CloseIdleConnections()
 			b.ReportAllocs()
 			for b.Loop() {

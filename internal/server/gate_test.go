@@ -31,6 +31,7 @@ type gate struct {
 	dataDir string
 	app     *recorder
 	clock   *clock
+	edits   []func(*server.Options)
 	stop    func()
 }
 
@@ -76,9 +77,10 @@ func (c *clock) advance(d time.Duration) {
 	c.ahead += d
 }
 
-func startGate(t testing.TB) *gate {
+// startGate starts a gate with the options of these tests, after edits.
+func startGate(t testing.TB, edits ...func(*server.Options)) *gate {
 	t.Helper()
-	g := &gate{t: t, dataDir: t.TempDir() + "/data", app: startRecorder(t), clock: &clock{}}
+	g := &gate{t: t, dataDir: t.TempDir() + "/data", app: startRecorder(t), clock: &clock{}, edits: edits}
 	g.start()
 	t.Cleanup(func() { g.stop() })
 	return g
@@ -87,15 +89,22 @@ func startGate(t testing.TB) *gate {
 // start opens the server on the gate's data directory; restart is stop and start.
 func (g *gate) start() {
 	g.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	s, err := server.New(g.t.Context(), server.Options{
-		DataDir: g.dataDir, Listener: l, External: signin.External{Scheme: "http", Port: 80}, AuthHost: "auth.test",
+	options := server.Options{
+		DataDir: g.dataDir, External: signin.External{Scheme: "http", Port: 80}, AuthHost: "auth.test",
 		ProjectID: "dev-project", ProjectNumber: 123456789012, Bootstrap: g.bootstrap,
 		Log: slog.New(slog.DiscardHandler), Now: g.clock.now,
-	})
+	}
+	for _, edit := range g.edits {
+		edit(&options)
+	}
+	if options.Listener == nil {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		options.Listener = l
+	}
+	s, err := server.New(g.t.Context(), options)
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -105,7 +114,7 @@ func (g *gate) start() {
 	if err := s.Ready(g.t.Context()); err != nil {
 		g.t.Fatal(err)
 	}
-	g.server, g.address = s, l.Addr().String()
+	g.server, g.address = s, options.Listener.Addr().String()
 	g.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {

@@ -50,6 +50,8 @@ type Options struct {
 	// Bootstrap writes what must be there before the first request. It runs before anything is served, at
 	// every start.
 	Bootstrap func(ctx context.Context, a *admin.Admin) error
+	// Drain is how long exchanges under way may go on once Serve is asked to end; zero is listener.DrainTimeout.
+	Drain time.Duration
 	// Dev marks the data directory as made by the emulator; a server of the other sort refuses it.
 	Dev bool
 	Log *slog.Logger
@@ -95,6 +97,9 @@ type Server struct {
 func New(ctx context.Context, o Options) (*Server, error) {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Drain == 0 {
+		o.Drain = listener.DrainTimeout
 	}
 	state, err := openState(ctx, o)
 	if err != nil {
@@ -173,7 +178,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		return nil
 	})
 	if h := s.options.Health; h != nil { // it outlives the others, and says that the server drains
-		group.Go(func() error { return listener.Serve(failed, h.Listener, s.healthMux(), s.options.Log) })
+		group.Go(func() error { return listener.Serve(failed, h.Listener, s.healthMux(), s.options.Log, time.Second) })
 	}
 
 	serving, cancel := context.WithCancel(ctx)
@@ -195,7 +200,7 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) serveClients(ctx context.Context) error {
 	group, ending := errgroup.WithContext(ctx)
 	for _, e := range s.endpoints() {
-		group.Go(func() error { return listener.Serve(ending, e.Listener, s.entry(e), s.options.Log) })
+		group.Go(func() error { return listener.Serve(ending, e.Listener, s.entry(e), s.options.Log, s.options.Drain) })
 	}
 	group.Go(func() error {
 		<-ending.Done()

@@ -87,7 +87,7 @@ func (s *state) openRing(ctx context.Context, key RootKey) error {
 	if err != nil {
 		return err
 	}
-	keys, from := key.Keys, "from the environment"
+	keys, from := key.Keys, "the key from the environment"
 	if keys == nil {
 		from = key.File
 		if keys, err = readRootKey(key.File, check == nil); err != nil {
@@ -95,13 +95,13 @@ func (s *state) openRing(ctx context.Context, key RootKey) error {
 		}
 	}
 	if s.ring, err = sealing.NewRing(keys...); err != nil {
-		return fmt.Errorf("root key: %w", err)
+		return err
 	}
 	if check == nil {
 		return s.store.SetMeta(ctx, metaCheck, s.ring.CheckValue())
 	}
 	if err := s.ring.Check(check); err != nil {
-		return fmt.Errorf("root key %s: %w", from, err)
+		return fmt.Errorf("%s: %w", from, err)
 	}
 	return nil
 }
@@ -113,7 +113,7 @@ func readRootKey(file string, mayMake bool) ([][]byte, error) {
 		return keys, err
 	}
 	if !mayMake {
-		return nil, fmt.Errorf("root key %s is missing, and the store was sealed with it: bring the file back; a new one would open nothing", file)
+		return nil, fmt.Errorf("%s is missing, and nothing that is sealed in the store opens without it: put it back, or start with an empty directory", file)
 	}
 	key, err := sealing.CreateKeyFile(file)
 	return [][]byte{key}, err

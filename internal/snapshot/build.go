@@ -85,35 +85,46 @@ func (b *Builder) buildAll(ctx context.Context, view View) (*Snapshot, error) {
 	return b.assemble(empty(), m)
 }
 
-// buildChanges makes the successor of a snapshot, or returns it unchanged when nothing was committed since.
+// buildChanges makes the successor of a snapshot, or returns it unchanged when nothing was committed since. Sessions
+// that have ended are told also when the successor cannot be made: a fault elsewhere must not keep them alive.
 func (b *Builder) buildChanges(ctx context.Context, view View, previous *Snapshot) (*Snapshot, []session.ID, error) {
 	changes, err := view.Changes(ctx, previous.Position)
 	if err != nil || len(changes) == 0 {
 		return previous, nil, err
 	}
+	ended, err := endedSessions(changes)
+	if err != nil {
+		return previous, nil, err
+	}
 	m := newMaterial(changes[len(changes)-1].Seq)
-	var ended []session.ID
 	seen := map[Change]bool{}
 	for _, change := range changes {
 		change.Seq = 0
-		if seen[change] {
+		if seen[change] || change.Kind == SessionEnded {
 			continue
 		}
 		seen[change] = true
-		if change.Kind == SessionEnded {
-			id, err := session.ParseID(change.Key)
-			if err != nil {
-				return nil, nil, err
-			}
-			ended = append(ended, id)
-			continue
-		}
 		if err := m.read(ctx, view, change); err != nil {
-			return nil, nil, fmt.Errorf("change of %s %s: %w", change.Kind, change.Key, err)
+			return previous, ended, fmt.Errorf("change of %s %s: %w", change.Kind, change.Key, err)
 		}
 	}
 	next, err := b.assemble(previous, m)
 	return next, ended, err
+}
+
+func endedSessions(changes []Change) ([]session.ID, error) {
+	var ended []session.ID
+	for _, change := range changes {
+		if change.Kind != SessionEnded {
+			continue
+		}
+		id, err := session.ParseID(change.Key)
+		if err != nil {
+			return nil, err
+		}
+		ended = append(ended, id)
+	}
+	return ended, nil
 }
 
 // read adds what a change is about, as it is now.

@@ -206,37 +206,55 @@ func TestAChangeIsSeenOnceSettleReturns(t *testing.T) {
 	}
 }
 
-func TestAnEndedSessionIsTold(t *testing.T) {
-	t.Parallel()
-	db := openStore(t)
-	holder := &snapshot.Holder{}
-	builder := newBuilder(db)
-	var told []session.ID
-	builder.SessionEnded = func(id session.ID) { told = append(told, id) }
-	if err := builder.Start(t.Context(), holder); err != nil {
-		t.Fatal(err)
-	}
+// openSessions opens sessions of one account.
+func openSessions(t *testing.T, db *storage.DB, count int) []session.ID {
+	t.Helper()
 	do(t, db, func(tx admin.Tx) error {
 		return tx.Directory().CreateAccount(t.Context(), directory.Account{
 			Kind: principal.User, Email: "a@x.test", Subject: subjectOf("a"), Created: time.UnixMicro(1).UTC(),
 		})
 	})
 	record := session.Record{
-		ID: session.NewID(), Identity: principal.Identity{Kind: principal.User, Provider: "local", Subject: subjectOf("a"), Email: "a@x.test"},
+		Identity: principal.Identity{Kind: principal.User, Provider: "local", Subject: subjectOf("a"), Email: "a@x.test"},
 		AuthTime: time.Now(), Created: time.Now(), Expires: time.Now().Add(time.Hour), LastSeen: time.Now(),
 	}
-	if err := db.OpenSession(t.Context(), record); err != nil {
+	var opened []session.ID
+	for range count {
+		record.ID = session.NewID()
+		if err := db.OpenSession(t.Context(), record); err != nil {
+			t.Fatal(err)
+		}
+		opened = append(opened, record.ID)
+	}
+	return opened
+}
+
+func TestSessionsThatEndTogetherAreToldTogether(t *testing.T) {
+	t.Parallel()
+	db := openStore(t)
+	holder := &snapshot.Holder{}
+	builder := newBuilder(db)
+	var told []session.ID
+	times := 0
+	builder.SessionsEnded = func(ids ...session.ID) { told, times = append(told, ids...), times+1 }
+	if err := builder.Start(t.Context(), holder); err != nil {
 		t.Fatal(err)
 	}
+	opened := openSessions(t, db, 3)
 	do(t, db, func(tx admin.Tx) error {
-		_, err := tx.Sessions().EndSessions(t.Context(), session.Filter{ID: record.ID})
+		_, err := tx.Sessions().EndSessions(t.Context(), session.Filter{})
 		return err
 	})
 	if err := builder.Start(t.Context(), holder); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Contains(told, record.ID) {
-		t.Errorf("told of %v", told)
+	for _, id := range opened {
+		if !slices.Contains(told, id) {
+			t.Errorf("%s has ended; told of %v", id, told)
+		}
+	}
+	if times != 1 {
+		t.Errorf("told %d times of sessions that ended together: the last waits for all others", times)
 	}
 }
 
@@ -244,6 +262,32 @@ func TestAnEndedSessionIsTold(t *testing.T) {
 type broken struct{}
 
 func (broken) Read(context.Context, func(snapshot.View) error) error { return errors.New("down") }
+
+func TestAnEndedSessionIsToldAlsoWhenTheRestCannotBeServed(t *testing.T) {
+	t.Parallel()
+	db := openStore(t)
+	holder := &snapshot.Holder{}
+	builder := newBuilder(db)
+	var told []session.ID
+	builder.SessionsEnded = func(ids ...session.ID) { told = append(told, ids...) }
+	if err := builder.Start(t.Context(), holder); err != nil {
+		t.Fatal(err)
+	}
+	opened := openSessions(t, db, 1)
+	do(t, db, func(tx admin.Tx) error {
+		if _, err := tx.Sessions().EndSessions(t.Context(), session.Filter{ID: opened[0]}); err != nil {
+			return err
+		}
+		_, err := tx.Policies().PutPolicy(t.Context(), resource.Web(1), iam.Policy{Bindings: []iam.Binding{{Role: "roles/unknown", Members: []string{"allUsers"}}}}, "")
+		return err
+	})
+	if err := builder.Start(t.Context(), holder); err == nil {
+		t.Error("a policy that is not understood is served")
+	}
+	if !slices.Equal(told, opened) {
+		t.Errorf("told of %v", told)
+	}
+}
 
 func TestAStoreThatIsDownConfirmsNothingAndLeavesTheSnapshot(t *testing.T) {
 	t.Parallel()

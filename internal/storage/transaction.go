@@ -132,6 +132,7 @@ func (a adminTx) Record(ctx context.Context, entry audit.Entry) error {
 // signinTx is what sign-in sees of a transaction.
 type signinTx struct{ t *tx }
 
+func (s signinTx) Accounts() signin.AccountReader { return directoryStore(s) }
 func (s signinTx) Sessions() session.Store        { return sessionStore(s) }
 func (s signinTx) Handoffs() signin.HandoffStore  { return handoffStore(s) }
 func (s signinTx) Links() identityprovider.Linker { return linkStore(s) }

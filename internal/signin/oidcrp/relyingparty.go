@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -26,6 +27,8 @@ import (
 type RelyingParty struct {
 	Now func() time.Time
 	Log *slog.Logger
+	// Client makes the HTTP client toward a provider; nil for one that is guarded as production needs it.
+	Client func(identityprovider.OIDCConfig) (*http.Client, error)
 
 	mu      sync.Mutex
 	clients map[string]*client // by the provider's name
@@ -49,10 +52,15 @@ func (rp *RelyingParty) client(p identityprovider.Provider) (*client, error) {
 	if c := rp.clients[p.Name]; c != nil && c.digest == digest {
 		return c, nil
 	}
-	c, err := newClient(p, rp.Now, rp.Log)
+	makeClient := newHTTPClient
+	if rp.Client != nil {
+		makeClient = rp.Client
+	}
+	toProvider, err := makeClient(*p.OIDC)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", signin.ErrProviderSetup, err)
 	}
+	c := newClient(p, toProvider, rp.Now, rp.Log)
 	c.digest = digest
 	if rp.clients == nil {
 		rp.clients = make(map[string]*client)
