@@ -81,6 +81,7 @@ type Server struct {
 	holder    *snapshot.Holder
 	builder   *snapshot.Builder
 	sessions  *session.Table
+	signIn    *signin.SignIn
 	decisions *audit.Log
 	published *issuer.Endpoints
 	handler   *hosts
@@ -169,6 +170,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	group, failed := errgroup.WithContext(background)
 	group.Go(func() error { s.builder.Run(failed, s.holder); return nil })
 	group.Go(func() error { return s.sessions.Run(failed) })
+	group.Go(func() error { return s.signIn.Run(failed) })
 	group.Go(func() error { return s.admin.ServeListener(failed, socket) })
 	group.Go(func() error {
 		// An RSA key takes its time, and nobody needs it to get in: it is made while people are served already.
