@@ -103,3 +103,14 @@ func (p *Provider) Switch(t testing.TB, name, field, value string) {
 		t.Fatalf("switch %s=%s: status %d %s", name, value, answer.StatusCode, answer.Text)
 	}
 }
+
+// Count is how often a provider of StartNodeProvider was asked for tokens by a grant type.
+func (p *Provider) Count(t testing.TB, grant string) int {
+	t.Helper()
+	answer := Get(t, Client(nil), p.Issuer+"/switch/counts")
+	counts := map[string]int{}
+	if err := json.Unmarshal([]byte(answer.Text), &counts); err != nil {
+		t.Fatalf("counts: %v\n%s", err, answer.Text)
+	}
+	return counts[grant]
+}

@@ -50,6 +50,9 @@ func NewVisitor(t testing.TB) *Visitor {
 	return &Visitor{t: t, client: Client(NewJar(t))}
 }
 
+// Client is the client that the visitor sends with, with their cookies.
+func (v *Visitor) Client() *http.Client { return v.client }
+
 // Open goes to an address and wherever redirects lead.
 func (v *Visitor) Open(address string) Answer {
 	v.t.Helper()

@@ -13,7 +13,7 @@
 // GET /switch/counts: how often tokens were asked for, by grant type.
 import {createServer, request} from 'node:http';
 import {generateKeyPairSync} from 'node:crypto';
-import Provider, {errors} from 'oidc-provider';
+import Provider from 'oidc-provider';
 
 const settings = JSON.parse(process.env.OIDC_PROVIDER);
 const password = 'correct horse battery staple';
@@ -32,7 +32,7 @@ function post(address, {headers, body}) {
   const {hostname, host, port, pathname} = new URL(address);
   return new Promise((answered, failed) => {
     const sent = request(
-      {host: hostname.endsWith('.localhost') ? '127.0.0.1' : hostname, port, path: pathname, method: 'POST', headers: {...headers, host}},
+      {host: hostname.endsWith('.localhost') ? '127.0.0.1' : hostname, port, path: pathname, method: 'POST', headers: {...Object.fromEntries(new Headers(headers)), host}},
       (response) => {
         response.resume();
         answered(new Response(null, {status: response.statusCode}));
@@ -43,8 +43,8 @@ function post(address, {headers, body}) {
   });
 }
 
-function account(ctx, email) {
-  if (disabled.has(email)) return undefined;
+function account(ctx, email, token) {
+  if (disabled.has(email) || (switches.refuse && token?.kind === 'RefreshToken')) return undefined;
   return {accountId: email, claims: () => ({sub: email, email, email_verified: true})};
 }
 
@@ -98,11 +98,6 @@ provider.use(async (ctx, next) => {
   await next();
   if (ctx.path === '/token' && ctx.oidc?.params) counts[ctx.oidc.params.grant_type] = (counts[ctx.oidc.params.grant_type] ?? 0) + 1;
 });
-provider.use(async (ctx, next) => {
-  if (ctx.oidc?.route === 'token' && switches.refuse && ctx.oidc.params?.grant_type === 'refresh_token') throw new errors.InvalidGrant('refused by the test');
-  await next();
-});
-
 function page(body) {
   return `<!doctype html><html lang="en"><title>Provider</title>${body}</html>`;
 }
