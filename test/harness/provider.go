@@ -27,7 +27,7 @@ func Register(auth, clientID string) Registration {
 	client := auth + "/v1/oauth/clientIds/" + clientID
 	return Registration{
 		ClientID: clientID, ClientSecret: "secret of " + clientID, RedirectURIs: []string{client + ":handleRedirect"},
-		PostLogoutRedirectURIs: []string{auth + "/signout"}, BackchannelLogoutURI: client + ":backchannelLogout",
+		PostLogoutRedirectURIs: []string{auth + "/signed-out"}, BackchannelLogoutURI: client + ":backchannelLogout",
 	}
 }
 

@@ -109,7 +109,7 @@ func TestSigningOutSignsOutAtTheProviderToo(t *testing.T) {
 	page.See("Sign out of the provider?")
 	page.Click("Yes, sign me out")
 	page.See("You have signed out")
-	if want := site.Auth + "/signout"; !strings.HasPrefix(page.Location(), want) {
+	if want := site.Auth + "/signed-out"; !strings.HasPrefix(page.Location(), want) {
 		t.Errorf("after signing out the browser is at %s, not back at %s", page.Location(), want)
 	}
 	page.Open(site.URL(appHost) + "/")
