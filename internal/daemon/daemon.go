@@ -56,7 +56,7 @@ type daemon struct {
 	certificates *part
 	manifests    *part
 	watched      map[*part]*watch
-	upstreams    *watch // the files that upstreams name; what came of them is told by the snapshot's builder
+	upstreams    *watch     // the files that upstreams name; what came of them is told by the snapshot's builder
 	mu           sync.Mutex // guards the parts' states, which /readyz reads
 }
 
