@@ -292,3 +292,18 @@ func TestWhatInitWritesIsReadWithoutAFault(t *testing.T) {
 		})
 	}
 }
+
+func TestTheExampleUnitRunsACommandThatExists(t *testing.T) {
+	t.Parallel()
+	unit, err := os.ReadFile("../../docs/examples/gatehouse.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^ExecStart=/usr/local/bin/gatehouse (.*)$`).FindSubmatch(unit)
+	if found == nil {
+		t.Fatal("the unit runs something else")
+	}
+	if problem := checkExample(strings.Fields(string(found[1]))); problem != "" {
+		t.Error(problem)
+	}
+}

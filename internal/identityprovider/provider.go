@@ -84,6 +84,8 @@ type OIDCConfig struct {
 	CAFile string `json:"caFile,omitempty"`
 	// Lets the provider be at a loopback, private or link-local address.
 	AllowPrivateAddresses bool `json:"allowPrivateAddresses,omitempty"`
+	// Signs people out here only when they sign out, and not at the provider too.
+	KeepProviderSession bool `json:"keepProviderSession,omitempty"`
 	// The claim that holds the address; email when left out.
 	EmailClaim string `json:"emailClaim,omitempty"`
 }

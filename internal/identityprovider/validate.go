@@ -103,6 +103,8 @@ func (p Provider) checkDomains(fault faultFunc) {
 			fault("domain %q: %w", domain, err)
 		case canonical != domain:
 			fault("domain %q is written %q", domain, canonical)
+		case ofServiceAccounts(domain) && p.Kind != Local:
+			fault("domain %q is that of service accounts, which are always local", domain)
 		}
 	}
 }

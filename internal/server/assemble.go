@@ -64,6 +64,7 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 		Passwords: passwords, Now: o.Now, Log: o.Log, Lifetimes: session.DefaultLifetimes,
 		ClientAddr: clientAddr(o.TrustedProxies),
 	}
+	s.signIn = signIn
 	s.handler = &hosts{
 		auth: authHost, authHandler: s.authMux(signIn, renderer), proxies: o.TrustedProxies,
 		apps: &reverseproxy.Handler{

@@ -85,6 +85,9 @@ func (s *SignIn) record(who arrival, now time.Time) session.Record {
 		ID: session.NewID(), Identity: who.identity, Groups: who.groups, AMR: who.amr, AuthTime: now, Created: now,
 		Expires: now.Add(s.Lifetimes.Absolute), LastSeen: now, Checked: who.checked, Silent: who.silent, AtProvider: who.atProvider,
 	}
+	if !who.checked.IsZero() {
+		record.AskAfter = who.checked.Add(session.ConfirmEvery)
+	}
 	if !who.authTime.IsZero() && who.authTime.Before(now) {
 		record.AuthTime = who.authTime
 	}
