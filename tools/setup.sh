@@ -24,6 +24,9 @@ need gcc "the race detector" have gcc
 need libc6-dev "the race detector" test -e /usr/include/stdlib.h
 need shellcheck "lint of the shell scripts" have shellcheck
 need chromium "browser stories" have chromium
+need nginx-light "the gate behind nginx" test -x /usr/sbin/nginx
+need haproxy "the gate behind HAProxy" test -x /usr/sbin/haproxy
+need caddy "the gate behind Caddy" have caddy
 need fonts-dejavu-core "text in the browser's screenshots" test -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 need nodejs "npm's IAP verifiers and oidc-provider" have node
 need npm "npm's IAP verifiers and oidc-provider" have npm
