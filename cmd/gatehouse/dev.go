@@ -49,6 +49,9 @@ func newDevCommand(parts devParts) *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.ReadyTimeout <= 0 {
+				return fmt.Errorf("--ready-timeout %s leaves the app no time to start: give it some, such as 60s", o.ReadyTimeout)
+			}
 			o.Command = args
 			o.NewGate, o.Hello = parts.newGate, parts.hello
 			o.Environ, o.Stdout, o.Stderr = os.Environ(), cmd.OutOrStdout(), cmd.ErrOrStderr()

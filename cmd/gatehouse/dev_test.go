@@ -67,6 +67,7 @@ func TestTheFlagsOfDev(t *testing.T) {
 		"an address that is not loopback":  {[]string{"--listen", "0.0.0.0:0"}, 0, "not a loopback address"},
 		"a flag that nobody understands":   {[]string{"--no-such-flag"}, 0, "no-such-flag"},
 		"a time that is none":              {[]string{"--ready-timeout", "soon"}, 0, "ready-timeout"},
+		"no time at all":                   {[]string{"--ready-timeout", "0"}, 0, "no time to start"},
 		"what later issues will bring yet": {[]string{"--no-intercept"}, 0, "no-intercept"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -26,7 +26,7 @@ func newHello(keysURL, audience string) (http.Handler, error) {
 func newDevGate(ctx context.Context, o emulator.GateOptions) (emulator.Gate, emulator.Administration, error) {
 	gate, err := server.New(ctx, server.Options{
 		DataDir: o.DataDir, Listener: o.Listener, External: signin.External{Scheme: "http", Port: o.Port}, AuthHost: o.AuthHost,
-		QuickAccounts: o.QuickAccounts, ProjectID: o.ProjectID, ProjectNumber: o.ProjectNumber, Dev: true, Log: o.Log,
+		QuickAccounts: o.QuickAccounts, ProjectID: o.ProjectID, ProjectNumber: o.ProjectNumber, Drain: o.Drain, Dev: true, Log: o.Log,
 		Bootstrap: func(ctx context.Context, a *admin.Admin) error { return o.Bootstrap(ctx, devAdministration{a}) },
 	})
 	if err != nil {

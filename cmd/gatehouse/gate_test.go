@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -144,6 +145,31 @@ func TestATokenOutlivesARestartOfDevOnKeptData(t *testing.T) {
 	if status, body := ask(t, info, "app.localhost", "/", token); status != http.StatusOK {
 		t.Errorf("the token of the first run gets %d:\n%s", status, body)
 	}
+}
+
+// A page with server-sent events is open when the developer presses Ctrl-C. Its end must not cost the exit code, nor
+// what the gate still has to write.
+func TestAStreamThatNeverEndsDoesNotKeepDevFromEndingCleanly(t *testing.T) {
+	t.Parallel()
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}))
+	t.Cleanup(app.Close)
+	info, stop := dev(t, emulator.Options{Listen: "127.0.0.1:0", Upstream: app.URL})
+	request, err := http.NewRequest(http.MethodGet, info.URLs.Machine+"/events", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Host = "app.localhost"
+	request.Header.Set("Authorization", "Bearer "+tokenOf(t, info, "alice@example.com"))
+	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("the stream: %v, %v", response, err)
+	}
+	defer response.Body.Close()
+	stop() // fails the test when the run ends with an error
 }
 
 func TestTwoRunsOfDevDoNotShareData(t *testing.T) {

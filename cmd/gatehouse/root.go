@@ -7,14 +7,11 @@ import (
 )
 
 func newRootCommand() *cobra.Command {
-	root := &cobra.Command{
-		Use:   "gatehouse",
-		Short: "A self-hosted Identity-Aware Proxy, compatible with Google Cloud IAP",
-		Long: `gatehouse stands in front of an HTTP application, signs people in, decides from IAM policy who may pass,
-and hands the application a signed statement of who asks: the header X-Goog-IAP-JWT-Assertion.`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-	}
+	root := commandGroup("gatehouse", "A self-hosted Identity-Aware Proxy, compatible with Google Cloud IAP",
+		`gatehouse stands in front of an HTTP application, signs people in, decides from IAM policy who may pass,
+and hands the application a signed statement of who asks: the header X-Goog-IAP-JWT-Assertion.`)
+	root.SilenceUsage, root.SilenceErrors = true, true
+	root.SetUsageTemplate(usageTemplate(root))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
 	})

@@ -47,6 +47,9 @@ func ParseDecisionID(s string) (DecisionID, error) {
 		return DecisionID{}, fmt.Errorf("%q is not a decision id: 26 letters and digits, as the refusal page shows it", s)
 	}
 	copy(id[:], b)
+	if id.String() != folded { // 26 characters hold two bits more than an id has
+		return DecisionID{}, fmt.Errorf("%q is not a decision id: its last character is wrong", s)
+	}
 	return id, nil
 }
 

@@ -34,7 +34,7 @@ type Log struct {
 // LogOptions bounds a decision log. Zero fields take the defaults.
 type LogOptions struct {
 	SegmentBytes int64         // of one file; default 16 MiB
-	TotalBytes   int64         // of all files, half for passes and half for refusals; default 512 MiB
+	TotalBytes   int64         // of all files, an equal part for each class; default 512 MiB
 	MaxAge       time.Duration // of a record; default 90 days
 	Now          func() time.Time
 	Log          *slog.Logger // told when records are lost
@@ -92,16 +92,22 @@ type class int
 const (
 	passes class = iota
 	refusals
-	classCount = 2
+	// strangers are refusals of whoever was not recognised. Anybody can cause any number of these, and must not
+	// be able to wash away why somebody was refused.
+	strangers
+	classCount = 3
 )
 
 // String is how files of the class begin.
-func (c class) String() string { return [...]string{"passed", "refused"}[c] }
+func (c class) String() string { return [...]string{"passed", "refused", "anonymous"}[c] }
 
 func classOf(reason policy.Reason) class {
 	switch reason {
 	case policy.Granted, policy.GrantedPublic, policy.IAPDisabled:
 		return passes
+	case policy.NoCredential, policy.SessionEnded, policy.CookieInvalid, policy.BearerInvalid, policy.MethodRefused,
+		policy.HostInvalid, policy.HostUnknown, policy.TargetInvalid, policy.TargetAmbiguous, policy.PathUnknown, policy.SnapshotStale:
+		return strangers
 	default:
 		return refusals
 	}
@@ -154,8 +160,8 @@ func (l *Log) Record(d *Decision) {
 			return
 		}
 	}
-	if len(b.pending[c]) >= bufferLimit && c == refusals {
-		l.awaitRoom(b)
+	if len(b.pending[c]) >= bufferLimit && c != passes {
+		l.awaitRoom(b, c)
 	}
 	if b.closed || len(b.pending[c]) >= bufferLimit {
 		b.drop(c, 1)
@@ -171,10 +177,10 @@ func (l *Log) Record(d *Decision) {
 }
 
 // awaitRoom is entered and left with b locked.
-func (l *Log) awaitRoom(b *buffer) {
+func (l *Log) awaitRoom(b *buffer, c class) {
 	timer := time.NewTimer(l.patience)
 	defer timer.Stop()
-	for late := false; !late && !b.closed && len(b.pending[refusals]) >= bufferLimit; {
+	for late := false; !late && !b.closed && len(b.pending[c]) >= bufferLimit; {
 		if b.room == nil {
 			b.room = make(chan struct{})
 		}

@@ -105,6 +105,24 @@ func TestSizeIsBounded(t *testing.T) {
 	}
 }
 
+func TestStrangersDoNotWashAwayWhySomebodyWasRefused(t *testing.T) {
+	t.Parallel()
+	const total = 64 << 10
+	l := open(t, t.TempDir(), LogOptions{TotalBytes: total, SegmentBytes: 4 << 10})
+	refused := brief(start, policy.NotGranted)
+	l.Record(refused)
+	reasons := []policy.Reason{
+		policy.BearerInvalid, policy.MethodRefused, policy.HostInvalid, policy.HostUnknown, policy.TargetInvalid,
+		policy.TargetAmbiguous, policy.PathUnknown, policy.SnapshotStale,
+	}
+	for i := range 2000 {
+		d := brief(start.Add(time.Duration(i)*time.Millisecond), reasons[i%len(reasons)])
+		d.Path = "/" + strings.Repeat("x", 100)
+		l.Record(d)
+	}
+	mustFind(t, l, refused.ID)
+}
+
 func TestAgeIsBounded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -66,7 +66,7 @@ func (r *Refusal) Error() string {
 // Unwrap returns the cause.
 func (r *Refusal) Unwrap() error { return r.Cause }
 
-// What IAP says (facts/iap.md section 4). Nothing more is told to the client.
+// What IAP says, word for word: clients parse it. Nothing more is told to the client.
 const (
 	TextUnparsable = "Invalid IAP credentials: Unable to parse JWT"
 	TextSignature  = "Invalid IAP credentials: JWT signature is invalid"

@@ -6,7 +6,7 @@ import (
 )
 
 // Target is a request target in the three forms that different programs make of it. They are computed once;
-// whatever is decided on a path must hold for all three (spec: the request, "Target").
+// whatever is decided on a path must hold for all three (docs/decisions/0006-request-targets.md).
 type Target struct {
 	Raw        string // the path as received
 	Normalized string // IAP's: parameters dropped, dot segments resolved, nothing decoded

@@ -48,6 +48,9 @@ const DefaultReadyTimeout = 60 * time.Second
 const (
 	processGrace = 5 * time.Second
 	gateGrace    = 3 * time.Second
+	// gateDrain is the part of gateGrace for exchanges under way: a stream that never ends must leave the gate the
+	// time to write what is in memory and close the store.
+	gateDrain = time.Second
 )
 
 // Run serves until ctx ends, the app's process or the --exec command does, or something fails, and leaves

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
@@ -49,6 +50,8 @@ type GateOptions struct {
 	QuickAccounts []string
 	ProjectID     string
 	ProjectNumber int64
+	// Drain is how long exchanges under way may go on once the gate is asked to end.
+	Drain time.Duration
 	// Bootstrap writes what must be there before the first request.
 	Bootstrap func(ctx context.Context, admin Administration) error
 	Log       *slog.Logger

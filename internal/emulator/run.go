@@ -162,7 +162,7 @@ func (r *run) startHello(context.Context) error {
 func (r *run) startGate(ctx context.Context) (err error) {
 	options := GateOptions{
 		DataDir: r.DataDir, Listener: r.listener, Port: int(r.address.Port()), AuthHost: authHost,
-		ProjectID: r.service.ProjectID, ProjectNumber: r.service.ProjectNumber, Log: r.Log,
+		ProjectID: r.service.ProjectID, ProjectNumber: r.service.ProjectNumber, Drain: gateDrain, Log: r.Log,
 		Bootstrap: func(ctx context.Context, admin Administration) (err error) {
 			r.fresh, err = seeder{admin: admin, service: r.service}.apply(ctx)
 			return err

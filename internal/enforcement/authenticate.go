@@ -92,7 +92,7 @@ func (c *check) acceptSession(ctx context.Context) bool {
 	return true
 }
 
-// The sentences of IAP's 401 (facts/iap.md section 4).
+// The sentences of IAP's 401, word for word: clients parse them.
 const (
 	sentenceEmpty      = "Invalid IAP credentials: empty token"
 	sentenceUnparsable = "Invalid IAP credentials: Unable to parse JWT"
@@ -135,7 +135,7 @@ func (c *check) foreignBearer() (string, bool) {
 	return "", false
 }
 
-// canFollow reports whether the client looks able to sign in, by IAP's own rule (facts/iap.md section 3): GET or
+// canFollow reports whether the client looks able to sign in, by IAP's own rule: GET or
 // HEAD, not marked as a script's, and HTML is welcome.
 func canFollow(r *Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
@@ -36,7 +37,7 @@ func (c *check) route() bool {
 		return false
 	}
 	host, err := catalog.CanonicalHost(c.request.Host)
-	if err != nil {
+	if err != nil || c.givenTwice() {
 		v.refuse(http.StatusBadRequest, policy.HostInvalid)
 		return false
 	}
@@ -62,6 +63,18 @@ func (c *check) route() bool {
 	return false
 }
 
+// givenTwice reports whether a Host header says something else than what is taken for the host. HTTP/2 can have
+// one beside :authority (RFC 9113, section 8.3.1: then the request is malformed); in HTTP/1 net/http takes it out
+// of the header.
+func (c *check) givenTwice() bool {
+	for _, value := range c.request.Header["Host"] {
+		if value != c.request.Host {
+			return true
+		}
+	}
+	return false
+}
+
 func (c *check) unknownHostStatus() int {
 	if c.request.TLS || c.Misdirected {
 		return http.StatusMisdirectedRequest
@@ -77,11 +90,12 @@ func (c *check) decide(ctx context.Context) {
 		return
 	}
 	switch modeOf(v.Target.Query) {
+	// Steps of sign-in end in a redirect. A record without a status would read as a request that was let through.
 	case modeAuthenticating:
-		v.Outcome, v.Reason = CompleteLogin, policy.NoCredential
+		v.Outcome, v.Status, v.Reason = CompleteLogin, http.StatusFound, policy.NoCredential
 		return
 	case modeClearLoginCookie:
-		v.Outcome, v.Reason = ClearLogin, policy.NoCredential
+		v.Outcome, v.Status, v.Reason = ClearLogin, http.StatusFound, policy.NoCredential
 		return
 	}
 	if !c.authenticate(ctx) {
@@ -125,6 +139,9 @@ func (c *check) assert(recognised bool) {
 	v.Outcome, v.Prepared = Forward, prepared
 }
 
+// largeRest is how much of a request line besides the path a waiting record may keep in memory.
+const largeRest = 512
+
 // record keeps what was decided and everything that it read.
 func (c *check) record() {
 	v := c.verdict
@@ -132,6 +149,16 @@ func (c *check) record() {
 		ID: v.ID, Time: c.now, Reason: v.Reason, Status: v.Status, Method: c.request.Method,
 		Host: v.Host, Path: v.Target.Raw, Peer: c.request.Peer,
 		Identity: v.Identity, Credential: v.Credential, SessionID: c.sessionID,
+	}
+	if d.Host == "" {
+		d.Host = c.request.Host // refused before it had a canonical form
+	}
+	if d.Path == "" {
+		d.Path, _, _ = strings.Cut(c.request.Target, "?")
+	}
+	if len(c.request.Target) > len(d.Path)+largeRest {
+		// Both are parts of the request line, which would stay in memory until the record is written.
+		d.Method, d.Path = strings.Clone(d.Method), strings.Clone(d.Path)
 	}
 	if c.view != nil {
 		d.Position = c.view.Position

@@ -2,8 +2,7 @@ package enforcement
 
 import "strings"
 
-// modeParameter is the query parameter by which IAP's own functions are called on any path
-// (facts/iap.md section 3).
+// modeParameter is the query parameter by which IAP's own functions are called on any path.
 const modeParameter = "gcp-iap-mode="
 
 // The modes that are carried out. Any other value is an ordinary request, as in IAP.

@@ -65,7 +65,8 @@ type Point struct {
 	Misdirected bool
 }
 
-// DefaultMaxStaleness is that of spec/identity.md.
+// DefaultMaxStaleness bridges a restart or a short outage of the store, and is little enough for a change of
+// policy that a cut-off gate never hears of.
 const DefaultMaxStaleness = 10 * time.Minute
 
 // Outcome is what an enforcement point has to do.

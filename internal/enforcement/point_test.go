@@ -102,8 +102,8 @@ type result struct {
 	record  audit.Decision
 }
 
-// ask puts one request to a point with alice signed in, after change.
-func ask(t *testing.T, change func(*enforcement.Point)) result {
+// ask puts one request, after edits, to a point with alice signed in, after change.
+func ask(t *testing.T, change func(*enforcement.Point), edits ...func(*enforcement.Request)) result {
 	t.Helper()
 	service := catalog.Service{
 		Service: resource.Service{Kind: resource.BackendService, ProjectID: "dev-project", ProjectNumber: 1, ID: "1"},
@@ -125,9 +125,13 @@ func ask(t *testing.T, change func(*enforcement.Point)) result {
 		Bearers:  noBearers{}, Asserter: signer{}, Record: func(d *audit.Decision) { r.record = *d }, Replica: 3,
 	}
 	change(point)
-	r.verdict = point.Check(t.Context(), &enforcement.Request{
+	request := enforcement.Request{
 		Method: "GET", Host: "app.test", Target: "/a?secret=1", Header: http.Header{}, Peer: netip.MustParseAddr("192.0.2.1"),
-	})
+	}
+	for _, edit := range edits {
+		edit(&request)
+	}
+	r.verdict = point.Check(t.Context(), &request)
 	return r
 }
 
@@ -184,6 +188,33 @@ func TestTheRecordHoldsWhatTheDecisionReadAndNoQuery(t *testing.T) {
 	if d.Path != "/a" || d.Host != "app.test" || d.Method != "GET" || d.Peer.String() != "192.0.2.1" || d.Position != 7 || d.KeyID != "k" ||
 		d.Identity.Email != "alice@example.com" || d.Credential != audit.SessionCookie || d.SessionID == "" || d.Resource != "projects/1/iap_web/compute/services/1" {
 		t.Errorf("recorded %+v", d)
+	}
+}
+
+func TestAStepOfSignInIsNotRecordedAsLetThrough(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"AUTHENTICATING", "CLEAR_LOGIN_COOKIE"} {
+		r := ask(t, func(*enforcement.Point) {}, func(request *enforcement.Request) { request.Target = "/a?gcp-iap-mode=" + mode })
+		if r.verdict.Outcome == enforcement.Forward || r.record.Status != http.StatusFound || r.record.Reason != policy.NoCredential {
+			t.Errorf("%s: %+v", mode, r.record)
+		}
+	}
+}
+
+func TestTheRecordOfARequestThatIsRefusedAsItStandsSaysHowItStood(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ method, host, target, path string }{
+		{"GET", "app.test", "/a/%2e%2e/b?secret=1", "/a/%2e%2e/b"},
+		{"GET", "app..test", "/a?secret=1", "/a"},
+		{"GET", "app.test", "http://app.test/a?secret=1", "http://app.test/a"},
+		{"CONNECT", "db.test:5432", "db.test:5432", "db.test:5432"},
+	} {
+		r := ask(t, func(*enforcement.Point) {}, func(request *enforcement.Request) {
+			request.Method, request.Host, request.Target = c.method, c.host, c.target
+		})
+		if d := r.record; d.Host != c.host || d.Path != c.path || d.Status < 400 {
+			t.Errorf("%+v was recorded as %+v", c, d)
+		}
 	}
 }
 

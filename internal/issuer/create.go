@@ -59,7 +59,7 @@ func generate(p Purpose) (crypto.Signer, error) {
 	}
 }
 
-// newKeyID draws an id in the shape that Google's keys of the purpose have (facts/iap.md section 1).
+// newKeyID draws an id in the shape that Google's keys of the purpose have.
 func newKeyID(p Purpose) string {
 	if p == IDToken {
 		var b [20]byte

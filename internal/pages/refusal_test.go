@@ -154,6 +154,17 @@ func TestAClientThatReadsNeitherIsToldASentence(t *testing.T) {
 	}
 }
 
+func TestWhatComesFarBehindInAcceptIsNotRead(t *testing.T) {
+	t.Parallel()
+	behind := func(filler string) http.Header { return http.Header{"Accept": {filler + ",text/html"}} }
+	if !pages.AdmitsHTML(behind(strings.Repeat("a/b,", 500))) {
+		t.Error("text/html behind 500 others is not admitted")
+	}
+	if pages.AdmitsHTML(behind(strings.Repeat("a/b,", 15000))) || pages.AdmitsHTML(behind("a/b"+strings.Repeat(";a", 30000))) {
+		t.Error("60 KiB of Accept are read")
+	}
+}
+
 func TestAdmitsHTMLFollowsAccept(t *testing.T) {
 	t.Parallel()
 	for accept, want := range map[string]bool{

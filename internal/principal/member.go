@@ -9,7 +9,7 @@ import (
 // MemberKind is what stands before the colon of an IAM member.
 type MemberKind string
 
-// The members that policies here may name (facts/iap.md section 5).
+// The members that policies here may name.
 const (
 	MemberUser             MemberKind = "user"
 	MemberServiceAccount   MemberKind = "serviceAccount"

@@ -17,8 +17,7 @@ const (
 	ServiceAccount Kind = "serviceAccount"
 )
 
-// Namespace precedes every Google-shaped subject and address in assertions and identity headers
-// (facts/iap.md section 1).
+// Namespace precedes every Google-shaped subject and address in assertions and identity headers.
 const Namespace = "accounts.google.com:"
 
 // Identity is one authenticated principal: whom a session or a bearer token speaks for.

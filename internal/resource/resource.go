@@ -1,5 +1,5 @@
 // Package resource holds the vocabulary of what is protected: IAM resource names, the three kinds of
-// service that IAP knows, and the audiences that their assertions carry (facts/iap.md sections 1 and 5).
+// service that IAP knows, and the audiences that their assertions carry.
 package resource
 
 import (

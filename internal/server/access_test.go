@@ -54,6 +54,38 @@ func TestBrowsersAreSentToSignInAndProgramsAreTold(t *testing.T) {
 	}
 }
 
+func TestEveryAnswerOfTheAuthHostIsMarkedAsTheGates(t *testing.T) {
+	t.Parallel()
+	g := startGate(t)
+	g.token("alice@example.com", private) // from here on there is a key for ID tokens
+	for request, c := range map[string]struct {
+		status int
+		cache  string
+	}{
+		"GET /":                                 {200, "no-store"},
+		"GET /no-such-page":                     {404, "no-store"},
+		"GET /a/../b":                           {404, "no-store"},
+		"GET /iap/verify/public_key":            {200, "public, max-age=3600"},
+		"GET /iap/verify/public_key-jwk":        {200, "public, max-age=3600"},
+		"POST /iap/verify/public_key":           {405, "no-store"},
+		"GET /iap/verify/none":                  {404, "no-store"},
+		"GET /oauth2/v3/certs":                  {200, "public, max-age=3600"},
+		"GET /.well-known/openid-configuration": {200, "public, max-age=3600"},
+		"GET /_gcp_iap/static/none.css":         {404, "no-store"},
+	} {
+		t.Run(request, func(t *testing.T) {
+			response, _ := g.raw(request + " HTTP/1.1\r\nHost: auth.test\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+			h := response.Header
+			if response.StatusCode != c.status || h.Get("Cache-Control") != c.cache {
+				t.Errorf("status %d, Cache-Control %q", response.StatusCode, h.Get("Cache-Control"))
+			}
+			if h.Get("X-Goog-IAP-Generated-Response") != "true" || h.Get("Referrer-Policy") != "no-referrer" || !strings.HasPrefix(h.Get("Content-Security-Policy"), "default-src 'none'") {
+				t.Errorf("headers %v", h)
+			}
+		})
+	}
+}
+
 func TestTheWayToSignInNamesTheClientAsIAPDoes(t *testing.T) {
 	t.Parallel()
 	g := startGate(t)

@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement/reverseproxy"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
@@ -19,6 +20,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/sealing"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
+	"github.com/gatehouse-iap/gatehouse/internal/signin/oidcrp"
 	"github.com/gatehouse-iap/gatehouse/internal/signin/password"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
 )
@@ -58,6 +60,7 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 		Accounts:  func() signin.AccountLookup { return s.holder.Current().Directory },
 		Serves:    func(host string, name resource.Name) bool { return s.holder.Current().Serves(host, name) },
 		Quick:     o.QuickAccounts,
+		Providers: func() *identityprovider.View { return s.holder.Current().Providers }, Redirecting: &oidcrp.RelyingParty{Now: o.Now, Log: o.Log},
 		Passwords: passwords, Now: o.Now, Log: o.Log, Lifetimes: session.DefaultLifetimes,
 	}
 	s.handler = &hosts{
@@ -83,7 +86,7 @@ func (s *Server) startView(ctx context.Context, keySealer *sealing.Sealer) error
 	s.builder.CompileKeys = func(keys []issuer.Key, previous *issuer.KeySet) (*issuer.KeySet, error) {
 		return issuer.Compile(keys, keySealer, previous)
 	}
-	s.builder.SessionEnded = func(id session.ID) { s.sessions.End(id) }
+	s.builder.SessionsEnded = s.sessions.End
 	s.builder.Now, s.builder.Log = s.options.Now, s.options.Log
 	s.store.Notify(s.builder.Wake)
 	if err := s.builder.Start(ctx, s.holder); err != nil {

@@ -31,6 +31,8 @@ var spoofed = []string{
 	"X-Original-URL: /mallory",
 	"X-Rewrite-URL: /mallory",
 	"X-Real-IP: mallory",
+	"Client-Cert: :bWFsbG9yeQ==: mallory",
+	"Client_Cert_Chain: mallory",
 	"Cookie: GCP_IAP_UID=mallory",
 	"Cookie: __Host-GCP_IAP_AUTH_TOKEN_0123456789abcdef=mallory",
 	"Cookie: GCP_IAAP_AUTH_TOKEN_0123456789ABCDEF=mallory",
@@ -183,8 +185,9 @@ func TestTrailersObeyTheRulesOfHeaders(t *testing.T) {
 	t.Parallel()
 	g := startGate(t)
 	g.raw("POST / HTTP/1.1\r\nHost: open.test\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n" +
-		"Trailer: X-Sum, X-Goog-Iap-Jwt-Assertion, X_Goog_Iap_Jwt_Assertion\r\n\r\n" +
-		"2\r\nhi\r\n0\r\nX-Sum: 42\r\nX-Goog-Iap-Jwt-Assertion: mallory\r\nX_Goog_Iap_Jwt_Assertion: mallory\r\nX-Goog-Surprise: mallory\r\n\r\n")
+		"Trailer: X-Sum, X-Goog-Iap-Jwt-Assertion, X_Goog_Iap_Jwt_Assertion, Cookie, Authorization, Client-Cert\r\n\r\n" +
+		"2\r\nhi\r\n0\r\nX-Sum: 42\r\nX-Goog-Iap-Jwt-Assertion: mallory\r\nX_Goog_Iap_Jwt_Assertion: mallory\r\nX-Goog-Surprise: mallory\r\n" +
+		"Cookie: GCP_IAP_UID=mallory\r\nAuthorization: Bearer mallory\r\nClient-Cert: mallory\r\n\r\n")
 	seen := g.app.last()
 	if strings.Contains(seen, "mallory") || !strings.Contains(seen, "\r\nX-Sum: 42\r\n") {
 		t.Errorf("the app received:\n%s", seen)

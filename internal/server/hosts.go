@@ -68,11 +68,23 @@ func (s *Server) Routes() string {
 	return b.String()
 }
 
+// authMux serves the first route that the path belongs to; the last takes all. It is no http.ServeMux, which answers
+// paths that it thinks unclean with redirects of its own: without the headers that every answer of ours has, and
+// before sign-in's check of where a form comes from.
 func (s *Server) authMux(signIn *signin.SignIn, renderer *pages.Renderer) http.Handler {
-	mux := http.NewServeMux()
 	s.routes = s.authRoutes(signIn, renderer)
-	for _, r := range s.routes {
-		mux.Handle(r.pattern, r.handler)
-	}
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		pages.Headers(w.Header())
+		for _, route := range s.routes {
+			if route.takes(r.URL.Path) {
+				route.handler.ServeHTTP(w, r)
+				return
+			}
+		}
+	})
+}
+
+// takes reports whether a path belongs to the route. A pattern that ends in a slash stands for all below it.
+func (r route) takes(path string) bool {
+	return path == r.pattern || strings.HasSuffix(r.pattern, "/") && strings.HasPrefix(path, r.pattern) || r.pattern == "/"
 }

@@ -50,6 +50,23 @@ func TestHTTP2WithoutTLSObeysTheSameRules(t *testing.T) {
 	}
 }
 
+func TestTwoHostsInOneRequestAreRefused(t *testing.T) {
+	t.Parallel()
+	g := startGate(t)
+	for _, hosts := range [][2]string{{"open.test", "app.test"}, {"open.test", "evil.test"}, {"open.test", "OPEN.test"}} {
+		status := g.frames(":method", "GET", ":scheme", "http", ":authority", hosts[0], ":path", "/", "host", hosts[1])
+		if status != http.StatusBadRequest || g.app.last() != "" {
+			t.Errorf("%q: status %d", hosts, status)
+		}
+	}
+	if status := g.frames(":method", "GET", ":scheme", "http", ":authority", "open.test", ":path", "/", "host", "open.test"); status != http.StatusOK {
+		t.Errorf("the same host twice: status %d", status)
+	}
+	if response, _ := g.raw("GET / HTTP/1.1\r\nHost: open.test\r\nHost: app.test\r\nConnection: close\r\n\r\n"); response.StatusCode != http.StatusBadRequest {
+		t.Errorf("HTTP/1.1: status %d", response.StatusCode)
+	}
+}
+
 func TestAnUpgradeCarriesTheAssertionAndNothingOfTheClients(t *testing.T) {
 	t.Parallel()
 	g := startGate(t)
@@ -114,5 +131,22 @@ func TestTheRoutesOfTheAuthHostAreTheReviewedOnes(t *testing.T) {
 	g := startGate(t)
 	if got := g.server.Routes(); got != string(want) {
 		t.Errorf("the routes are\n%s\nreview them, then write them to testdata/routes.golden", got)
+	}
+}
+
+func TestEveryAnswerOfTheAuthHostIsMarkedAsOurs(t *testing.T) {
+	t.Parallel()
+	g := startGate(t)
+	for _, target := range []string{
+		"/", "//", "//signin", "//evil.test", "/signin/", "/./signin", "/o/../signin", "/iap/verify", "/iap/verify/", "/iap/verify/x",
+		"/iap/verify/../verify/public_key", "/_gcp_iap/static", "/_gcp_iap/static/", "/_gcp_iap/static/../x", "/.well-known/openid-configuration/",
+		"/nothing", "/oauth2/v3/certs", "/signin/account",
+	} {
+		for _, method := range []string{"GET", "POST", "OPTIONS"} {
+			response, body := g.raw(method + " " + target + " HTTP/1.1\r\nHost: auth.test\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+			if response.Header.Get("X-Goog-IAP-Generated-Response") != "true" || response.Header.Get("Location") != "" {
+				t.Errorf("%s %s: %s, %v:\n%.100s", method, target, response.Status, response.Header, body)
+			}
+		}
 	}
 }

@@ -42,6 +42,8 @@ type Options struct {
 	// Bootstrap writes what must be there before the first request. It runs before anything is served, at
 	// every start.
 	Bootstrap func(ctx context.Context, a *admin.Admin) error
+	// Drain is how long exchanges under way may go on once Serve is asked to end; zero is listener.DrainTimeout.
+	Drain time.Duration
 	// Dev marks the data directory as made by the emulator; a server of the other sort refuses it.
 	Dev bool
 	Log *slog.Logger
@@ -72,6 +74,9 @@ type Server struct {
 func New(ctx context.Context, o Options) (*Server, error) {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Drain == 0 {
+		o.Drain = listener.DrainTimeout
 	}
 	state, err := openState(ctx, o)
 	if err != nil {
@@ -154,7 +159,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer cancel()
 	go func() { <-failed.Done(); cancel() }() // a part that fails takes the server down
 	close(s.ready)                            // the listener takes connections since before New
-	err = listener.Serve(serving, s.options.Listener, s.handler, s.options.Log)
+	err = listener.Serve(serving, s.options.Listener, s.handler, s.options.Log, s.options.Drain)
 	stop()
 	if partErr := group.Wait(); partErr != nil && err == nil {
 		err = partErr

@@ -84,22 +84,25 @@ func (s *state) openRing(ctx context.Context, file string) error {
 		return err
 	}
 	keys, err := sealing.ReadKeyFile(file)
-	if errors.Is(err, fs.ErrNotExist) && check == nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		if check != nil {
+			return fmt.Errorf("%s is missing, and nothing that is sealed in the store opens without it: put it back, or start with an empty directory", file)
+		}
 		var key []byte
 		key, err = sealing.CreateKeyFile(file)
 		keys = [][]byte{key}
 	}
 	if err != nil {
-		return fmt.Errorf("root key: %w", err)
+		return err
 	}
 	if s.ring, err = sealing.NewRing(keys...); err != nil {
-		return fmt.Errorf("root key: %w", err)
+		return err
 	}
 	if check == nil {
 		return s.store.SetMeta(ctx, metaCheck, s.ring.CheckValue())
 	}
 	if err := s.ring.Check(check); err != nil {
-		return fmt.Errorf("root key %s: %w", file, err)
+		return fmt.Errorf("%s: %w", file, err)
 	}
 	return nil
 }

@@ -75,7 +75,7 @@ type Lifetimes struct {
 	Idle     time.Duration // from the last request to the end
 }
 
-// DefaultLifetimes are those of spec/identity.md.
+// DefaultLifetimes last a working day, and no longer than a break when nobody is there.
 var DefaultLifetimes = Lifetimes{Absolute: 16 * time.Hour, Idle: time.Hour}
 
 // Live reports whether the session may still be used at a moment.

@@ -23,6 +23,8 @@ type arrival struct {
 	// device is the account that the browser becomes known to, so that guesses elsewhere do not lock it out here;
 	// empty for sign-ins without a password.
 	device string
+	// account is the local account as the password was checked against it; nil for people of other providers.
+	account *directory.Account
 	// link is what the provider calls the person; nil for accounts of our own directory, whose number is known.
 	link    *identityprovider.Link
 	checked time.Time
@@ -33,7 +35,7 @@ type arrival struct {
 
 // local is the arrival of a local account.
 func local(account directory.Account, amr ...string) arrival {
-	who := arrival{identity: account.Identity(), amr: amr}
+	who := arrival{identity: account.Identity(), amr: amr, account: &account}
 	if len(amr) > 0 {
 		who.device = account.Subject
 	}
@@ -105,6 +107,11 @@ func (s *SignIn) enter(w http.ResponseWriter, r *http.Request, a attempt, who ar
 	var ended []session.ID
 	var handed token
 	err = s.Transactor.SignIn(ctx, func(tx Tx) (err error) {
+		if who.account != nil {
+			if err = unchanged(ctx, tx.Accounts(), *who.account); err != nil {
+				return err
+			}
+		}
 		if ended = nil; !replaced.ID.IsZero() {
 			if ended, err = tx.Sessions().EndSessions(ctx, session.Filter{ID: replaced.ID}); err != nil {
 				return err
@@ -123,7 +130,7 @@ func (s *SignIn) enter(w http.ResponseWriter, r *http.Request, a attempt, who ar
 	case errors.Is(err, identityprovider.ErrNumberTaken):
 		s.refuse(w, r, s.origin(a.Host, a.Target), fmt.Errorf("%s: %w; see \"gatehouse users relink\"", who.identity.Email, err))
 		return
-	case errors.Is(err, session.ErrNotFound) && who.link == nil: // the account was switched off since we looked
+	case errors.Is(err, errChanged), errors.Is(err, session.ErrNotFound) && who.account != nil:
 		s.ask(w, r, a, pages.SignIn{Email: who.identity.Email, Problem: wrongPassword, Status: http.StatusUnauthorized})
 		return
 	case errors.Is(err, session.ErrNotFound):

@@ -91,6 +91,11 @@ func (s *SignIn) redeem(r *http.Request, app App, token, browser [32]byte) (comp
 				return err
 			}
 		}
+		crowded, err := makeRoom(ctx, tx.Sessions(), h)
+		if err != nil {
+			return err
+		}
+		ended = append(ended, crowded...)
 		done.opened = true
 		done.record, err = s.openChild(ctx, tx.Sessions(), h)
 		return err
@@ -103,6 +108,34 @@ func (s *SignIn) redeem(r *http.Request, app App, token, browser [32]byte) (comp
 		s.Sessions.Add(done.record)
 	}
 	return done, nil
+}
+
+// maxChildren is how many sessions one sign-in has at one application. A browser uses one for each of its hosts, and
+// tabs that come back at once leave a few behind.
+const maxChildren = 16
+
+// makeRoom ends the oldest sessions of a sign-in at an application when there are too many. Whoever throws the
+// application's cookie away and comes again would otherwise fill the store and everybody's memory with sessions.
+func makeRoom(ctx context.Context, sessions session.Store, h Handoff) (ended []session.ID, err error) {
+	family, err := sessions.Sessions(ctx, session.Filter{ID: h.Parent}) // newest first
+	if err != nil {
+		return nil, err
+	}
+	children := 0
+	for _, record := range family {
+		if record.Parent != h.Parent || record.Resource != h.Resource {
+			continue
+		}
+		if children++; children < maxChildren {
+			continue
+		}
+		ids, err := sessions.EndSessions(ctx, session.Filter{ID: record.ID})
+		if err != nil {
+			return nil, err
+		}
+		ended = append(ended, ids...)
+	}
+	return ended, nil
 }
 
 // openChild opens the application's session under the auth-host session that vouches for it. That one was in use

@@ -16,7 +16,6 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
-	"github.com/gatehouse-iap/gatehouse/internal/signin"
 	"github.com/gatehouse-iap/gatehouse/internal/signin/oidcrp"
 	"github.com/gatehouse-iap/gatehouse/internal/signin/oidctest"
 )
@@ -426,5 +425,3 @@ func shift(by time.Duration) func(map[string]any) {
 		}
 	}
 }
-
-var _ = signin.ErrPassword

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/gatehouse-iap/gatehouse/internal/directory"
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
@@ -30,14 +31,22 @@ var ErrHandoff = errors.New("redirect token refused")
 
 // HandoffStore keeps redirect tokens.
 type HandoffStore interface {
+	// PutHandoff stores a token. A session has a bounded number of them; the oldest makes room.
 	PutHandoff(ctx context.Context, h Handoff) error
 	// ConsumeHandoff removes and returns the one record that matches token, browser, host and resource and has
 	// not expired, in one atomic write; otherwise ErrHandoff, and nothing is removed. It also clears expired ones.
 	ConsumeHandoff(ctx context.Context, token, browser [32]byte, host string, name resource.Name, now time.Time) (Handoff, error)
 }
 
+// AccountReader reads local accounts as they are stored, which requests may see a little later.
+type AccountReader interface {
+	// Account returns the account of a canonical address, or directory.ErrNotFound.
+	Account(ctx context.Context, email string) (directory.Account, error)
+}
+
 // Tx is one transaction of sign-in.
 type Tx interface {
+	Accounts() AccountReader
 	Sessions() session.Store
 	Handoffs() HandoffStore
 	Links() identityprovider.Linker

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/gatehouse-iap/gatehouse/internal/directory"
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
@@ -175,10 +176,30 @@ func (s *SignIn) chooseAccount(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if slices.Contains(s.Quick, chosen) {
-		if account, found := s.Accounts().Account(chosen); found && mayEnter(account) {
+		if account, found := s.Accounts().Account(chosen); found && s.usable(account.Identity()) {
 			s.enter(w, r, a, local(account))
 			return
 		}
 	}
 	s.start(w, r, a, chosen, "") // signed out meanwhile, or switched off
+}
+
+// errChanged reports an account that is gone, switched off or has another password since the person proved to be
+// the one behind it.
+var errChanged = errors.New("the account has changed since the password was checked")
+
+// unchanged refuses an account that is not stored as it was judged. A password waits for its turn to be checked,
+// against what requests saw when it came: whoever changes it meanwhile ends all sessions, and one that is
+// opened after that, for the old password, would outlive the change.
+func unchanged(ctx context.Context, accounts AccountReader, judged directory.Account) error {
+	stored, err := accounts.Account(ctx, judged.Email)
+	switch {
+	case errors.Is(err, directory.ErrNotFound):
+		return errChanged
+	case err != nil:
+		return err
+	case stored.Subject != judged.Subject || stored.PasswordHash != judged.PasswordHash || !mayEnter(stored):
+		return errChanged
+	}
+	return nil
 }

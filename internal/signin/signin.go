@@ -102,7 +102,7 @@ func mayEnter(account directory.Account) bool {
 // read IAP's redirect find what they know.
 const authorizePath = "/o/oauth2/v2/auth"
 
-// The error codes of IAP's pages that sign-in uses (facts/iap.md section 3).
+// The error codes of IAP's pages that sign-in uses.
 const (
 	codeNotCompleted        = 9
 	codeClientMisconfigured = 11

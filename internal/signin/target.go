@@ -12,7 +12,7 @@ import (
 // application and have to find their page again.
 const maxTarget = 1536
 
-// ModeParameter is IAP's query parameter for special requests on any path (facts/iap.md section 3).
+// ModeParameter is IAP's query parameter for special requests on any path.
 const ModeParameter = "gcp-iap-mode"
 
 // Values of ModeParameter that sign-in answers.

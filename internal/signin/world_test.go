@@ -185,6 +185,18 @@ func (w *world) disable(t testing.TB, email string) {
 	w.accounts.put(account)
 }
 
+// setPassword does what an administrator's change does to the store: another hash, and no session is left. It takes
+// requests some time to see it.
+func (w *world) setPassword(t testing.TB, email, hash string) {
+	t.Helper()
+	account, _ := w.accounts.Account(email)
+	account.PasswordHash = hash
+	w.store(t, func(s directory.Store) error { return s.UpdateAccount(t.Context(), account) })
+	if _, err := w.db.EndSessions(t.Context(), session.Filter{Email: email}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (w *world) store(t testing.TB, f func(directory.Store) error) {
 	t.Helper()
 	entry := &audit.Entry{Time: w.clock.Now(), Actor: audit.Actor{Kind: "system", Name: "test"}, Action: "test", Target: "test"}

@@ -16,10 +16,11 @@ type Builder struct {
 	Source Source
 	// CompileKeys parses signing keys, reusing those of the previous set.
 	CompileKeys func(keys []issuer.Key, previous *issuer.KeySet) (*issuer.KeySet, error)
-	// SessionEnded hears of every session that was ended anywhere.
-	SessionEnded func(session.ID)
-	Now          func() time.Time
-	Log          *slog.Logger
+	// SessionsEnded hears of every session that was ended anywhere, once for all that a reading brought: whoever
+	// ends the sessions of a whole company must not wait for each.
+	SessionsEnded func(ids ...session.ID)
+	Now           func() time.Time
+	Log           *slog.Logger
 	// Poll is how often the position is confirmed without being woken.
 	Poll time.Duration
 	// Coalesce is the least time between two rebuilds: a burst of changes costs one.
@@ -32,7 +33,7 @@ type Builder struct {
 // NewBuilder returns a builder with the usual times: confirmed every 5 s, at most one rebuild in 50 ms.
 func NewBuilder(source Source) *Builder {
 	return &Builder{
-		Source: source, Now: time.Now, Log: slog.Default(), SessionEnded: func(session.ID) {},
+		Source: source, Now: time.Now, Log: slog.Default(), SessionsEnded: func(...session.ID) {},
 		Poll: 5 * time.Second, Coalesce: 50 * time.Millisecond, wake: make(chan struct{}, 1),
 	}
 }
@@ -101,8 +102,8 @@ func (b *Builder) refresh(ctx context.Context, h *Holder) error {
 	if err != nil {
 		return fmt.Errorf("reading the store: %w", err)
 	}
-	for _, id := range ended {
-		b.SessionEnded(id)
+	if len(ended) > 0 {
+		b.SessionsEnded(ended...)
 	}
 	h.confirm(asked)
 	if next != previous {

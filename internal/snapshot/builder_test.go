@@ -206,13 +206,14 @@ func TestAChangeIsSeenOnceSettleReturns(t *testing.T) {
 	}
 }
 
-func TestAnEndedSessionIsTold(t *testing.T) {
+func TestSessionsThatEndTogetherAreToldTogether(t *testing.T) {
 	t.Parallel()
 	db := openStore(t)
 	holder := &snapshot.Holder{}
 	builder := newBuilder(db)
 	var told []session.ID
-	builder.SessionEnded = func(id session.ID) { told = append(told, id) }
+	times := 0
+	builder.SessionsEnded = func(ids ...session.ID) { told, times = append(told, ids...), times+1 }
 	if err := builder.Start(t.Context(), holder); err != nil {
 		t.Fatal(err)
 	}
@@ -222,21 +223,31 @@ func TestAnEndedSessionIsTold(t *testing.T) {
 		})
 	})
 	record := session.Record{
-		ID: session.NewID(), Identity: principal.Identity{Kind: principal.User, Provider: "local", Subject: subjectOf("a"), Email: "a@x.test"},
+		Identity: principal.Identity{Kind: principal.User, Provider: "local", Subject: subjectOf("a"), Email: "a@x.test"},
 		AuthTime: time.Now(), Created: time.Now(), Expires: time.Now().Add(time.Hour), LastSeen: time.Now(),
 	}
-	if err := db.OpenSession(t.Context(), record); err != nil {
-		t.Fatal(err)
+	var opened []session.ID
+	for range 3 {
+		record.ID = session.NewID()
+		if err := db.OpenSession(t.Context(), record); err != nil {
+			t.Fatal(err)
+		}
+		opened = append(opened, record.ID)
 	}
 	do(t, db, func(tx admin.Tx) error {
-		_, err := tx.Sessions().EndSessions(t.Context(), session.Filter{ID: record.ID})
+		_, err := tx.Sessions().EndSessions(t.Context(), session.Filter{})
 		return err
 	})
 	if err := builder.Start(t.Context(), holder); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Contains(told, record.ID) {
-		t.Errorf("told of %v", told)
+	for _, id := range opened {
+		if !slices.Contains(told, id) {
+			t.Errorf("%s has ended; told of %v", id, told)
+		}
+	}
+	if times != 1 {
+		t.Errorf("told %d times of sessions that ended together: the last waits for all others", times)
 	}
 }
 

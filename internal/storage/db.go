@@ -70,7 +70,7 @@ func busyWrites() []string {
 	return []string{
 		countUp, insertChange, insertEntry,
 		selectParent, selectUsable, selectBarred, insertSession, touchSession,
-		insertHandoff, consumeHandoff, clearHandoffs,
+		insertHandoff, crowdedOut, consumeHandoff, clearHandoffs,
 	}
 }
 

@@ -126,6 +126,7 @@ func (a adminTx) Links() identityprovider.LinkStore { return linkStore(a) }
 // signinTx is what sign-in sees of a transaction.
 type signinTx struct{ t *tx }
 
+func (s signinTx) Accounts() signin.AccountReader { return directoryStore(s) }
 func (s signinTx) Sessions() session.Store        { return sessionStore(s) }
 func (s signinTx) Handoffs() signin.HandoffStore  { return handoffStore(s) }
 func (s signinTx) Links() identityprovider.Linker { return linkStore(s) }

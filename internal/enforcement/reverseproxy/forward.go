@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
@@ -60,7 +61,7 @@ type Forwarder struct {
 // Forward sends a cleaned copy of r to the application at target and copies the answer.
 func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, target *url.URL, identity Identity) {
 	proxy := httputil.ReverseProxy{
-		Transport:  up.Transport,
+		Transport:  hints{up.Transport},
 		BufferPool: buffers{},
 		ErrorLog:   discard,
 		Rewrite: func(pr *httputil.ProxyRequest) {
@@ -81,6 +82,8 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 			f.Failed(w, r, failureStatus(err))
 		},
 	}
+	// The listener bounds the time of a body. An upload or a stream of somebody who was let through may take any.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // where there is no deadline, none is to be removed
 	proxy.ServeHTTP(w, r)
 }
 

@@ -98,7 +98,7 @@ func switchURL(v *enforcement.Verdict) string {
 	return path + "?gcp-iap-mode=CLEAR_LOGIN_COOKIE"
 }
 
-// writeSentence answers as IAP does: one plain sentence, called HTML (facts/iap.md section 4).
+// writeSentence answers as IAP does: one plain sentence, called HTML.
 func writeSentence(w http.ResponseWriter, r *http.Request, status int, sentence string) {
 	pages.Headers(w.Header())
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// The identity headers that IAP sets (facts/iap.md section 2). All start with X-Goog-, so that what clients send
+// The identity headers that IAP sets. All start with X-Goog-, so that what clients send
 // under these names or any name that folds to one is gone before they are set.
 const (
 	headerAssertion = "X-Goog-Iap-Jwt-Assertion"
@@ -16,14 +16,19 @@ const (
 	headerUserID    = "X-Goog-Authenticated-User-Id"
 )
 
-// reservedPrefixes are the beginnings, folded, of headers that only the gate may set: identity, and what says
-// where a request came from and went to. A value from a client would be believed.
+// reservedPrefixes are the beginnings, folded, of headers that only the gate may set: identity, the client's
+// certificate (RFC 9440), and what says where a request came from and went to. A value from a client would be
+// believed.
 var reservedPrefixes = []string{
-	"x_goog_", "x_forwarded", "forwarded", "x_original_", "x_rewrite_url", "x_real_ip",
+	"x_goog_", "client_cert", "x_forwarded", "forwarded", "x_original_", "x_rewrite_url", "x_real_ip",
 }
 
 // appEnginePrefixes are those that App Engine apps believe besides.
 var appEnginePrefixes = append(slices.Clip(reservedPrefixes), "x_appengine_", "x_google_")
+
+// trailerPrefixes are those that no trailer may have: all of these, and the fields that authenticate, which have no
+// place behind a body (RFC 9110, section 6.5.1) and which some servers would add to the header.
+var trailerPrefixes = append(slices.Clip(appEnginePrefixes), "cookie", "authorization", "proxy_authorization")
 
 // cleanHeader removes everything that could pass for a word of ours and sets ours. It runs on the outgoing copy,
 // after hop-by-hop headers are gone: Connection cannot take out what is set here.
@@ -40,6 +45,7 @@ func cleanHeader(h http.Header, identity Identity) {
 	if identity.StripAuthorization {
 		delete(h, "Authorization")
 	}
+	cleanUpgrade(h)
 	if cookies, found := h["Cookie"]; found {
 		if kept := cleanCookies(cookies); len(kept) == 0 {
 			delete(h, "Cookie")
@@ -51,6 +57,18 @@ func cleanHeader(h http.Header, identity Identity) {
 		setPrepared(h, headerAssertion, p.Assertion)
 		setPrepared(h, headerEmail, p.Email)
 		setPrepared(h, headerUserID, p.UserID)
+	}
+}
+
+// cleanUpgrade keeps a connection to the application from becoming one on which the client speaks HTTP with it
+// past the gate, as "Upgrade: h2c" would have it: requests that nobody decided on, with identity headers of the
+// client's own. WebSocket is the one protocol that IAP upgrades to, and no HTTP. Without these headers the
+// application answers the request as if no upgrade had been asked for (RFC 9110, section 7.8).
+func cleanUpgrade(h http.Header) {
+	delete(h, "Http2-Settings")
+	if values := h["Upgrade"]; len(values) != 1 || !strings.EqualFold(values[0], "websocket") {
+		delete(h, "Upgrade")
+		delete(h, "Connection") // by now it can only say upgrade
 	}
 }
 
@@ -162,9 +180,14 @@ func cleanTrailer(pr *httputil.ProxyRequest) {
 	if len(pr.In.Trailer) == 0 {
 		return
 	}
+	if pr.Out.Body == nil {
+		// HTTP/2 lets a request announce trailers and end with its header: there is nothing that they could follow.
+		pr.Out.Trailer = nil
+		return
+	}
 	announced := http.Header{}
 	for name := range pr.In.Trailer {
-		if !reserved(name, appEnginePrefixes) {
+		if !reserved(name, trailerPrefixes) {
 			announced[name] = nil
 		}
 	}
@@ -190,30 +213,4 @@ func (b *trailerBody) Read(p []byte) (int, error) {
 		}
 	}
 	return n, err
-}
-
-// cleanResponse keeps the application from speaking as the gate: our cookies and X-Goog-IAP-* headers are ours.
-func cleanResponse(response *http.Response) error {
-	for name := range response.Header {
-		if foldedHasPrefix(name, "x_goog_iap_") {
-			delete(response.Header, name)
-		}
-	}
-	cookies, found := response.Header["Set-Cookie"]
-	if !found {
-		return nil
-	}
-	kept := cookies[:0:0]
-	for _, cookie := range cookies {
-		name, _, _ := strings.Cut(cookie, "=")
-		if !isOurCookie(strings.TrimSpace(name)) {
-			kept = append(kept, cookie)
-		}
-	}
-	if len(kept) == 0 {
-		delete(response.Header, "Set-Cookie")
-	} else {
-		response.Header["Set-Cookie"] = kept
-	}
-	return nil
 }

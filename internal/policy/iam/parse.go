@@ -62,9 +62,25 @@ func Parse(data []byte) (Policy, error) {
 // plainYAMLError says in users' words what yaml reports about Go types.
 func plainYAMLError(err error) string {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	text = strings.ReplaceAll(text, "unmarshal errors:\n  ", "")
-	text = strings.ReplaceAll(text, " not found in type iam.documentBinding", " is unknown in a binding")
-	return strings.ReplaceAll(text, " not found in type iam.document", " is unknown in a policy")
+	return yamlWords().Replace(strings.TrimPrefix(text, "unmarshal errors:\n  "))
+}
+
+func yamlWords() *strings.Replacer {
+	return strings.NewReplacer(
+		"\n  ", "; ",
+		" not found in type iam.documentBinding", " is unknown in a binding",
+		" not found in type iam.document", " is unknown in a policy",
+		"cannot unmarshal !!seq", "a list",
+		"cannot unmarshal !!map", "a mapping",
+		"cannot unmarshal !!str", "text",
+		"cannot unmarshal !!", "",
+		" into []iam.documentBinding", " stands where a list of bindings belongs",
+		" into iam.documentBinding", " stands where a binding belongs",
+		" into iam.document", " stands where a policy belongs",
+		" into []string", " stands where a list of members belongs",
+		" into string", " stands where text belongs",
+		" into int", " stands where a number belongs",
+	)
 }
 
 // Validate reports what in the policy is not understood.

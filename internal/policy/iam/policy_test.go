@@ -57,7 +57,11 @@ func TestDocumentsThatAreNotUnderstoodRefuseToLoad(t *testing.T) {
 		"version 2":                   {`{"version":2}`, "version 2"},
 		"audit configuration":         {`{"auditConfigs":[{"service":"allServices"}]}`, "auditConfigs"},
 		"too many members":            {binding(`{` + accessor + `,"members":[` + strings.TrimSuffix(tooMany.String(), ",") + `]}`), "group"},
-		"members that are no list":    {binding(`{` + accessor + `,"members":"allUsers"}`), "cannot unmarshal"},
+		"members that are no list":    {binding(`{` + accessor + `,"members":"allUsers"}`), "text `allUsers` stands where a list of members belongs"},
+		"a list":                      {`[1]`, "line 1: a list stands where a policy belongs"},
+		"bindings that are no list":   {`{"bindings":{}}`, "a mapping stands where a list of bindings belongs"},
+		"a binding that is a word":    {binding(`"allUsers"`), "text `allUsers` stands where a binding belongs"},
+		"a version that is a word":    {`{"version":"x"}`, "stands where a number belongs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -65,7 +69,7 @@ func TestDocumentsThatAreNotUnderstoodRefuseToLoad(t *testing.T) {
 			if !errors.Is(err, iam.ErrInvalid) {
 				t.Fatalf("read as %+v, %v", got, err)
 			}
-			if !strings.Contains(err.Error(), c.says) {
+			if text := err.Error(); !strings.Contains(text, c.says) || strings.Contains(text, "iam.") {
 				t.Errorf("says %q, not %q", err, c.says)
 			}
 		})

@@ -2,7 +2,7 @@ package iam
 
 import "slices"
 
-// roles are the roles that a policy may name: IAP's own and the basic ones (facts/iap.md section 5). The value
+// roles are the roles that a policy may name: IAP's own and the basic ones. The value
 // says whether the role has iap.webServiceVersions.accessViaIAP, the permission to use an application. Owner
 // deliberately has not: whoever administers a project may give access, also to themselves, but does not have it.
 var roles = map[string]bool{

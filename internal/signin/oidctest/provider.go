@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -169,6 +170,13 @@ func (p *Provider) Asked() url.Values {
 		return nil
 	}
 	return p.asked[len(p.asked)-1]
+}
+
+// AllAsked is what all authorization requests asked, in order.
+func (p *Provider) AllAsked() []url.Values {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.asked)
 }
 
 // ServeHTTP is the provider.

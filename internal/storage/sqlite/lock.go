@@ -36,7 +36,11 @@ func lock(dir string) (release func() error, err error) {
 	if err := writePID(file); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock the data directory: %w", err), file.Close())
 	}
-	return file.Close, nil
+	return func() error {
+		// A child that is being started holds a copy of the file until it runs its program: closing ours would not
+		// give the lock back, unlocking does.
+		return errors.Join(unix.Flock(int(file.Fd()), unix.LOCK_UN), file.Close())
+	}, nil
 }
 
 func flock(file *os.File) error {

@@ -25,6 +25,7 @@ func handoffSentences() []sentence {
 		{"a redirect token needs a session that is there", handoffNeedsSession},
 		{"consuming clears the tokens that expired", expiredCleared},
 		{"a token is put once", tokenTaken},
+		{"tokens that nobody consumes crowd out the oldest of their session, and no others", handoffsBounded},
 	}
 }
 
@@ -167,6 +168,43 @@ func expiredCleared(t *testing.T, s store) {
 	// Its clock does not matter any more: the row is gone.
 	if _, err := s.consume(stale, epoch); err != signin.ErrHandoff {
 		t.Errorf("the expired token: %v", err)
+	}
+}
+
+func handoffsBounded(t *testing.T, s store) {
+	_, others := s.ready()
+	r := record("bob")
+	s.open(r)
+	tokens := make([]signin.Handoff, 1000)
+	for i := range tokens {
+		h := handoff(r)
+		h.TokenHash = sha256.Sum256([]byte{1, byte(i >> 8), byte(i)})
+		h.Expires = h.Expires.Add(time.Duration(i) * time.Millisecond)
+		tokens[i] = h
+	}
+	s.signIn(func(ctx context.Context, tx signin.Tx) error {
+		for _, h := range tokens {
+			if err := tx.Handoffs().PutHandoff(ctx, h); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	kept := 0
+	for i, h := range tokens {
+		_, err := s.consume(h, epoch)
+		if err == nil {
+			kept++
+		}
+		if newest := i >= len(tokens)-16; newest != (err == nil) && (newest || i < len(tokens)/2) {
+			t.Errorf("token %d of %d: %v", i, len(tokens), err)
+		}
+	}
+	if kept > 100 {
+		t.Errorf("one session keeps %d tokens", kept)
+	}
+	if _, err := s.consume(others, epoch); err != nil {
+		t.Errorf("the token of another session: %v", err)
 	}
 }
 
