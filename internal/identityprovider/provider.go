@@ -77,7 +77,7 @@ type LDAPConfig struct {
 	BindDN       string  `json:"bindDn,omitempty"` // for searches; anonymous when empty
 	BindPassword *Secret `json:"bindPassword,omitempty"`
 	UserBase     string  `json:"userBase"`
-	UserFilter   string  `json:"userFilter,omitempty"` // "(mail={email})" when empty
+	UserFilter   string  `json:"userFilter,omitempty"` // the email attribute is {email}, when empty
 	// SubjectAttribute names people for ever; "entryUUID" when empty.
 	SubjectAttribute string `json:"subjectAttribute,omitempty"`
 	EmailAttribute   string `json:"emailAttribute,omitempty"` // "mail" when empty

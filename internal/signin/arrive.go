@@ -64,7 +64,7 @@ func (s *SignIn) vouchedFor(p identityprovider.Provider, v Vouched) (arrival, er
 	}
 	now := s.Now()
 	who := arrival{
-		identity: identity, groups: p.Groups.Addresses(v.Groups), amr: v.AMR, authTime: v.AuthTime,
+		identity: identity, groups: p.GroupAddresses(v.Groups), amr: v.AMR, authTime: v.AuthTime,
 		link: &identityprovider.Link{
 			Issuer: p.Issuer(), Subject: v.Subject, Number: number, Email: identity.Email, Created: now, LastSignIn: now,
 		},
