@@ -65,6 +65,8 @@ type OIDCConfig struct {
 	CAFile string `json:"caFile,omitempty"`
 	// AllowPrivateAddresses lets the provider be at a loopback, private or link-local address.
 	AllowPrivateAddresses bool `json:"allowPrivateAddresses,omitempty"`
+	// KeepProviderSession signs people out here only when they sign out, and not at the provider too.
+	KeepProviderSession bool `json:"keepProviderSession,omitempty"`
 	// EmailClaim names the claim that holds the address; "email" when empty.
 	EmailClaim string `json:"emailClaim,omitempty"`
 }

@@ -15,10 +15,11 @@ const (
 
 // Reasons for asking who it is.
 const (
-	NoCredential  Reason = "no_credential"  // neither session nor bearer
-	SessionEnded  Reason = "session_ended"  // expired, idle, signed out or revoked
-	CookieInvalid Reason = "cookie_invalid" // does not open here, or two that disagree
-	BearerInvalid Reason = "bearer_invalid" // a token for us that fails
+	NoCredential    Reason = "no_credential"    // neither session nor bearer
+	SessionEnded    Reason = "session_ended"    // expired, idle, signed out or revoked
+	CookieInvalid   Reason = "cookie_invalid"   // does not open here, or two that disagree
+	BearerInvalid   Reason = "bearer_invalid"   // a token for us that fails
+	ConfirmationDue Reason = "confirmation_due" // the identity provider has to confirm the session
 )
 
 // Reasons for refusing somebody we know.
@@ -64,7 +65,7 @@ func (r Reason) Describe() Description { return descriptions[r] }
 func Reasons() []Reason {
 	return []Reason{
 		Granted, GrantedPublic, IAPDisabled,
-		NoCredential, SessionEnded, CookieInvalid, BearerInvalid,
+		NoCredential, SessionEnded, CookieInvalid, BearerInvalid, ConfirmationDue,
 		NotGranted, PrincipalSuspended,
 		TargetInvalid, TargetAmbiguous, HostInvalid, HostUnknown, PathUnknown, MethodRefused,
 		SnapshotStale, StoreFailed, SigningFailed, UpstreamFailed, SignInRefused,
@@ -80,6 +81,7 @@ var descriptions = map[Reason]Description{
 	SessionEnded:          {"Signed out", "The session has ended. Sign in again to go on."},
 	CookieInvalid:         {"Sign in again", "The session cookie is not one that this site issued. Sign in again to get a new one."},
 	BearerInvalid:         {"Token refused", "The bearer token was not accepted. Ask for a new one with the right audience."},
+	ConfirmationDue:       {"Confirming your sign-in", "Your organisation's sign-in is asked whether you are still signed in there."},
 	NotGranted:            {"You don't have access", "You are signed in, but nobody has given this account access to this application. Ask an administrator to add it, or use another account."},
 	PrincipalSuspended:    {"This account is suspended", "The account exists but has been switched off. Ask an administrator to enable it, or use another account."},
 	TargetInvalid:         {"Address not accepted", "The address of this request has a form that different programs read differently, so it was not passed on."},

@@ -55,10 +55,6 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 		return nil, err
 	}
 	s.endpoints = &issuer.Endpoints{Keys: s.keys, Now: o.Now, IssuerURL: o.External.URL(authHost)}
-	binder := &ldapbind.Binder{Log: o.Log}
-	s.directories = &ldapbind.Poller{
-		Binder: binder, Providers: func() *identityprovider.View { return s.holder.Current().Providers }, Sessions: state.store, Now: o.Now, Log: o.Log,
-	}
 	signIn := &signin.SignIn{
 		External: o.External, AuthHost: authHost, Transactor: state.store, Sessions: s.sessions,
 		Sealer: state.ring.Sealer("sign-in state"), Pages: renderer,
@@ -66,9 +62,10 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 		Serves:    func(host string, name resource.Name) bool { return s.holder.Current().Serves(host, name) },
 		Quick:     o.QuickAccounts,
 		Providers: func() *identityprovider.View { return s.holder.Current().Providers }, Redirecting: &oidcrp.RelyingParty{Now: o.Now, Log: o.Log},
-		PasswordSources: map[identityprovider.Kind]signin.PasswordSource{identityprovider.LDAP: binder},
+		PasswordSources: map[identityprovider.Kind]signin.PasswordSource{identityprovider.LDAP: &ldapbind.Binder{Log: o.Log}},
 		Passwords:       passwords, Now: o.Now, Log: o.Log, Lifetimes: session.DefaultLifetimes,
 	}
+	s.signIn = signIn
 	s.handler = &hosts{
 		auth: authHost, authHandler: s.authMux(signIn, renderer),
 		apps: &reverseproxy.Handler{

@@ -21,7 +21,6 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
-	"github.com/gatehouse-iap/gatehouse/internal/signin/ldapbind"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
 	"github.com/gatehouse-iap/gatehouse/internal/storage"
 )
@@ -54,17 +53,17 @@ type Options struct {
 
 // Server is the gate, put together. Its parts are fields, so that this file reads as a list of them.
 type Server struct {
-	options     Options
-	store       *storage.DB
-	admin       *admin.Admin
-	holder      *snapshot.Holder
-	builder     *snapshot.Builder
-	sessions    *session.Table
-	directories *ldapbind.Poller
-	decisions   *audit.Log
-	endpoints   *issuer.Endpoints
-	handler     *hosts
-	routes      []route
+	options   Options
+	store     *storage.DB
+	admin     *admin.Admin
+	holder    *snapshot.Holder
+	builder   *snapshot.Builder
+	sessions  *session.Table
+	signIn    *signin.SignIn
+	decisions *audit.Log
+	endpoints *issuer.Endpoints
+	handler   *hosts
+	routes    []route
 
 	// makingKey lets one caller make the key for ID tokens; the others wait until requests see it.
 	makingKey sync.Mutex
@@ -148,7 +147,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	group, failed := errgroup.WithContext(background)
 	group.Go(func() error { s.builder.Run(failed, s.holder); return nil })
 	group.Go(func() error { return s.sessions.Run(failed) })
-	group.Go(func() error { return s.directories.Run(failed) })
+	group.Go(func() error { return s.signIn.Run(failed) })
 	group.Go(func() error { return s.admin.ServeListener(failed, socket) })
 	group.Go(func() error {
 		// An RSA key takes its time, and nobody needs it to get in: it is made while people are served already.

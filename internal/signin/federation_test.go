@@ -26,16 +26,18 @@ type federation struct {
 	corp, partner *oidctest.Provider
 	view          atomic.Pointer[identityprovider.View]
 	dir           string
+	relying       *oidcrp.RelyingParty
 }
 
 // newFederation has the provider corp for corp.example, where Alice is signed in.
 func newFederation(t testing.TB) *federation {
 	t.Helper()
 	f := &federation{world: newWorld(t), dir: t.TempDir()}
-	f.outside = map[string]bool{}
+	f.outside = map[string]http.Handler{}
 	f.corp = f.provider(t, "0oa-corp", "alice-at-corp", "alice@corp.example")
 	log := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	f.SignIn.Redirecting = &oidcrp.RelyingParty{Now: f.clock.Now, Log: log}
+	f.relying = &oidcrp.RelyingParty{Now: f.clock.Now, Log: log}
+	f.SignIn.Redirecting = f.relying
 	f.SignIn.Providers = f.view.Load
 	f.use(t, f.corpProvider())
 	return f
@@ -55,7 +57,7 @@ func (f *federation) provider(t testing.TB, clientID, subject, email string) *oi
 	p := oidctest.New(t, clientID)
 	p.Now = f.clock.Now
 	p.SignedIn(subject, email)
-	f.outside[p.Host()] = true
+	f.outside[p.Host()] = p
 	return p
 }
 

@@ -72,6 +72,27 @@ func (b *Binder) Check(ctx context.Context, cfg identityprovider.LDAPConfig, ema
 	return person, nil
 }
 
+// Lookup returns who has an address, without a password: for people whom Check has let in before. ErrPassword when
+// nobody has it any more, or two have.
+func (b *Binder) Lookup(ctx context.Context, cfg identityprovider.LDAPConfig, email string) (Person, error) {
+	var person Person
+	err := b.session(ctx, cfg, func(d *directory) error {
+		entry, err := d.find(email)
+		if err != nil {
+			return err
+		}
+		if !hasAddress(entry, d.emailAttribute, email) {
+			return fmt.Errorf("%w: %s has another address now", ErrPassword, entry.DN)
+		}
+		person, err = d.read(entry, email)
+		return err
+	})
+	if err != nil {
+		return Person{}, err
+	}
+	return person, nil
+}
+
 // checkPassword refuses what a directory could take for no password at all: a bind with a name and an empty password
 // succeeds, as nobody (RFC 4513, section 5.1.2), and servers that end strings at NUL see an empty one there.
 func checkPassword(password string) error {

@@ -43,18 +43,14 @@ type metadata struct {
 	IssParameter bool `json:"authorization_response_iss_parameter_supported"`
 }
 
-func newClient(p identityprovider.Provider, now func() time.Time, log *slog.Logger) (*client, error) {
-	httpClient, err := newHTTPClient(*p.OIDC)
-	if err != nil {
-		return nil, err
-	}
-	c := &client{provider: p, config: *p.OIDC, http: httpClient, now: now, log: log.With("provider", p.Name)}
+func newClient(p identityprovider.Provider, toProvider *http.Client, now func() time.Time, log *slog.Logger) *client {
+	c := &client{provider: p, config: *p.OIDC, http: toProvider, now: now, log: log.With("provider", p.Name)}
 	failed := func(what string) func(error) {
 		return func(err error) { c.log.Warn("the identity provider's "+what+" could not be fetched", "error", err) }
 	}
 	c.metadata = &cached[metadata]{fetch: c.discover, now: now, failed: failed("discovery document")}
 	c.keys = &cached[keySet]{fetch: c.fetchKeys, now: now, failed: failed("keys")}
-	return c, nil
+	return c
 }
 
 // context makes both libraries use our HTTP client.
