@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -129,8 +128,6 @@ func (d *directory) unavailable(doing string, err error) error {
 	return fmt.Errorf("%w: %s: %w", ErrUnavailable, doing, err)
 }
 
-func asResult(err error, result **ldap.Error) bool { return errors.As(err, result) }
-
 var errTooMuch = fmt.Errorf("the directory has sent more than %d bytes", maxReceived)
 
 // boundedConn bounds what is received. The decoder has a bound of its own, but that is one variable for the whole
@@ -151,5 +148,3 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 	c.left -= n
 	return n, err
 }
-
-var _ io.Reader = (*boundedConn)(nil)

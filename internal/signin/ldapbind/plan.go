@@ -1,17 +1,15 @@
 package ldapbind
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
-
-	"crypto/tls"
-	"crypto/x509"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -124,23 +122,4 @@ func or(text, otherwise string) string {
 func isLoopback(address net.Addr) bool {
 	peer, err := netip.ParseAddrPort(address.String())
 	return err == nil && peer.Addr().Unmap().IsLoopback()
-}
-
-// unusable results say that the directory and our configuration of it do not fit together.
-func misfit(err error) bool {
-	return ldap.IsErrorAnyOf(err, ldap.LDAPResultReferral, ldap.LDAPResultStrongAuthRequired, ldap.LDAPResultConfidentialityRequired,
-		ldap.LDAPResultAuthMethodNotSupported, ldap.LDAPResultInvalidDNSyntax, ldap.LDAPResultProtocolError)
-}
-
-// down results say that the directory cannot answer now.
-func down(err error) bool {
-	codes := []uint16{
-		ldap.LDAPResultBusy, ldap.LDAPResultUnavailable, ldap.LDAPResultOperationsError, ldap.LDAPResultTimeLimitExceeded,
-		ldap.LDAPResultAdminLimitExceeded, ldap.LDAPResultOther, ldap.LDAPResultServerDown, ldap.LDAPResultTimeout,
-	}
-	var result *ldap.Error
-	if !asResult(err, &result) {
-		return true // no result at all: the connection failed
-	}
-	return result.ResultCode >= ldap.ErrorNetwork || slices.Contains(codes, result.ResultCode)
 }
