@@ -30,6 +30,10 @@ need caddy "the gate behind Caddy" have caddy
 need fonts-dejavu-core "text in the browser's screenshots" test -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 need nodejs "npm's IAP verifiers and oidc-provider" have node
 need npm "npm's IAP verifiers and oidc-provider" have npm
+need nodejs "npm's IAP verifiers" have node
+need npm "npm's IAP verifiers" have npm
+need slapd "an LDAP directory to check passwords at; the tests start their own, the service is not used" test -x /usr/sbin/slapd
+need ldap-utils "changes entries of that directory" have ldapmodify
 need python3 "Debian's IAP verifiers" test -x /usr/bin/python3
 need python3-jose "a verifier of assertions" python jose
 need python3-jwt "a verifier of assertions" python jwt
@@ -54,6 +58,10 @@ if [ ${#packages[@]} -gt 0 ]; then
 	fi
 	echo "setup: apt-get install ${packages[*]}"
 	"${sudo[@]}" apt-get update -qq
+	# The tests start a directory of their own: without a configuration, the package starts none for the system.
+	if [[ " ${packages[*]} " == *" slapd "* ]]; then
+		echo "slapd slapd/no_configuration boolean true" | "${sudo[@]}" debconf-set-selections
+	fi
 	"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
 fi
 

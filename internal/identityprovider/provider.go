@@ -104,7 +104,7 @@ type LDAPConfig struct {
 	BindPassword *Secret `json:"bindPassword,omitempty"`
 	// Below what people are searched.
 	UserBase string `json:"userBase"`
-	// How a person is found by address; (mail={email}) when left out.
+	// How a person is found by address; the email attribute is {email} when left out.
 	UserFilter string `json:"userFilter,omitempty"`
 	// The attribute that names a person for ever; entryUUID when left out.
 	SubjectAttribute string `json:"subjectAttribute,omitempty"`

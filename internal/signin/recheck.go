@@ -52,7 +52,7 @@ const (
 	recheckTimeout  = 30 * time.Second
 )
 
-// Run asks the providers again, for every session every ten minutes, until ctx ends. What is being asked then is
+// Run asks the providers again, for every session as often as confirmEvery says, until ctx ends. What is being asked then is
 // waited for: the answer may hold the only refresh token that is still good.
 func (s *SignIn) Run(ctx context.Context) error {
 	ticker := time.NewTicker(recheckTick)
@@ -101,15 +101,10 @@ func (s *SignIn) Recheck(ctx context.Context) error {
 // recheck asks the provider about one session, and does what follows from the answer.
 func (s *SignIn) recheck(ctx context.Context, record session.Record) {
 	p, found := s.providers().Provider(record.Identity.Provider)
-	if !found || p.Disabled || p.Kind != identityprovider.OIDC {
+	if !found || p.Disabled || p.Kind == identityprovider.Local {
 		return // it counts for nothing as it is
 	}
-	tokens, err := s.Sealer.Open(record.AtProvider.Tokens, sessionUse(record.ID))
-	if err != nil {
-		s.finish(ctx, record, p, fmt.Errorf("its stored tokens do not open: %w", err))
-		return
-	}
-	vouched, err := s.Redirecting.Refresh(ctx, p, tokens)
+	vouched, err := s.answer(ctx, record, p)
 	if err == nil {
 		err = s.sameAgain(p, record, vouched)
 	}
@@ -126,6 +121,27 @@ func (s *SignIn) recheck(ctx context.Context, record session.Record) {
 	default:
 		s.finish(ctx, record, p, err)
 	}
+}
+
+// answer asks the provider of a session about its person.
+func (s *SignIn) answer(ctx context.Context, record session.Record, p identityprovider.Provider) (Vouched, error) {
+	if source := s.PasswordSources[p.Kind]; source != nil {
+		return source.AskAgain(ctx, p, record.Identity.Email)
+	}
+	tokens, err := s.Sealer.Open(record.AtProvider.Tokens, sessionUse(record.ID))
+	if err != nil {
+		return Vouched{}, fmt.Errorf("its stored tokens do not open: %w", err)
+	}
+	return s.Redirecting.Refresh(ctx, p, tokens)
+}
+
+// confirmEvery is how often a provider is asked again. A directory answers from what it holds, and is the only one
+// to say so when somebody has left: its answer is never older than a minute, the looking for due sessions included.
+func confirmEvery(p identityprovider.Provider) time.Duration {
+	if p.Kind == identityprovider.LDAP {
+		return time.Minute - recheckTick
+	}
+	return session.ConfirmEvery
 }
 
 // sameAgain makes sure that the provider still speaks of the same person, whom it may still vouch for.
@@ -149,9 +165,9 @@ func (s *SignIn) sameAgain(p identityprovider.Provider, record session.Record, v
 // confirm notes that the provider has vouched again.
 func (s *SignIn) confirm(ctx context.Context, record session.Record, p identityprovider.Provider, v Vouched) {
 	now := s.Now()
-	c := Confirmation{Groups: record.Groups, Checked: now, AskAfter: now.Add(session.ConfirmEvery), Silent: !v.Refreshable}
+	c := Confirmation{Groups: record.Groups, Checked: now, AskAfter: now.Add(confirmEvery(p)), Silent: !v.Refreshable}
 	if v.Subject != "" {
-		c.Groups = p.Groups.Addresses(v.Groups)
+		c.Groups = p.GroupAddresses(v.Groups)
 	}
 	s.note(ctx, record, v, c)
 }

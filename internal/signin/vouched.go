@@ -72,6 +72,8 @@ type PasswordSource interface {
 	// CheckPassword says who the person is. The error wraps ErrPassword or ErrProviderDown, or is that of ctx. The
 	// e-mail address is canonical; the one that comes back need not be the same.
 	CheckPassword(ctx context.Context, p identityprovider.Provider, email, password string) (Vouched, error)
+	// AskAgain says whom an address belongs to now, without a password. Its errors are read as those of Refresh.
+	AskAgain(ctx context.Context, p identityprovider.Provider, email string) (Vouched, error)
 }
 
 // What goes wrong with providers, by what people can do about it.
