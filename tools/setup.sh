@@ -30,8 +30,6 @@ need caddy "the gate behind Caddy" have caddy
 need fonts-dejavu-core "text in the browser's screenshots" test -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 need nodejs "npm's IAP verifiers and oidc-provider" have node
 need npm "npm's IAP verifiers and oidc-provider" have npm
-need nodejs "npm's IAP verifiers" have node
-need npm "npm's IAP verifiers" have npm
 need slapd "an LDAP directory to check passwords at; the tests start their own, the service is not used" test -x /usr/sbin/slapd
 need ldap-utils "changes entries of that directory" have ldapmodify
 need python3 "Debian's IAP verifiers" test -x /usr/bin/python3
