@@ -176,10 +176,23 @@ func (d *daemon) greet(ctx context.Context) {
 		d.log.Info("listening for health and metrics", "address", d.health.Listener.Addr().String())
 	}
 	d.tellRedirectURIs(ctx)
-	auth := d.origin()
-	d.log.Info("ready", "auth", auth, "project", d.config.Project.ID, "version", d.Version)
-	d.tell(d.Notifier.Ready("answers for " + auth))
+	d.log.Info("ready", "auth", d.origin(), "project", d.config.Project.ID, "version", d.Version)
+	d.tell(d.Notifier.Ready(d.status()))
 }
+
+// status is what people see of the server in `systemctl status`.
+func (d *daemon) status() string {
+	status := "answers for " + d.origin()
+	for _, p := range d.parts() {
+		if p.problem != nil {
+			status += "; " + p.name + ": what is there now has faults and is not in force, see the log"
+		}
+	}
+	return status
+}
+
+// parts lists what is read again.
+func (d *daemon) parts() []*part { return []*part{d.reading, d.certificates, d.manifests} }
 
 func (d *daemon) origin() string {
 	return signin.External{Scheme: d.config.ExternalURL.Scheme, Port: d.config.ExternalURL.Port}.URL(d.config.AuthHost)
@@ -209,7 +222,7 @@ func (d *daemon) loop(ctx context.Context, ended <-chan error) error {
 		case <-d.Hangup:
 			d.tell(d.Notifier.Reloading())
 			d.reloadAll(ctx)
-			d.tell(d.Notifier.Ready("answers for " + d.origin()))
+			d.tell(d.Notifier.Ready(d.status()))
 		case <-look.now():
 			look.again(func() { d.reloadChanged(ctx) })
 		}
