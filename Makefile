@@ -4,7 +4,7 @@ SHELL := /bin/bash
 GO ?= go
 BINARY := $(CURDIR)/bin/gatehouse
 # Each of these directories is a Go module of its own; the reasons are in docs/decisions/.
-MODULES := . assertion test tools
+MODULES := . assertion test test/peers tools
 STATICCHECK := $(GO) tool -modfile=$(CURDIR)/tools/go.mod staticcheck
 # The race detector makes the translated SQLite slow and finds nothing in it: that one package is left out, and no
 # other. Leaving out all of modernc.org would also strip the generic code that the linker shares with ours
@@ -35,7 +35,7 @@ unit: ## the tests that need only Go, with the race detector
 	$(GO) test $(RACE) ./...
 	cd assertion && $(GO) test -race ./...
 
-e2e: build ## the real parts: Chromium, Google's and other verifiers, kill -9
+e2e: build ## the real parts: Chromium, real identity providers, Google's and other verifiers, kill -9
 	cd test && GATEHOUSE_BINARY=$(BINARY) $(GO) test -count=1 -p 1 ./...
 
 check: lint ## quick: lint, and the unit tests without the race detector

@@ -19,13 +19,21 @@ have() { command -v "$1"; }
 python() { /usr/bin/python3 -c "import $1"; }
 
 need ca-certificates "downloads of modules" test -e /etc/ssl/certs/ca-certificates.crt
+need util-linux "unshare, for the story without a network" have unshare
 need gcc "the race detector" have gcc
 need libc6-dev "the race detector" test -e /usr/include/stdlib.h
 need shellcheck "lint of the shell scripts" have shellcheck
 need chromium "browser stories" have chromium
+need nginx-light "the gate behind nginx" test -x /usr/sbin/nginx
+need haproxy "the gate behind HAProxy" test -x /usr/sbin/haproxy
+need caddy "the gate behind Caddy" have caddy
 need fonts-dejavu-core "text in the browser's screenshots" test -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
+need nodejs "npm's IAP verifiers and oidc-provider" have node
+need npm "npm's IAP verifiers and oidc-provider" have npm
 need nodejs "npm's IAP verifiers" have node
 need npm "npm's IAP verifiers" have npm
+need slapd "an LDAP directory to check passwords at; the tests start their own, the service is not used" test -x /usr/sbin/slapd
+need ldap-utils "changes entries of that directory" have ldapmodify
 need python3 "Debian's IAP verifiers" test -x /usr/bin/python3
 need python3-jose "a verifier of assertions" python jose
 need python3-jwt "a verifier of assertions" python jwt
@@ -50,14 +58,28 @@ if [ ${#packages[@]} -gt 0 ]; then
 	fi
 	echo "setup: apt-get install ${packages[*]}"
 	"${sudo[@]}" apt-get update -qq
+	# The tests start a directory of their own: without a configuration, the package starts none for the system.
+	if [[ " ${packages[*]} " == *" slapd "* ]]; then
+		echo "slapd slapd/no_configuration boolean true" | "${sudo[@]}" debconf-set-selections
+	fi
 	"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
 fi
 
 # npm ci is run only when the lock file is newer than what it installed.
 stamp=test/node/node_modules/.package-lock.json
 if [ ! -e "$stamp" ] || [ test/node/package-lock.json -nt "$stamp" ]; then
-	echo "setup: npm ci in test/node (axe-core, google-auth-library, jose)"
+	echo "setup: npm ci in test/node (axe-core, google-auth-library, jose, oidc-provider)"
 	(cd test/node && npm ci --no-audit --no-fund --loglevel=error)
 	touch "$stamp"
+fi
+# Dex, at which the stories of sign-in sign in, is built from its module; here its dependencies are downloaded and
+# compiled, so that the stories do not wait for that.
+echo "setup: go build in test/peers (Dex)"
+(cd test/peers && CGO_ENABLED=0 go build -o /dev/null ./dex)
+
+# The story without a network runs in a network namespace of its own.
+if ! unshare --user --map-root-user --net true; then
+	echo "setup: this machine gives no user namespaces, which test/providers needs: see kernel.unprivileged_userns_clone and user.max_user_namespaces" >&2
+	exit 1
 fi
 echo "setup: everything is here"

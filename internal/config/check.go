@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/gatehouse-iap/gatehouse/internal/sealing"
 )
@@ -25,6 +24,7 @@ func (c *Config) derive(r *reader) {
 	}
 	c.deriveRootKey(r)
 	c.deriveListeners(r)
+	c.deriveGoogleEndpoints(r)
 }
 
 func (c *Config) deriveRootKey(r *reader) {
@@ -34,15 +34,10 @@ func (c *Config) deriveRootKey(r *reader) {
 		r.fault("rootKey", "both file and env are given", "keep one")
 	case r.has("rootKey") && !file && !env:
 		r.fault("rootKey", "neither file nor env is given", "write {file: FILE} or {env: NAME}")
-	case !env && !file && c.DataDir != "":
-		c.RootKey.File = filepath.Join(c.DataDir, DefaultRootKeyFile)
 	default:
 		c.RootKey.File = c.resolve(c.RootKey.File)
 	}
 }
-
-// DefaultRootKeyFile is the root key's name in the data directory when the file names no other.
-const DefaultRootKeyFile = "root.key"
 
 func (c *Config) deriveListeners(r *reader) {
 	if r.has("listeners") && len(c.Listeners) == 0 {
@@ -64,6 +59,12 @@ func (c *Config) deriveListeners(r *reader) {
 		c.deriveListener(r, l, at)
 	}
 	claim("admin.address", c.Admin.Address)
+	if g := c.GoogleEndpoints.GStatic; g != nil {
+		claim("googleEndpoints.gstatic.address", g.Address)
+	}
+	if m := c.GoogleEndpoints.Metadata; m != nil {
+		claim("googleEndpoints.metadata.address", m.Address)
+	}
 }
 
 func (c *Config) deriveListener(r *reader, l *Listener, at string) {
@@ -111,6 +112,9 @@ func (c *Config) check(r *reader, source Source) {
 			checkCertificate(r, fmt.Sprintf("listeners[%d].tls.certificates[%d]", i, j), pair)
 		}
 	}
+	if g := c.GoogleEndpoints.GStatic; g != nil {
+		checkCertificate(r, "googleEndpoints.gstatic", Certificate{g.CertFile, g.KeyFile})
+	}
 	for i, path := range c.Manifests {
 		if path == "" {
 			continue // found already
@@ -134,14 +138,9 @@ func (c *Config) checkRootKey(r *reader, source Source) {
 		}
 	case c.RootKey.File != "":
 		_, err := sealing.ReadKeyFile(c.RootKey.File)
-		if err == nil || errors.Is(err, fs.ErrNotExist) { // the store knows whether it may still be made
-			return
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // the store knows whether it may still be made
+			r.fault("rootKey.file", err.Error(), "")
 		}
-		key := "rootKey.file"
-		if !r.has(key) {
-			key = "dataDir"
-		}
-		r.fault(key, err.Error(), "")
 	}
 }
 

@@ -76,7 +76,7 @@ func TestWhatIsLeftOutHasItsDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.AuthHost != "auth.example.com" || c.RootKey.File != "/var/lib/gatehouse/root.key" || !c.Listeners[0].RedirectToHTTPS ||
+	if c.AuthHost != "auth.example.com" || c.RootKey != (Secret{}) || !c.Listeners[0].RedirectToHTTPS ||
 		c.TrustedProxies != nil || c.Admin.Address != "" || c.Log != (Log{}) {
 		t.Errorf("read as %+v", c)
 	}

@@ -197,7 +197,7 @@ func names(keys []key) string {
 
 // suggestion names the key that was probably meant.
 func suggestion(name string, keys []key) string {
-	best, distance := "", 3 // two mistakes at most
+	best, distance := "", 3+len(name)/10 // two mistakes at most, three in a long name
 	for _, k := range keys {
 		if d := editDistance(strings.ToLower(name), strings.ToLower(k.name)); d < distance {
 			best, distance = k.name, d

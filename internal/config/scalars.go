@@ -98,7 +98,7 @@ func host(target *string) value {
 
 // address is where to listen.
 func address(target *string) value {
-	return scalar[string]{target: target, what: "an address to listen on", parse: func(s string) (string, error) {
+	return scalar[string]{target: target, what: "an address to listen on", tags: []string{"!!str", "!!int"}, parse: func(s string) (string, error) {
 		at, port, err := net.SplitHostPort(s)
 		if err != nil {
 			return "", wrong("is not HOST:PORT", `write an address such as ":443", "127.0.0.1:8080" or "[::1]:8080"`)

@@ -79,10 +79,16 @@ func (d *daemon) report() map[string]any {
 // reloadAll reads everything again, whether it has changed or not.
 func (d *daemon) reloadAll(ctx context.Context) {
 	d.watched[d.reading].begin()
-	d.reload(d.reading, d.takeConfig())
-	d.reloadCertificates((*listener.CertificateStore).Reload, true)
+	d.note(d.reading, d.takeConfig(), false)
+	for _, e := range d.entrances {
+		if e.certificates != nil {
+			_ = e.certificates.Reload() // the store keeps the problem
+		}
+	}
+	d.note(d.certificates, d.certificateProblems(), false)
 	d.watched[d.manifests].begin()
-	d.reload(d.manifests, d.apply(ctx, d.server.Admin()))
+	d.note(d.manifests, d.apply(ctx, d.server.Admin()), false)
+	d.server.ReloadFiles()
 }
 
 // reloadChanged reads again what has changed and has come to rest.
@@ -90,7 +96,10 @@ func (d *daemon) reloadChanged(ctx context.Context) {
 	if d.watched[d.reading].changed() {
 		d.reload(d.reading, d.takeConfig())
 	}
-	d.reloadCertificates((*listener.CertificateStore).Refresh, false)
+	d.refreshCertificates()
+	if d.upstreams.changed() {
+		d.server.ReloadFiles()
+	}
 	if d.watched[d.manifests].changed() {
 		err := d.apply(ctx, d.server.Admin())
 		d.reload(d.manifests, err)
@@ -101,7 +110,7 @@ func (d *daemon) reloadChanged(ctx context.Context) {
 	}
 }
 
-// reload notes what became of reading a part. The same problem again is not told again.
+// reload notes what became of reading a changed part. The same problem again is not told again.
 func (d *daemon) reload(p *part, err error) {
 	if err != nil && p.problem != nil && err.Error() == p.problem.Error() {
 		return
@@ -109,14 +118,14 @@ func (d *daemon) reload(p *part, err error) {
 	d.note(p, err, false)
 }
 
-func (d *daemon) reloadCertificates(how func(*listener.CertificateStore) error, asked bool) {
+func (d *daemon) refreshCertificates() {
 	before := d.certificatesNow()
 	for _, e := range d.entrances {
 		if e.certificates != nil {
-			_ = how(e.certificates) // the store keeps it, and has logged it
+			_ = e.certificates.Refresh() // the store keeps the problem
 		}
 	}
-	if problems := d.certificateProblems(); problems != nil || d.certificates.problem != nil || asked || before != d.certificatesNow() {
+	if problems := d.certificateProblems(); problems != nil || d.certificates.problem != nil || before != d.certificatesNow() {
 		d.reload(d.certificates, problems)
 	}
 }

@@ -79,6 +79,10 @@ func (c *check) acceptSession(ctx context.Context) bool {
 	case err == nil:
 		v.Identity, v.Credential = record.Identity, audit.SessionCookie
 		c.sessionID, c.groups = record.ID.String(), record.Groups
+		if record.Ask(c.now) && canFollow(c.request) {
+			v.Outcome, v.Status, v.Reason = SignIn, http.StatusFound, policy.ConfirmationDue
+			return false
+		}
 	case errors.Is(err, session.ErrNone):
 		c.denied = policy.NoCredential
 	case errors.Is(err, session.ErrInvalid):

@@ -17,6 +17,15 @@ func (g *GroupsClaim) ClaimName() string {
 	return g.Claim
 }
 
+// GroupAddresses turns what the provider says about groups into canonical addresses of groups. A directory is asked
+// for groups because it is configured to be, and holds addresses unless Groups says how they are made.
+func (p Provider) GroupAddresses(values []string) []string {
+	if p.Groups == nil && p.Kind == LDAP {
+		return (&GroupsClaim{}).Addresses(values)
+	}
+	return p.Groups.Addresses(values)
+}
+
 // Addresses turns the values of the claim into canonical addresses of groups. What is no address, or is not in the
 // table, is left out: a group that policies cannot name grants nothing.
 func (g *GroupsClaim) Addresses(values []string) []string {

@@ -84,6 +84,8 @@ type OIDCConfig struct {
 	CAFile string `json:"caFile,omitempty"`
 	// Lets the provider be at a loopback, private or link-local address.
 	AllowPrivateAddresses bool `json:"allowPrivateAddresses,omitempty"`
+	// Signs people out here only when they sign out, and not at the provider too.
+	KeepProviderSession bool `json:"keepProviderSession,omitempty"`
 	// The claim that holds the address; email when left out.
 	EmailClaim string `json:"emailClaim,omitempty"`
 }
@@ -102,7 +104,7 @@ type LDAPConfig struct {
 	BindPassword *Secret `json:"bindPassword,omitempty"`
 	// Below what people are searched.
 	UserBase string `json:"userBase"`
-	// How a person is found by address; (mail={email}) when left out.
+	// How a person is found by address; the email attribute is {email} when left out.
 	UserFilter string `json:"userFilter,omitempty"`
 	// The attribute that names a person for ever; entryUUID when left out.
 	SubjectAttribute string `json:"subjectAttribute,omitempty"`

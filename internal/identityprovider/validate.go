@@ -103,6 +103,8 @@ func (p Provider) checkDomains(fault faultFunc) {
 			fault("domain %q: %w", domain, err)
 		case canonical != domain:
 			fault("domain %q is written %q", domain, canonical)
+		case ofServiceAccounts(domain) && p.Kind != Local:
+			fault("domain %q is that of service accounts, which are always local", domain)
 		}
 	}
 }
@@ -296,8 +298,8 @@ func (c *LDAPConfig) check(fault faultFunc) {
 	if c.UserFilter != "" && !strings.Contains(c.UserFilter, "{email}") {
 		fault("ldap.userFilter %q must have {email}", c.UserFilter)
 	}
-	if c.GroupFilter != "" && !strings.Contains(c.GroupFilter, "{dn}") {
-		fault("ldap.groupFilter %q must have {dn}", c.GroupFilter)
+	if c.GroupFilter != "" && !strings.Contains(c.GroupFilter, "{dn}") && !strings.Contains(c.GroupFilter, "{email}") {
+		fault("ldap.groupFilter %q must have {dn} or {email}", c.GroupFilter)
 	}
 	if c.GroupBase == "" && (c.GroupFilter != "" || c.GroupAttribute != "") {
 		fault("ldap.groupBase is missing: without it no groups are looked up")

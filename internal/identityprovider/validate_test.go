@@ -81,6 +81,7 @@ func TestProvidersThatAreRefused(t *testing.T) {
 		"a domain with a dot at the end":      {func(p *provider) { p.Domains = []string{"corp.example."} }, "empty"},
 		"a wildcard within a domain":          {func(p *provider) { p.Domains = []string{"*.corp.example"} }, "other than letters"},
 		"a look-alike of a domain":            {func(p *provider) { p.Domains = []string{"cоrp.example"} }, "other than letters"},
+		"a domain of service accounts":        {func(p *provider) { p.Domains = []string{"dev-project.iam.gserviceaccount.com"} }, "always local"},
 		"* beside others":                     {func(p *provider) { p.Domains = []string{"*", "a.b"} }, "stands alone"},
 		"trustEmail for every domain":         {func(p *provider) { p.TrustEmail, p.Domains = true, []string{"*"} }, "explicit domains"},
 		"trustEmail for everybody's issuer":   {func(p *provider) { p.TrustEmail, p.OIDC.Issuer = true, "https://accounts.google.com" }, "one organisation"},

@@ -79,7 +79,13 @@ func (v *View) authority(domain string) string {
 // there, switched on, and the domain is its own.
 func (v *View) Authoritative(name, domain string) bool {
 	p := v.byName[name]
-	return p != nil && !p.Disabled && v.authority(domain) == name
+	return p != nil && !p.Disabled && v.authority(domain) == name && (p.Kind == Local || !ofServiceAccounts(domain))
+}
+
+// ofServiceAccounts reports whether a domain is one in which programs have their addresses. Only our own directory
+// makes those; whoever else vouched for one would take over the groups that the program is in.
+func ofServiceAccounts(domain string) bool {
+	return domain == "gserviceaccount.com" || strings.HasSuffix(domain, ".gserviceaccount.com")
 }
 
 // Vouches reports whether the provider of an identity may still vouch for it. Service accounts are always of our own

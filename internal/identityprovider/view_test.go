@@ -57,6 +57,14 @@ func TestWithoutProvidersOurOwnDirectoryVouchesForEverybody(t *testing.T) {
 	}
 }
 
+func TestNoProviderVouchesForAddressesOfServiceAccounts(t *testing.T) {
+	t.Parallel()
+	view := identityprovider.NewView([]provider{with(okta(), func(p *provider) { p.Domains = []string{"*"} })})
+	if view.Vouches(user("okta", "robot@dev-project.iam.gserviceaccount.com")) || !view.Vouches(user("okta", "a@anywhere.example")) {
+		t.Error("a provider for every domain vouches for a program")
+	}
+}
+
 func TestADomainThatTwoProvidersClaimIsNobodys(t *testing.T) {
 	t.Parallel()
 	second := okta()

@@ -14,6 +14,7 @@ type conn struct {
 	proxied      *proxyConn        // nil when the peer sends no PROXY header
 	certificates *CertificateStore // nil for plain HTTP
 	minVersion   uint16            // the listener's, which certificates may raise
+	arrival      arrival
 	// presented is the certificate that the handshake chose. Requests come after the handshake, on goroutines
 	// that it starts.
 	presented *certificate

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync"
 )
 
 // Spec says how one socket is to listen.
@@ -33,7 +34,10 @@ type Listener struct {
 	spec     Spec
 	tls      *tls.Config // nil for plain HTTP
 	unproxy  onceEach    // peers that were said to send no PROXY header
+	arrivals arrivals
 	inherits bool
+	closing  sync.Once
+	closed   error
 }
 
 // Open listens, on a socket that the process inherited for that address where there is one, else on its own.
@@ -75,17 +79,24 @@ func (l *Listener) Inherited() bool { return l.inherits }
 // TLS reports whether clients speak TLS with it.
 func (l *Listener) TLS() bool { return l.tls != nil }
 
+// Close closes the socket, or our share of an inherited one. Only the first call counts.
+func (l *Listener) Close() error {
+	l.closing.Do(func() { l.closed = l.Listener.Close() })
+	return l.closed
+}
+
 // Accept returns the next connection. It never waits for what a client sends.
 func (l *Listener) Accept() (net.Conn, error) {
 	accepted, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: accepted, certificates: l.spec.Certificates, minVersion: l.spec.MinVersion}
+	c := &conn{Conn: accepted, arrival: arrival{in: &l.arrivals}, certificates: l.spec.Certificates, minVersion: l.spec.MinVersion}
 	if peer := addressOf(accepted.RemoteAddr()); contains(l.spec.ProxyFrom, peer) {
 		c.proxied = &proxyConn{Conn: accepted, refused: func(err error) { l.warnUnproxied(peer, err) }}
 		c.Conn = c.proxied
 	}
+	l.arrivals.add(c)
 	return c, nil
 }
 

@@ -22,6 +22,8 @@ const (
 	idleTimeout = 2 * time.Minute
 	// DrainTimeout is how long exchanges under way may go on once a server in production is asked to stop.
 	DrainTimeout = 10 * time.Second
+	// arrivalTime is for how long the first request of a connection is waited for then.
+	arrivalTime = time.Second
 )
 
 // Serve answers on l until the context ends; then it takes no new connections and gives exchanges under way
@@ -48,6 +50,10 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, logger *sl
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
+	_ = own.Close() // a socket that the service manager holds goes on taking connections, for the next process
+	<-ended
+	server.SetKeepAlivesEnabled(false)
+	own.arrivals.await(min(arrivalTime, drainTime/2))
 	if err := server.Shutdown(drain); err != nil {
 		_ = server.Close()
 		if !errors.Is(err, context.DeadlineExceeded) {
@@ -64,7 +70,7 @@ func newServer(l *Listener, handler http.Handler, logger *slog.Logger) *http.Ser
 	protocols.SetHTTP2(l.TLS())
 	protocols.SetUnencryptedHTTP2(!l.TLS())
 	return &http.Server{
-		Handler: handler,
+		Handler: noting(handler),
 		// OPTIONS * is the application's to answer, like every other request.
 		DisableGeneralOptionsHandler: true,
 		Protocols:                    protocols,

@@ -15,10 +15,11 @@ const (
 
 // Reasons for asking who it is.
 const (
-	NoCredential  Reason = "no_credential"  // neither session nor bearer
-	SessionEnded  Reason = "session_ended"  // expired, idle, signed out or revoked
-	CookieInvalid Reason = "cookie_invalid" // does not open here, or two that disagree
-	BearerInvalid Reason = "bearer_invalid" // a token for us that fails
+	NoCredential    Reason = "no_credential"    // neither session nor bearer
+	SessionEnded    Reason = "session_ended"    // expired, idle, signed out or revoked
+	CookieInvalid   Reason = "cookie_invalid"   // does not open here, or two that disagree
+	BearerInvalid   Reason = "bearer_invalid"   // a token for us that fails
+	ConfirmationDue Reason = "confirmation_due" // the identity provider has to confirm the session
 )
 
 // Reasons for refusing somebody we know.
@@ -67,7 +68,7 @@ func (r Reason) Describe() Description { return descriptions[r] }
 func Reasons() []Reason {
 	return []Reason{
 		Granted, GrantedPublic, IAPDisabled,
-		NoCredential, SessionEnded, CookieInvalid, BearerInvalid,
+		NoCredential, SessionEnded, CookieInvalid, BearerInvalid, ConfirmationDue,
 		NotGranted, PrincipalSuspended,
 		TargetInvalid, TargetAmbiguous, HostInvalid, HostUnknown, HostConflict, ProxyConflict, RedirectLoop, PathUnknown, MethodRefused,
 		SnapshotStale, StoreFailed, SigningFailed, UpstreamFailed, SignInRefused,
@@ -76,32 +77,34 @@ func Reasons() []Reason {
 }
 
 var descriptions = map[Reason]Description{
-	Granted:               {"Let through", "A binding of the policy names this person or service account."},
-	GrantedPublic:         {"Let through", "The policy lets everybody in (allUsers)."},
-	IAPDisabled:           {"Let through", "The gate is off for this service. The application was told nobody's name."},
-	NoCredential:          {"Sign in first", "Nobody is signed in here yet."},
-	SessionEnded:          {"Signed out", "The session has ended. Sign in again to go on."},
-	CookieInvalid:         {"Sign in again", "The session cookie is not one that this site issued. Sign in again to get a new one."},
-	BearerInvalid:         {"Token refused", "The bearer token was not accepted. Ask for a new one with the right audience."},
-	NotGranted:            {"You don't have access", "You are signed in, but nobody has given this account access to this application. Ask an administrator to add it, or use another account."},
-	PrincipalSuspended:    {"This account is suspended", "The account exists but has been switched off. Ask an administrator to enable it, or use another account."},
-	TargetInvalid:         {"Address not accepted", "The address of this request has a form that different programs read differently, so it was not passed on."},
-	TargetAmbiguous:       {"Address not accepted", "The address of this request could mean two different applications, so it was not passed on."},
-	HostInvalid:           {"Address not accepted", "The host name of this request is malformed or is given twice, differently."},
-	HostUnknown:           {"Nothing here", "No application is published under this host name. Check the address."},
-	PathUnknown:           {"Nothing here", "No application is published under this path. Check the address."},
-	MethodRefused:         {"Method not accepted", "This gate does not open tunnels."},
-	SnapshotStale:         {"Temporarily closed", "The gate has not been able to confirm its policy for a while, so it lets nobody in. Try again in a few minutes."},
-	StoreFailed:           {"Temporarily closed", "Your session could not be looked up. Try again in a moment."},
-	SigningFailed:         {"Temporarily closed", "No signing key is available, so nobody can be vouched for. Try again in a moment."},
-	UpstreamFailed:        {"The application did not answer", "You may use this application, but it cannot be reached right now. Try again in a moment."},
-	SignInRefused:         {"Sign-in was not completed", "This step of signing in is no longer valid: it may be too old, already used, or begun in another browser. Start again."},
+	Granted:            {"Let through", "A binding of the policy names this person or service account."},
+	GrantedPublic:      {"Let through", "The policy lets everybody in (allUsers)."},
+	IAPDisabled:        {"Let through", "The gate is off for this service. The application was told nobody's name."},
+	NoCredential:       {"Sign in first", "Nobody is signed in here yet."},
+	SessionEnded:       {"Signed out", "The session has ended. Sign in again to go on."},
+	CookieInvalid:      {"Sign in again", "The session cookie is not one that this site issued. Sign in again to get a new one."},
+	BearerInvalid:      {"Token refused", "The bearer token was not accepted. Ask for a new one with the right audience."},
+	NotGranted:         {"You don't have access", "You are signed in, but nobody has given this account access to this application. Ask an administrator to add it, or use another account."},
+	PrincipalSuspended: {"This account is suspended", "The account exists but has been switched off. Ask an administrator to enable it, or use another account."},
+	TargetInvalid:      {"Address not accepted", "The address of this request has a form that different programs read differently, so it was not passed on."},
+	TargetAmbiguous:    {"Address not accepted", "The address of this request could mean two different applications, so it was not passed on."},
+	HostInvalid:        {"Address not accepted", "The host name of this request is malformed or is given twice, differently."},
+	HostUnknown:        {"Nothing here", "No application is published under this host name. Check the address."},
+	HostConflict:       {"Another connection is needed", "This host name does not belong on the encrypted connection that the request came over. Open the address again; a program must name the host of the request when it connects (SNI)."},
+	ProxyConflict:      {"The proxy in front contradicts itself", "A trusted proxy passed on forwarding headers that cannot be read or that disagree about who asks. Its administrator should let it replace X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host and Forwarded, or remove those that it does not set."},
+	RedirectLoop:       {"This address leads back to itself", "The way to https from here comes back here, so it was not taken. The administrator has to change the configuration."},
+	PathUnknown:        {"Nothing here", "No application is published under this path. Check the address."},
+	MethodRefused:      {"Method not accepted", "This gate does not open tunnels."},
+	SnapshotStale:      {"Temporarily closed", "The gate has not been able to confirm its policy for a while, so it lets nobody in. Try again in a few minutes."},
+	StoreFailed:        {"Temporarily closed", "Your session could not be looked up. Try again in a moment."},
+	SigningFailed:      {"Temporarily closed", "No signing key is available, so nobody can be vouched for. Try again in a moment."},
+	UpstreamFailed:     {"The application did not answer", "You may use this application, but it cannot be reached right now. Try again in a moment."},
+	SignInRefused:      {"Sign-in was not completed", "This step of signing in is no longer valid: it may be too old, already used, or begun in another browser. Start again."},
+
+	ConfirmationDue:       {"Confirming your sign-in", "Your organisation's sign-in is asked whether you are still signed in there."},
 	SignInDeclined:        {"Sign-in was declined", "Your organisation's sign-in was cancelled or did not let you continue. Start again, or ask an administrator."},
 	AddressRefused:        {"This account cannot be used here", "Your organisation's sign-in worked, but it may not vouch for the address that it gave, or has not verified it. Use another account, or ask an administrator."},
 	ProviderUnavailable:   {"Sign-in is not available right now", "Your organisation's sign-in does not answer. Try again in a minute."},
 	ProviderMisconfigured: {"Sign-in is not set up correctly", "Your organisation's sign-in and this gate do not accept each other's settings. An administrator has to correct them."},
 	ProviderTokenInvalid:  {"Sign-in was not completed", "Your organisation's sign-in gave an answer that cannot be relied on. Start again; if it happens again, tell an administrator."},
-	HostConflict:          {"Another connection is needed", "This host name does not belong on the encrypted connection that the request came over. Open the address again; a program must name the host of the request when it connects (SNI)."},
-	ProxyConflict:         {"The proxy in front contradicts itself", "A trusted proxy passed on forwarding headers that cannot be read or that disagree about who asks. Its administrator should let it replace X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host and Forwarded, or remove those that it does not set."},
-	RedirectLoop:          {"This address leads back to itself", "The way to https from here comes back here, so it was not taken. The administrator has to change the configuration."},
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/sealing"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
+	"github.com/gatehouse-iap/gatehouse/internal/signin/ldapbind"
 	"github.com/gatehouse-iap/gatehouse/internal/signin/oidcrp"
 	"github.com/gatehouse-iap/gatehouse/internal/signin/password"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
@@ -61,9 +62,11 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 		Serves:    func(host string, name resource.Name) bool { return s.holder.Current().Serves(host, name) },
 		Quick:     o.QuickAccounts,
 		Providers: func() *identityprovider.View { return s.holder.Current().Providers }, Redirecting: &oidcrp.RelyingParty{Now: o.Now, Log: o.Log},
-		Passwords: passwords, Now: o.Now, Log: o.Log, Lifetimes: session.DefaultLifetimes,
+		PasswordSources: map[identityprovider.Kind]signin.PasswordSource{identityprovider.LDAP: &ldapbind.Binder{Log: o.Log}},
+		Passwords:       passwords, Now: o.Now, Log: o.Log, Lifetimes: session.DefaultLifetimes,
 		ClientAddr: clientAddr(o.TrustedProxies),
 	}
+	s.signIn = signIn
 	s.handler = &hosts{
 		auth: authHost, authHandler: s.authMux(signIn, renderer), proxies: o.TrustedProxies,
 		apps: &reverseproxy.Handler{

@@ -56,6 +56,8 @@ type Record struct {
 	LastSeen time.Time // written in batches
 	// Checked is when the identity provider last confirmed the person; zero where nobody has to be asked again.
 	Checked time.Time
+	// AskAfter is when the provider is to be asked again; zero as Checked.
+	AskAfter time.Time
 	// Silent says that there is no refresh token: only a sign-in that asks the person nothing can confirm them.
 	Silent bool
 	// AtProvider is what the identity provider calls the person; sessions of applications leave it to their parent.
@@ -81,6 +83,24 @@ var DefaultLifetimes = Lifetimes{Absolute: 16 * time.Hour, Idle: time.Hour}
 // Live reports whether the session may still be used at a moment.
 func (r Record) Live(now time.Time, l Lifetimes) bool {
 	return now.Before(r.Expires) && now.Before(r.LastSeen.Add(l.Idle))
+}
+
+const (
+	// ConfirmEvery is how often an identity provider is asked whether a person is still signed in there.
+	ConfirmEvery = 10 * time.Minute
+	// ConfirmGrace is how long a session goes on when the provider does not answer.
+	ConfirmGrace = time.Hour
+)
+
+// Unconfirmed reports whether the identity provider has not confirmed the person for so long that the session is over.
+func (r Record) Unconfirmed(now time.Time) bool {
+	return !r.Checked.IsZero() && !now.Before(r.Checked.Add(ConfirmEvery+ConfirmGrace))
+}
+
+// Ask reports whether the next navigation is to take the browser by the identity provider, which can be asked in no
+// other way.
+func (r Record) Ask(now time.Time) bool {
+	return r.Silent && !r.AskAfter.IsZero() && !now.Before(r.AskAfter)
 }
 
 // Seen says when a session was last used.

@@ -84,7 +84,7 @@ func (t *Table) Authenticate(ctx context.Context, cookieHeader []string, host, c
 		return Record{}, ErrEnded
 	case e.record.ID != id || e.record.Resource != name:
 		return Record{}, ErrInvalid
-	case !now.Before(e.record.Expires) || t.idle(e, now):
+	case !now.Before(e.record.Expires) || t.idle(e, now) || e.record.Unconfirmed(now):
 		return Record{}, ErrEnded
 	}
 	t.touch(e, now)
@@ -216,6 +216,21 @@ func (t *Table) End(ids ...ID) {
 			s.remove(e)
 		}
 		delete(s.unsaved, id)
+		s.mu.Unlock()
+	}
+}
+
+// Forget takes sessions out of memory whose stored records have changed: their next use reads them anew.
+func (t *Table) Forget(ids ...ID) {
+	for _, id := range ids {
+		s := t.shard(id)
+		s.mu.Lock()
+		if e := s.entries[id]; e != nil {
+			if seen := e.seen.Load(); seen > e.written.Load() {
+				s.unsaved[id] = seen
+			}
+			s.remove(e)
+		}
 		s.mu.Unlock()
 	}
 }

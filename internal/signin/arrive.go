@@ -26,9 +26,10 @@ type arrival struct {
 	// account is the local account as the password was checked against it; nil for people of other providers.
 	account *directory.Account
 	// link is what the provider calls the person; nil for accounts of our own directory, whose number is known.
-	link    *identityprovider.Link
-	checked time.Time
-	silent  bool
+	link *identityprovider.Link
+	// checked and askAfter are zero for accounts of our own directory.
+	checked, askAfter time.Time
+	silent            bool
 	// atProvider is kept with the session, its tokens sealed by then.
 	atProvider session.AtProvider
 }
@@ -64,15 +65,13 @@ func (s *SignIn) vouchedFor(p identityprovider.Provider, v Vouched) (arrival, er
 	}
 	now := s.Now()
 	who := arrival{
-		identity: identity, groups: p.Groups.Addresses(v.Groups), amr: v.AMR, authTime: v.AuthTime,
+		identity: identity, groups: p.GroupAddresses(v.Groups), amr: v.AMR, authTime: v.AuthTime,
 		link: &identityprovider.Link{
 			Issuer: p.Issuer(), Subject: v.Subject, Number: number, Email: identity.Email, Created: now, LastSignIn: now,
 		},
 		atProvider: session.AtProvider{Subject: v.Subject, Session: v.Session, Tokens: v.Tokens},
 	}
-	if p.Kind == identityprovider.OIDC {
-		who.checked, who.silent = now, !v.Refreshable
-	}
+	who.checked, who.askAfter, who.silent = now, now.Add(confirmEvery(p)), !v.Refreshable
 	return who, nil
 }
 
@@ -83,7 +82,7 @@ func sessionUse(id session.ID) []byte { return []byte("provider tokens " + id.St
 func (s *SignIn) record(who arrival, now time.Time) session.Record {
 	record := session.Record{
 		ID: session.NewID(), Identity: who.identity, Groups: who.groups, AMR: who.amr, AuthTime: now, Created: now,
-		Expires: now.Add(s.Lifetimes.Absolute), LastSeen: now, Checked: who.checked, Silent: who.silent, AtProvider: who.atProvider,
+		Expires: now.Add(s.Lifetimes.Absolute), LastSeen: now, Checked: who.checked, AskAfter: who.askAfter, Silent: who.silent, AtProvider: who.atProvider,
 	}
 	if !who.authTime.IsZero() && who.authTime.Before(now) {
 		record.AuthTime = who.authTime

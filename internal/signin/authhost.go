@@ -2,7 +2,9 @@ package signin
 
 import (
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
@@ -27,6 +29,7 @@ func (s *SignIn) Handler() http.Handler {
 		"/signin/account": {http.MethodPost: s.chooseAccount},
 		addressPath:       {http.MethodPost: s.address},
 		"/signout":        {http.MethodPost: s.signOut},
+		signedOutPath:     {http.MethodGet: s.signedOut},
 	}
 	static := s.Pages.Static()
 	own := http.NewCrossOriginProtection()
@@ -37,8 +40,13 @@ func (s *SignIn) Handler() http.Handler {
 			return
 		}
 		byMethod, found := routes[r.URL.Path]
-		if path := r.URL.EscapedPath(); strings.HasPrefix(path, clientPath) && strings.HasSuffix(path, callbackSuffix) {
-			byMethod, found = methods{http.MethodGet: s.comeBack}, true
+		if path := r.URL.EscapedPath(); strings.HasPrefix(path, clientPath) {
+			switch {
+			case strings.HasSuffix(path, callbackSuffix):
+				byMethod, found = methods{http.MethodGet: s.comeBack}, true
+			case strings.HasSuffix(path, logoutSuffix):
+				byMethod, found = methods{http.MethodPost: s.logout}, true
+			}
 		}
 		if !found {
 			s.Pages.Error(w, r, pages.Error{
@@ -52,9 +60,7 @@ func (s *SignIn) Handler() http.Handler {
 		}
 		handler, found := byMethod[method]
 		if !found {
-			for allowed := range byMethod { // one each
-				w.Header().Set("Allow", allowed)
-			}
+			w.Header().Set("Allow", strings.Join(slices.Sorted(maps.Keys(byMethod)), ", "))
 			s.Pages.Error(w, r, pages.Error{
 				Status: http.StatusMethodNotAllowed, Title: "Method not accepted", Text: "This page does not take " + r.Method + " requests.",
 			})
@@ -90,6 +96,8 @@ func (s *SignIn) authorize(w http.ResponseWriter, r *http.Request) {
 		s.start(w, r, a, "", "")
 	case a.Choose || prompt == promptChoose:
 		s.choose(w, r, a, present)
+	case present.Ask(s.Now()):
+		s.askAgain(w, r, a, present)
 	default:
 		s.handOff(w, r, a, present)
 	}
@@ -218,21 +226,4 @@ func (s *SignIn) showAccount(w http.ResponseWriter, r *http.Request) {
 		page.Apps = len(apps)
 	}
 	s.Pages.Account(w, r, page)
-}
-
-// signOut ends the session at the auth host and with it those of all applications.
-func (s *SignIn) signOut(w http.ResponseWriter, r *http.Request) {
-	present, err := s.authSession(r)
-	if err == nil && !present.ID.IsZero() {
-		err = s.end(r, present.ID)
-	}
-	if err != nil {
-		s.unavailable(w, r, err)
-		return
-	}
-	if !present.ID.IsZero() {
-		s.Log.InfoContext(r.Context(), "signed out", "email", present.Identity.Email, "session", present.ID.String())
-	}
-	clearCookie(w, session.AuthCookieName)
-	redirect(w, http.StatusSeeOther, "/")
 }

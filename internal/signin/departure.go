@@ -68,6 +68,10 @@ func (s *SignIn) leave(w http.ResponseWriter, r *http.Request, a attempt, p iden
 		Challenge: encoding.EncodeToString(challenge[:]), LoginHint: hint, Prompt: prompt,
 	})
 	if err != nil {
+		if d.Quiet {
+			s.quietFailure(w, r, a, p, err)
+			return
+		}
 		s.fail(w, r, a, p, err)
 		return
 	}
@@ -171,7 +175,14 @@ func (s *SignIn) redeemAnswer(w http.ResponseWriter, r *http.Request, d departur
 		if r.Context().Err() != nil {
 			return // nobody is listening
 		}
+		if d.Quiet {
+			s.quietFailure(w, r, d.Attempt, p, err)
+			return
+		}
 		s.fail(w, r, d.Attempt, p, err)
+		return
+	}
+	if d.Quiet && s.confirmQuietly(w, r, d.Attempt, p, vouched) {
 		return
 	}
 	s.arrive(w, r, d.Attempt, p, vouched)

@@ -50,6 +50,7 @@ type Tx interface {
 	Sessions() session.Store
 	Handoffs() HandoffStore
 	Links() identityprovider.Linker
+	Rechecks() RecheckStore
 }
 
 // Transactor runs sign-in's transactions: what f did is committed when it returns nil, else undone.

@@ -56,6 +56,14 @@ type Redirecting interface {
 	Leave(ctx context.Context, p identityprovider.Provider, d Departure) (string, error)
 	// Return redeems an answer. Its errors wrap one of the errors below.
 	Return(ctx context.Context, p identityprovider.Provider, a Answer) (Vouched, error)
+	// Refresh asks again without the browser, with the tokens that came with the last answer. An answer that only
+	// confirms the sign-in has no subject. Tokens that come with an error are to be kept all the same. An error that
+	// wraps none of ErrProviderDown, ErrProviderSetup and ErrProviderToken says that the sign-in is over.
+	Refresh(ctx context.Context, p identityprovider.Provider, tokens []byte) (Vouched, error)
+	// SignOutURL returns where to sign out at the provider, and come back from; empty where it offers that nowhere.
+	SignOutURL(ctx context.Context, p identityprovider.Provider, tokens []byte, back string) (string, error)
+	// LogoutToken reads a logout token.
+	LogoutToken(ctx context.Context, p identityprovider.Provider, token string) (LoggedOut, error)
 }
 
 // PasswordSource is a method of sign-in that checks a password at the provider. It is asked only for addresses that
@@ -64,6 +72,8 @@ type PasswordSource interface {
 	// CheckPassword says who the person is. The error wraps ErrPassword or ErrProviderDown, or is that of ctx. The
 	// e-mail address is canonical; the one that comes back need not be the same.
 	CheckPassword(ctx context.Context, p identityprovider.Provider, email, password string) (Vouched, error)
+	// AskAgain says whom an address belongs to now, without a password. Its errors are read as those of Refresh.
+	AskAgain(ctx context.Context, p identityprovider.Provider, email string) (Vouched, error)
 }
 
 // What goes wrong with providers, by what people can do about it.

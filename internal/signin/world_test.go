@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -99,6 +100,9 @@ type world struct {
 	log      *logBuffer
 	gone     map[string]bool         // hosts that are served no more
 	outside  map[string]http.Handler // hosts that are not the gate's: identity providers
+	// forceBegin makes the next request begin a sign-in although there is a session, as enforcement does when the
+	// session is to be confirmed.
+	forceBegin atomic.Bool
 }
 
 // logBuffer keeps what was logged.
@@ -234,6 +238,8 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, err.Error(), http.StatusServiceUnavailable)
 	case err != nil:
 		w.Begin(rw, r, here, policy.NoCredential)
+	case w.forceBegin.CompareAndSwap(true, false):
+		w.Begin(rw, r, here, policy.ConfirmationDue)
 	default:
 		fmt.Fprintf(rw, "Hello %s at %s%s", record.Identity.Email, r.Host, r.RequestURI)
 	}

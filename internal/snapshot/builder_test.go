@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
@@ -68,7 +69,7 @@ var (
 func randomWrite(t *rapid.T, db *storage.DB) {
 	ctx := context.Background()
 	do(t, db, func(tx admin.Tx) error {
-		switch rapid.IntRange(0, 5).Draw(t, "what") {
+		switch rapid.IntRange(0, 6).Draw(t, "what") {
 		case 0:
 			id := rapid.SampledFrom(services).Draw(t, "service")
 			s := serviceNamed(id)
@@ -104,6 +105,14 @@ func randomWrite(t *rapid.T, db *storage.DB) {
 				Email:   rapid.SampledFrom(groups).Draw(t, "group"),
 				Members: rapid.SliceOfDistinct(rapid.SampledFrom(people), rapid.ID).Draw(t, "holds"),
 			})
+		case 5:
+			p := identityprovider.Provider{Name: rapid.SampledFrom([]string{"local", "corp"}).Draw(t, "provider")}
+			p.Domains = rapid.SampledFrom([][]string{nil, {"x.test"}, {"*"}}).Draw(t, "domains")
+			p.Disabled = rapid.Bool().Draw(t, "provider disabled")
+			if rapid.Bool().Draw(t, "delete provider") {
+				return ignore(tx.Providers().DeleteProvider(ctx, p.Name), identityprovider.ErrNotFound)
+			}
+			return tx.Providers().PutProvider(ctx, p)
 		default:
 			return ignore(tx.Directory().DeleteGroup(ctx, rapid.SampledFrom(groups).Draw(t, "group")), directory.ErrNotFound)
 		}
@@ -141,8 +150,10 @@ func answers(s *snapshot.Snapshot) []string {
 			out = append(out, fmt.Sprint(served.Resource, served.Service.IAPDisabled, served.Audience, served.Upstream.Address))
 			for _, email := range people {
 				who := principal.Identity{Kind: principal.User, Provider: "local", Subject: subjectOf(email), Email: email, HostedDomain: "x.test"}
-				reason := policy.Decide(s.AppendLevels(nil, served), true, s.AppendMemberIDs(nil, who))
-				out = append(out, fmt.Sprint(email, s.Suspended(who), reason))
+				elsewhere := who
+				elsewhere.Provider = "corp"
+				reason := policy.Decide(s.AppendLevels(nil, served), true, s.AppendMemberIDs(nil, who, groups...))
+				out = append(out, fmt.Sprint(email, s.Suspended(who), s.Suspended(elsewhere), reason))
 			}
 		}
 	}

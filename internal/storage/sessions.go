@@ -18,10 +18,10 @@ type sessionStore struct{ t *tx }
 
 const (
 	sessionColumns = `id, parent, resource, kind, provider, subject, email, hosted_domain, amr, auth_time, created, expires, last_seen,
-		claim_groups, provider_subject, provider_session, provider_tokens, checked, silent`
+		claim_groups, provider_subject, provider_session, provider_tokens, checked, silent, ask_after`
 	selectSession = `SELECT ` + sessionColumns + ` FROM sessions WHERE id = $1`
 	insertSession = `INSERT INTO sessions (` + sessionColumns + `)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`
 	selectParent = `SELECT 1 FROM sessions WHERE id = $1 AND expires > $2`
 	selectUsable = `SELECT 1 FROM accounts WHERE email = $1 AND subject = $2 AND NOT disabled`
 	selectBarred = `SELECT 1 FROM identity_providers WHERE name = $1 AND disabled
@@ -73,7 +73,7 @@ func (s sessionStore) OpenSession(ctx context.Context, r session.Record) error {
 	_, err = s.t.exec(ctx, insertSession, r.ID[:], optionalID(r.Parent), string(r.Resource),
 		string(r.Identity.Kind), r.Identity.Provider, r.Identity.Subject, r.Identity.Email, r.Identity.HostedDomain,
 		string(amr), micros(r.AuthTime), micros(r.Created), micros(r.Expires), micros(r.LastSeen),
-		string(groups), r.AtProvider.Subject, r.AtProvider.Session, r.AtProvider.Tokens, optional(r.Checked), r.Silent)
+		string(groups), r.AtProvider.Subject, r.AtProvider.Session, r.AtProvider.Tokens, optional(r.Checked), r.Silent, optional(r.AskAfter))
 	return err
 }
 
@@ -97,10 +97,10 @@ func scanSession(scan scanner) (session.Record, error) {
 	var id, parent []byte
 	var amr, groups string
 	var authTime, created, expires, lastSeen int64
-	var checked sql.NullInt64
+	var checked, askAfter sql.NullInt64
 	err := scan(&id, &parent, &r.Resource, &r.Identity.Kind, &r.Identity.Provider, &r.Identity.Subject,
 		&r.Identity.Email, &r.Identity.HostedDomain, &amr, &authTime, &created, &expires, &lastSeen,
-		&groups, &r.AtProvider.Subject, &r.AtProvider.Session, &r.AtProvider.Tokens, &checked, &r.Silent)
+		&groups, &r.AtProvider.Subject, &r.AtProvider.Session, &r.AtProvider.Tokens, &checked, &r.Silent, &askAfter)
 	if err != nil {
 		return r, err
 	}
@@ -113,7 +113,7 @@ func scanSession(scan scanner) (session.Record, error) {
 		}
 	}
 	r.AuthTime, r.Created, r.Expires, r.LastSeen = moment(authTime), moment(created), moment(expires), moment(lastSeen)
-	r.Checked = optionalMoment(checked)
+	r.Checked, r.AskAfter = optionalMoment(checked), optionalMoment(askAfter)
 	return r, errors.Join(document(amr, &r.AMR), document(groups, &r.Groups))
 }
 

@@ -136,6 +136,7 @@ func (s signinTx) Accounts() signin.AccountReader { return directoryStore(s) }
 func (s signinTx) Sessions() session.Store        { return sessionStore(s) }
 func (s signinTx) Handoffs() signin.HandoffStore  { return handoffStore(s) }
 func (s signinTx) Links() identityprovider.Linker { return linkStore(s) }
+func (s signinTx) Rechecks() signin.RecheckStore  { return recheckStore(s) }
 
 // document reads a JSON column.
 func document(text string, into any) error {

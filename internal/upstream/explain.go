@@ -41,7 +41,7 @@ func advise(err error, overTLS bool) string {
 		return "the application refuses our TLS; where it asks for a client certificate, see upstreamTls.certFile"
 	case strings.Contains(text, "malformed HTTP response"):
 		return "the application does not speak HTTP/1.1; make the upstream https:// or h2c://"
-	case strings.Contains(text, "http2: ") && strings.Contains(text, "looked like an HTTP/1.1 header"):
+	case strings.Contains(text, "looked like an HTTP/1.1 header"), strings.Contains(text, "http2: client conn could not be established"):
 		return "the application does not speak HTTP/2; make the upstream http://"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there"

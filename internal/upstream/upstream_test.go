@@ -156,6 +156,40 @@ func TestAWebSocketOverH2CIsRefusedWithTheReason(t *testing.T) {
 	}
 }
 
+func TestAWebSocketOverHTTPSGoesOverHTTP1EvenWhereHTTP2IsOffered(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return // HTTP/2: the answer is 200, and the test fails
+		}
+		_, _ = conn.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"))
+		conn.Close()
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	up := one(t, &upstream.Pools{}, upstream.Config{URL: server.URL, TLS: upstream.TLS{InsecureSkipVerify: true}})
+	for range 2 { // with and without a connection over HTTP/2 that could be used
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}}
+		response, err := up.RoundTrip(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusSwitchingProtocols {
+			t.Errorf("%s %s", response.Proto, response.Status)
+		}
+		if got, err := ask(t, up); err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+}
+
 func TestPoolsAreKeptWhileTheirConfigurationIs(t *testing.T) {
 	t.Parallel()
 	var pools upstream.Pools

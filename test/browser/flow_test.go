@@ -11,21 +11,6 @@ import (
 	"github.com/gatehouse-iap/gatehouse/test/harness"
 )
 
-// secureJar gives Secure cookies to http://*.localhost, as browsers do and net/http/cookiejar does not.
-type secureJar struct{ http.CookieJar }
-
-func (j secureJar) SetCookies(u *url.URL, cookies []*http.Cookie) {
-	j.CookieJar.SetCookies(secure(u), cookies)
-}
-
-func (j secureJar) Cookies(u *url.URL) []*http.Cookie { return j.CookieJar.Cookies(secure(u)) }
-
-func secure(u *url.URL) *url.URL {
-	s := *u
-	s.Scheme = "https"
-	return &s
-}
-
 // handoffURL signs Alice in by plain HTTP and stops before the redirect token is used.
 func handoffURL(t *testing.T, gate *harness.Gate, client *http.Client) string {
 	t.Helper()

@@ -2,7 +2,6 @@ package browser
 
 import (
 	"net/http"
-	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -111,11 +110,7 @@ func TestTheAuthHostSendsNobodyWhereTheRequestAsks(t *testing.T) {
 func TestARedirectTokenWorksInTheBrowserThatBeganOnly(t *testing.T) {
 	t.Parallel()
 	gate := harness.Start(t)
-	mine, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := harness.Client(secureJar{mine})
+	client := harness.Client(harness.NewJar(t))
 	handoff := handoffURL(t, gate, client)
 
 	victim := chromium.NewPage(t)

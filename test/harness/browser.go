@@ -191,6 +191,13 @@ func (p *Page) Fill(label, value string) {
 	p.do(chromedp.Clear(field), chromedp.SendKeys(field, value))
 }
 
+// Type types into the field with an id, for pages of others.
+func (p *Page) Type(id, value string) {
+	p.t.Helper()
+	field := fmt.Sprintf(`//input[@id=%q]`, id)
+	p.do(chromedp.Clear(field), chromedp.SendKeys(field, value))
+}
+
 // Press presses keys where the focus is.
 func (p *Page) Press(keys string) {
 	p.t.Helper()

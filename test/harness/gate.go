@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -48,34 +47,18 @@ type Gate struct {
 	App, Auth, Machine string
 	// Started is how long the process took from its start to the ready file.
 	Started time.Duration
-
-	cmd    *exec.Cmd
-	output *buffer
-	exited chan struct{}
+	*Process
 }
 
 // Start runs `gatehouse dev` on a free port, with more arguments, until the test ends.
 func Start(t testing.TB, args ...string) *Gate {
 	t.Helper()
 	readyFile := filepath.Join(t.TempDir(), "ready.json")
-	g := &Gate{output: &buffer{}, exited: make(chan struct{})}
-	g.cmd = exec.Command(Binary(t), append([]string{"dev", "--listen", "127.0.0.1:0", "--ready-file", readyFile}, args...)...)
-	g.cmd.Stdout, g.cmd.Stderr = g.output, g.output
-	g.cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
+	g := &Gate{}
+	cmd := exec.Command(Binary(t), append([]string{"dev", "--listen", "127.0.0.1:0", "--ready-file", readyFile}, args...)...)
+	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
 	began := time.Now()
-	if err := g.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		_ = g.cmd.Wait()
-		close(g.exited)
-	}()
-	t.Cleanup(func() {
-		g.Stop(t)
-		if t.Failed() {
-			t.Logf("what gatehouse printed:\n%s", g.output)
-		}
-	})
+	g.Process = startProcess(t, "gatehouse dev", cmd)
 	g.awaitReady(t, readyFile)
 	g.Started = time.Since(began)
 	g.App = origin(t, g.URLs["app"])
@@ -107,35 +90,6 @@ func (g *Gate) awaitReady(t testing.TB, file string) {
 		}
 	}
 }
-
-// Stop ends the gate as SIGTERM does and waits for it.
-func (g *Gate) Stop(t testing.TB) {
-	t.Helper()
-	g.signal(t, syscall.SIGTERM)
-	select {
-	case <-g.exited:
-	case <-time.After(Patience):
-		t.Errorf("gatehouse dev has not ended within %v of SIGTERM", Patience)
-		g.Kill(t)
-	}
-}
-
-// Kill ends the gate as a power cut does: nothing runs in it any more.
-func (g *Gate) Kill(t testing.TB) {
-	t.Helper()
-	g.signal(t, syscall.SIGKILL)
-	<-g.exited
-}
-
-func (g *Gate) signal(t testing.TB, s syscall.Signal) {
-	t.Helper()
-	if err := g.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		t.Errorf("signal %v: %v", s, err)
-	}
-}
-
-// Exited is closed when the process has ended.
-func (g *Gate) Exited() <-chan struct{} { return g.exited }
 
 // Command prepares a gatehouse command that talks to this gate.
 func (g *Gate) Command(t testing.TB, args ...string) *exec.Cmd {

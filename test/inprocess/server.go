@@ -26,9 +26,10 @@ import (
 )
 
 const (
-	projectID     = "test-project"
-	projectNumber = 42
-	authHost      = "auth.localhost"
+	projectID = "test-project"
+	authHost  = "auth.localhost"
+	// ProjectNumber is the number of the gate's one project.
+	ProjectNumber = 42
 )
 
 // App is one application behind the gate.
@@ -59,7 +60,7 @@ func Start(t testing.TB, apps ...App) *Gate {
 	ctx, cancel := context.WithCancel(context.Background())
 	g.Server, err = server.New(ctx, server.Options{
 		DataDir: filepath.Join(t.TempDir(), "data"), Listener: listener, External: g.external, AuthHost: authHost,
-		QuickAccounts: []string{harness.Alice}, ProjectID: projectID, ProjectNumber: projectNumber,
+		QuickAccounts: []string{harness.Alice}, ProjectID: projectID, ProjectNumber: ProjectNumber,
 		Bootstrap: func(ctx context.Context, a *admin.Admin) error { return bootstrap(ctx, a, apps) },
 		Log:       slog.New(slog.NewTextHandler(io.Discard, nil)), Now: g.now,
 	})
@@ -100,7 +101,7 @@ func (g *Gate) now() time.Time { return time.Now().Add(time.Duration(g.ahead.Loa
 
 // ClientID is the OAuth client id of an application.
 func ClientID(app string) string {
-	return fmt.Sprintf("%d-%s.apps.googleusercontent.com", projectNumber, app)
+	return fmt.Sprintf("%d-%s.apps.googleusercontent.com", ProjectNumber, app)
 }
 
 func bootstrap(ctx context.Context, a *admin.Admin, apps []App) error {
@@ -115,7 +116,7 @@ func bootstrap(ctx context.Context, a *admin.Admin, apps []App) error {
 	for i, app := range apps {
 		service := catalog.Service{
 			Service: resource.Service{
-				Kind: resource.BackendService, ProjectID: projectID, ProjectNumber: projectNumber, ID: fmt.Sprint(1001 + i),
+				Kind: resource.BackendService, ProjectID: projectID, ProjectNumber: ProjectNumber, ID: fmt.Sprint(1001 + i),
 			},
 			Name: app.Name, Hosts: []string{app.Host}, Upstream: app.Upstream, OAuthClientID: ClientID(app.Name),
 		}
@@ -123,7 +124,7 @@ func bootstrap(ctx context.Context, a *admin.Admin, apps []App) error {
 			return err
 		}
 	}
-	_, err := a.SetIamPolicy(ctx, actor, resource.Web(projectNumber), iam.Policy{Bindings: []iam.Binding{
+	_, err := a.SetIamPolicy(ctx, actor, resource.Web(ProjectNumber), iam.Policy{Bindings: []iam.Binding{
 		{Role: iam.RoleHTTPSResourceAccessor, Members: []string{"user:" + harness.Alice}},
 	}})
 	return err

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
 
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
@@ -150,9 +151,8 @@ func (rp *RelyingParty) Return(ctx context.Context, p identityprovider.Provider,
 	case a.Code == "":
 		return signin.Vouched{}, fmt.Errorf("%w: it has neither code nor error", signin.ErrProviderAnswer)
 	}
-	token, err := c.redeem(ctx, metadata, func(config *oauth2.Config, options []oauth2.AuthCodeOption) (*oauth2.Token, error) {
-		config.RedirectURL = a.RedirectURI
-		return config.Exchange(c.context(ctx), a.Code, append(options, oauth2.VerifierOption(a.Verifier))...)
+	token, err := c.redeem(ctx, metadata, url.Values{
+		"grant_type": {"authorization_code"}, "code": {a.Code}, "redirect_uri": {a.RedirectURI}, "code_verifier": {a.Verifier},
 	})
 	if err != nil {
 		return signin.Vouched{}, err
@@ -224,33 +224,32 @@ func (c *client) vouched(claims *claims, raw, refresh string) (signin.Vouched, e
 	return v, nil
 }
 
-// redeem calls the token endpoint as our configuration says that we prove ourselves there.
-func (c *client) redeem(
-	ctx context.Context, m metadata, call func(*oauth2.Config, []oauth2.AuthCodeOption) (*oauth2.Token, error),
-) (*oauth2.Token, error) {
-	config := &oauth2.Config{ClientID: c.config.ClientID, Endpoint: oauth2.Endpoint{TokenURL: m.TokenEndpoint, AuthStyle: oauth2.AuthStyleInHeader}}
-	var options []oauth2.AuthCodeOption
+// redeem asks the token endpoint, proving who we are as the configuration says.
+func (c *client) redeem(ctx context.Context, m metadata, parameters url.Values) (*oauth2.Token, error) {
+	// The library calls this the client credentials grant; it is its one way to ask with whatever parameters.
+	request := clientcredentials.Config{
+		ClientID: c.config.ClientID, TokenURL: m.TokenEndpoint, AuthStyle: oauth2.AuthStyleInHeader, EndpointParams: parameters,
+	}
 	switch c.config.ClientAuthentication {
 	case identityprovider.PrivateKeyJWT:
 		assertion, err := c.assertion(m.TokenEndpoint)
 		if err != nil {
 			return nil, fmt.Errorf("%w: private key: %w", signin.ErrProviderSetup, err)
 		}
-		config.Endpoint.AuthStyle = oauth2.AuthStyleInParams
-		options = append(options,
-			oauth2.SetAuthURLParam("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
-			oauth2.SetAuthURLParam("client_assertion", assertion))
+		request.AuthStyle = oauth2.AuthStyleInParams
+		parameters.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+		parameters.Set("client_assertion", assertion)
 	default:
 		secret, err := c.config.ClientSecret.Read() // each time: it may have been rotated
 		if err != nil {
 			return nil, fmt.Errorf("%w: client secret: %w", signin.ErrProviderSetup, err)
 		}
-		config.ClientSecret = string(secret)
+		request.ClientSecret = string(secret)
 		if c.config.ClientAuthentication == identityprovider.ClientSecretPost {
-			config.Endpoint.AuthStyle = oauth2.AuthStyleInParams
+			request.AuthStyle = oauth2.AuthStyleInParams
 		}
 	}
-	token, err := call(config, options)
+	token, err := request.Token(c.context(ctx))
 	if err != nil {
 		return nil, tokenError(err)
 	}

@@ -54,6 +54,7 @@ type Provider struct {
 
 	mu      sync.Mutex
 	person  Person
+	whoAsks func(query url.Values) Person
 	bends   Bends
 	key     Key
 	refresh bool // whether refresh tokens are given
@@ -130,6 +131,13 @@ func (p *Provider) As(person Person) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.person = person
+}
+
+// WhoAsks says who signs in by what the authorization request asks.
+func (p *Provider) WhoAsks(f func(query url.Values) Person) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.whoAsks = f
 }
 
 // Rotate replaces the signing key.
@@ -244,8 +252,11 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	p.mu.Lock()
 	p.asked = append(p.asked, query)
-	person := p.person
+	person, whoAsks := p.person, p.whoAsks
 	p.mu.Unlock()
+	if whoAsks != nil {
+		person = whoAsks(query)
+	}
 	if query.Get("client_id") != p.ClientID || query.Get("response_type") != "code" || query.Get("code_challenge_method") != "S256" {
 		http.Error(w, "not a request of our client", http.StatusBadRequest)
 		return

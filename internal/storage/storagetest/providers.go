@@ -33,6 +33,143 @@ func linkSentences() []sentence {
 	}
 }
 
+func recheckSentences() []sentence {
+	return []sentence{
+		{"sessions that are due are given to one asker", recheckClaimedOnce},
+		{"only sessions of the auth host with a refresh token are due", recheckWhose},
+		{"a confirmation is noted on a session and its children", confirmationNoted},
+		{"a confirmation by tokens that are no longer the stored ones is refused", confirmationOutrun},
+		{"a postponed session and its children are due later", recheckPostponed},
+		{"a logout token is used once until it expires", logoutTokenOnce},
+	}
+}
+
+// due is a session that its provider has to confirm at a time.
+func due(name string, at time.Time) session.Record {
+	r := record(name)
+	r.Silent, r.AskAfter = false, at
+	return r
+}
+
+func (s store) claim(now, until time.Time, limit int) (claimed []session.ID) {
+	s.t.Helper()
+	s.signIn(func(ctx context.Context, tx signin.Tx) error {
+		records, err := tx.Rechecks().ClaimRechecks(ctx, now, until, limit)
+		for _, r := range records {
+			claimed = append(claimed, r.ID)
+		}
+		return err
+	})
+	return claimed
+}
+
+func recheckClaimedOnce(t *testing.T, s store) {
+	late, early, later := due("late", epoch.Add(time.Minute)), due("early", epoch), due("later", epoch.Add(time.Hour))
+	s.open(late, early, later)
+	now, until := epoch.Add(2*time.Minute), epoch.Add(3*time.Minute)
+	if got := s.claim(now, until, 1); !reflect.DeepEqual(got, ids(early)) {
+		t.Errorf("the first: %v", got)
+	}
+	if got := s.claim(now, until, 10); !reflect.DeepEqual(got, ids(late)) {
+		t.Errorf("the second: %v", got)
+	}
+	if got := s.claim(now, until, 10); len(got) != 0 {
+		t.Errorf("the third: %v", got)
+	}
+	if got := s.claim(until, until.Add(time.Minute), 10); len(got) != 2 {
+		t.Errorf("when their time has run out: %v", got)
+	}
+}
+
+func recheckWhose(t *testing.T, s store) {
+	s.createAccounts("bob")
+	silent, ended, parent := due("silent", epoch), due("ended", epoch), due("parent", epoch.Add(time.Hour))
+	silent.Silent, ended.Expires = true, epoch
+	app := child(parent)
+	app.AskAfter = epoch
+	ours := local("bob")
+	ours.AskAfter, ours.Checked = time.Time{}, time.Time{}
+	s.open(silent, ended, parent, app, ours)
+	if got := s.claim(epoch.Add(time.Minute), epoch.Add(2*time.Minute), 10); len(got) != 0 {
+		t.Errorf("%v", got)
+	}
+}
+
+func confirmationNoted(t *testing.T, s store) {
+	alice, bob := due("alice", epoch), due("bob", epoch)
+	app := child(alice)
+	app.AtProvider = session.AtProvider{}
+	s.open(alice, bob, app)
+	later := epoch.Add(time.Hour)
+	c := signin.Confirmation{Tokens: []byte("new"), Groups: []string{"new@example.com"}, Checked: later, AskAfter: later.Add(time.Minute), Silent: true}
+	s.signIn(func(ctx context.Context, tx signin.Tx) error {
+		family, err := tx.Rechecks().ConfirmSession(ctx, alice.ID, alice.AtProvider.Tokens, c)
+		if len(family) != 2 {
+			t.Errorf("family %v", family)
+		}
+		return err
+	})
+	for _, want := range []session.Record{alice, app} {
+		want.Groups, want.Checked, want.AskAfter, want.Silent = c.Groups, c.Checked, c.AskAfter, true
+		if want.Parent.IsZero() {
+			want.AtProvider.Tokens = c.Tokens
+		}
+		if got, err := s.Session(t.Context(), want.ID); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v, %v, want %+v", got, err, want)
+		}
+	}
+	if got, err := s.Session(t.Context(), bob.ID); err != nil || !reflect.DeepEqual(got, bob) {
+		t.Errorf("another's: %v, %v", got, err)
+	}
+}
+
+func confirmationOutrun(t *testing.T, s store) {
+	alice := due("alice", epoch)
+	s.open(alice)
+	for want, id := range map[error]session.ID{signin.ErrNewer: alice.ID, session.ErrNotFound: session.NewID()} {
+		err := s.SignIn(t.Context(), func(tx signin.Tx) error {
+			_, err := tx.Rechecks().ConfirmSession(t.Context(), id, []byte("other"), signin.Confirmation{Tokens: []byte("new")})
+			return err
+		})
+		if !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+	if got, err := s.Session(t.Context(), alice.ID); err != nil || !reflect.DeepEqual(got, alice) {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+func recheckPostponed(t *testing.T, s store) {
+	alice := due("alice", epoch)
+	app := child(alice)
+	s.open(alice, app)
+	later := epoch.Add(time.Hour)
+	s.signIn(func(ctx context.Context, tx signin.Tx) error {
+		_, err := tx.Rechecks().PostponeRecheck(ctx, alice.ID, later)
+		return err
+	})
+	for _, r := range []session.Record{alice, app} {
+		if got, err := s.Session(t.Context(), r.ID); err != nil || !got.AskAfter.Equal(later) {
+			t.Errorf("%v, %v", got.AskAfter, err)
+		}
+	}
+}
+
+func logoutTokenOnce(t *testing.T, s store) {
+	use := func(id string, now time.Time) error {
+		return s.SignIn(t.Context(), func(tx signin.Tx) error {
+			return tx.Rechecks().UseLogoutToken(t.Context(), id, epoch.Add(time.Minute), now)
+		})
+	}
+	must(t, use("a", epoch))
+	must(t, use("b", epoch))
+	if err := use("a", epoch); !errors.Is(err, signin.ErrReplayed) {
+		t.Errorf("again: %v", err)
+	}
+	must(t, use("a", epoch.Add(time.Minute))) // forgotten: by now its age speaks against it
+}
+
 func provider(name string, domains ...string) identityprovider.Provider {
 	return identityprovider.Provider{
 		Name: name, Kind: identityprovider.OIDC, Domains: domains,

@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) *storage.DB) {
 		"meta":         metaSentences(),
 		"providers":    providerSentences(),
 		"links":        linkSentences(),
+		"rechecks":     recheckSentences(),
 	} {
 		for _, s := range sentences {
 			t.Run(room+"/"+s.says, func(t *testing.T) {
@@ -181,7 +182,7 @@ func record(name string) session.Record {
 		Identity: principal.Identity{Kind: principal.User, Provider: "elsewhere", Subject: "1", Email: name + "@example.com"},
 		AMR:      []string{"pwd", "otp"}, AuthTime: epoch, Created: epoch,
 		Expires: epoch.Add(16 * time.Hour), LastSeen: epoch,
-		Groups: []string{"team@example.com"}, Checked: epoch, Silent: true,
+		Groups: []string{"team@example.com"}, Checked: epoch, AskAfter: epoch.Add(time.Minute), Silent: true,
 		AtProvider: session.AtProvider{Subject: "subject of " + name, Session: "sid of " + name, Tokens: []byte{0, 1, 2}},
 	}
 }

@@ -1,0 +1,271 @@
+package front
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-iap/gatehouse/test/harness"
+)
+
+// clientAddress is where clients of a story come from: not where the proxies connect to the gate from.
+const clientAddress = "127.0.0.7"
+
+const (
+	alice    = "alice@example.com"
+	password = "correct horse battery staple"
+)
+
+// world is a gate behind a proxy, in processes of their own.
+type world struct {
+	t    *testing.T
+	dir  string
+	port string // of the proxy's TLS listener
+	gate string // address of the gate's listener
+	log  *journal
+	data string
+
+	respells map[string]string
+
+	roots    *x509.CertPool
+	certFile string
+	keyFile  string
+}
+
+// program is how one proxy is started with its example.
+type program struct {
+	example string // directory below docs/examples
+	// command writes what the proxy needs, with the example's values replaced, and says how to check and to run it.
+	command func(w *world) (check, run *exec.Cmd)
+	// respells are the targets that the proxy does not pass on byte for byte, with what becomes of them.
+	respells map[string]string
+}
+
+// start runs the example of a proxy, and the gate and an application behind it.
+func start(t *testing.T, p program, upstream string) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), port: freePort(t), respells: p.respells}
+	if err := os.Chmod(w.dir, 0o755); err != nil { // a proxy that drops root goes on as somebody else
+		t.Fatal(err)
+	}
+	w.writeCertificate()
+	w.startGate(p.example, upstream)
+	check, run := p.command(w)
+	if out, err := check.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", check, err, out)
+	}
+	exited := w.run(run, &journal{})
+	w.awaitTLS(exited)
+	return w
+}
+
+// example reads a file of an example with values replaced. Each must be there: what the story runs is what is
+// documented.
+func (w *world) example(dir, file string, replace ...string) string {
+	w.t.Helper()
+	content, err := os.ReadFile(filepath.Join("../../docs/examples", dir, file))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	text := string(content)
+	for i := 0; i < len(replace); i += 2 {
+		if !strings.Contains(text, replace[i]) {
+			w.t.Fatalf("docs/examples/%s/%s has no %q any more", dir, file, replace[i])
+		}
+		text = strings.ReplaceAll(text, replace[i], replace[i+1])
+	}
+	return text
+}
+
+func (w *world) write(name, content string) string {
+	w.t.Helper()
+	path := filepath.Join(w.dir, name)
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+	return path
+}
+
+func (w *world) writeCertificate() {
+	w.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "example.com"}, DNSNames: []string{"*.example.com"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	w.certFile = w.write("tls.crt", string(cert))
+	w.keyFile = w.write("tls.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})))
+	w.roots = x509.NewCertPool()
+	w.roots.AppendCertsFromPEM(cert)
+}
+
+var listening = regexp.MustCompile(`msg=listening address=(\S+)`)
+
+func (w *world) startGate(example, upstream string) {
+	w.t.Helper()
+	var err error
+	if w.data, err = os.MkdirTemp("", "gh"); err != nil { // a socket's path has little room
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { os.RemoveAll(w.data) })
+	config := w.write("gatehouse.yaml", w.example(example, "gatehouse.yaml",
+		"https://auth.example.com", "https://auth.example.com:"+w.port, "/var/lib/gatehouse", w.data+"/data", "127.0.0.1:8080", "127.0.0.1:0"))
+	w.write("apps.yaml", w.example(example, "apps.yaml", "http://127.0.0.1:3000", upstream))
+	w.log = &journal{}
+	exited := w.run(exec.Command(harness.Binary(w.t), "serve", "--config", config), w.log)
+	w.await(exited, func() bool { return strings.Contains(w.log.String(), "msg=ready") })
+	w.gate = listening.FindStringSubmatch(w.log.String())[1]
+	create := exec.Command(harness.Binary(w.t), "users", "create", alice, "--data", w.data+"/data")
+	create.Stdin = strings.NewReader(password + "\n")
+	if out, err := create.CombinedOutput(); err != nil {
+		w.t.Fatalf("%s: %v\n%s", create, err, out)
+	}
+}
+
+// run starts a process that ends with the test.
+func (w *world) run(cmd *exec.Cmd, log *journal) (exited chan struct{}) {
+	w.t.Helper()
+	cmd.Stdout, cmd.Stderr = log, log
+	if cmd.Env == nil {
+		cmd.Env = append(os.Environ(), "HOME="+w.dir, "XDG_DATA_HOME="+w.dir, "XDG_CONFIG_HOME="+w.dir)
+	}
+	if err := cmd.Start(); err != nil {
+		w.t.Fatalf("%v; tools/setup.sh installs what the tests need", err)
+	}
+	exited = make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(exited)
+	}()
+	w.t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-exited:
+		case <-time.After(harness.Patience):
+			_ = cmd.Process.Kill()
+			<-exited
+		}
+		if w.t.Failed() {
+			w.t.Logf("%s printed:\n%s", cmd.Path, log)
+		}
+	})
+	return exited
+}
+
+// await looks often until something is so.
+func (w *world) await(exited <-chan struct{}, so func() bool) {
+	w.t.Helper()
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	tooLate := time.After(harness.Patience)
+	for !so() {
+		select {
+		case <-look.C:
+		case <-exited:
+			w.t.Fatal("a process ended before it was ready")
+		case <-tooLate:
+			w.t.Fatalf("a process was not ready within %v", harness.Patience)
+		}
+	}
+}
+
+func (w *world) awaitTLS(exited <-chan struct{}) {
+	w.t.Helper()
+	w.await(exited, func() bool {
+		conn, err := tls.Dial("tcp", "127.0.0.1:"+w.port, w.tls())
+		if err != nil {
+			return false
+		}
+		conn.Close()
+		return true
+	})
+}
+
+func (w *world) tls() *tls.Config {
+	return &tls.Config{RootCAs: w.roots, ServerName: "app.example.com"}
+}
+
+// client is a browser of sorts at clientAddress, with its cookies, that finds all hosts at the proxy.
+func (w *world) client(http2 bool) *http.Client {
+	w.t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(clientAddress)}}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(!http2)
+	protocols.SetHTTP2(http2)
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: w.roots}, Protocols: protocols,
+		DialContext: redirectTo(dialer, "127.0.0.1:"+w.port),
+	}
+	w.t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Jar: jar, Transport: transport, Timeout: harness.Patience}
+}
+
+// url is one of the application's, as browsers write it.
+func (w *world) url(target string) string { return "https://app.example.com:" + w.port + target }
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// journal collects what a process prints.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}

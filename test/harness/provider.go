@@ -1,0 +1,116 @@
+package harness
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Registration is the gate as a client of an identity provider, as the provider's administrator registers it.
+type Registration struct {
+	ClientID               string   `json:"clientId"`
+	ClientSecret           string   `json:"clientSecret"`
+	RedirectURIs           []string `json:"redirectUris"`
+	PostLogoutRedirectURIs []string `json:"postLogoutRedirectUris,omitempty"`
+	BackchannelLogoutURI   string   `json:"backchannelLogoutUri,omitempty"`
+}
+
+// Register describes the gate of an auth host.
+func Register(auth, clientID string) Registration {
+	client := auth + "/v1/oauth/clientIds/" + clientID
+	return Registration{
+		ClientID: clientID, ClientSecret: "secret of " + clientID, RedirectURIs: []string{client + ":handleRedirect"},
+		PostLogoutRedirectURIs: []string{auth + "/signed-out"}, BackchannelLogoutURI: client + ":backchannelLogout",
+	}
+}
+
+// Provider is a real identity provider in a process of its own.
+type Provider struct {
+	*Process
+	Issuer string
+}
+
+// StartDex starts Dex, at which people sign in with the passwords that are given by address.
+func StartDex(t testing.TB, r Registration, people map[string]string) *Provider {
+	t.Helper()
+	path, err := dex()
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := map[string]any{"ClientID": r.ClientID, "ClientSecret": r.ClientSecret, "RedirectURIs": r.RedirectURIs, "People": people}
+	return startProvider(t, "dex", exec.Command(path), "DEX", settings)
+}
+
+// dex builds Dex, once in a run; the build cache makes it quick in the next.
+var dex = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "gatehouse-dex-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "dex")
+	cmd := exec.Command("go", "build", "-o", path, "./dex")
+	cmd.Dir, cmd.Env = filepath.Join(repository, "test", "peers"), append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", errors.New("go build ./dex in test/peers: " + err.Error() + "\n" + string(out))
+	}
+	return path, nil
+})
+
+// NodePassword is everybody's at the provider of StartNodeProvider.
+const NodePassword = "correct horse battery staple"
+
+// StartNodeProvider starts npm's oidc-provider, at which every address signs in with NodePassword.
+func StartNodeProvider(t testing.TB, r Registration) *Provider {
+	t.Helper()
+	dir := filepath.Join(repository, "test", "node")
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "oidc-provider")); err != nil {
+		t.Fatalf("oidc-provider is not installed: run make setup (%v)", err)
+	}
+	cmd := exec.Command("node", "oidc-provider.mjs")
+	cmd.Dir = dir
+	return startProvider(t, "oidc-provider", cmd, "OIDC_PROVIDER", r)
+}
+
+func startProvider(t testing.TB, name string, cmd *exec.Cmd, variable string, settings any) *Provider {
+	t.Helper()
+	text, err := json.Marshal(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Env = append(os.Environ(), variable+"="+string(text))
+	p := &Provider{Process: startProcess(t, name, cmd)}
+	p.Issuer = p.awaitLine(t, "issuer http://")
+	p.Issuer = "http://" + p.Issuer
+	return p
+}
+
+// Switch changes how the provider behaves from now on. When it returns, the change is in force.
+func (p *Provider) Switch(t testing.TB, name, field, value string) {
+	t.Helper()
+	origin := strings.TrimSuffix(p.Issuer, "/dex")
+	request, err := http.NewRequest(http.MethodPost, origin+"/switch/"+name+"?"+url.Values{field: {value}}.Encode(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer := Do(t, Client(nil), request); answer.StatusCode != http.StatusOK {
+		t.Fatalf("switch %s=%s: status %d %s", name, value, answer.StatusCode, answer.Text)
+	}
+}
+
+// Count is how often a provider of StartNodeProvider was asked for tokens by a grant type.
+func (p *Provider) Count(t testing.TB, grant string) int {
+	t.Helper()
+	answer := Get(t, Client(nil), p.Issuer+"/switch/counts")
+	counts := map[string]int{}
+	if err := json.Unmarshal([]byte(answer.Text), &counts); err != nil {
+		t.Fatalf("counts: %v\n%s", err, answer.Text)
+	}
+	return counts[grant]
+}

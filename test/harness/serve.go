@@ -1,0 +1,132 @@
+package harness
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Site is a directory with the configuration of a `gatehouse serve`, as an administrator has it.
+type Site struct {
+	Dir  string
+	Port string
+	// Auth is the auth host's origin.
+	Auth string
+}
+
+// NewSite is an empty directory, and a free port that is taken when the site is served.
+func NewSite(t testing.TB) *Site {
+	t.Helper()
+	// Not the test's own directory: the path of a socket has 108 bytes, and the names of tests are sentences.
+	dir, err := os.MkdirTemp("", "gatehouse-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	s := &Site{Dir: dir, Port: freePort(t)}
+	s.Auth = s.URL("auth.localhost")
+	return s
+}
+
+func freePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// URL is the origin of a host.
+func (s *Site) URL(host string) string { return "http://" + host + ":" + s.Port }
+
+// Init runs `gatehouse config init` in the directory and moves the site to its own port. Health gets a free one.
+func (s *Site) Init(t testing.TB, args ...string) {
+	t.Helper()
+	s.CLI(t, append([]string{"config", "init"}, args...)...)
+	config := s.Read(t, "gatehouse.yaml")
+	for old, port := range map[string]string{"8080": s.Port, "9090": freePort(t)} {
+		if !strings.Contains(config, ":"+old) {
+			t.Fatalf("the configuration does not name port %s:\n%s", old, config)
+		}
+		config = strings.ReplaceAll(config, ":"+old, ":"+port)
+	}
+	s.Write(t, "gatehouse.yaml", config)
+}
+
+// Read returns a file of the site.
+func (s *Site) Read(t testing.TB, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(s.Dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// Write writes a file of the site in one step, as editors and secret stores do.
+func (s *Site) Write(t testing.TB, name, text string) {
+	t.Helper()
+	path := filepath.Join(s.Dir, name)
+	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// CLI runs a gatehouse command in the site's directory, about the site's server; it must succeed.
+func (s *Site) CLI(t testing.TB, args ...string) string {
+	t.Helper()
+	return s.CLIWith(t, "", args...)
+}
+
+// CLIWith runs a command that reads from standard input.
+func (s *Site) CLIWith(t testing.TB, input string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(Binary(t), args...)
+	cmd.Dir, cmd.Env = s.Dir, append(os.Environ(), "GATEHOUSE_DATA="+filepath.Join(s.Dir, "data"))
+	var stdout, stderr bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("gatehouse %s: %v\n%s%s", strings.Join(args, " "), err, &stdout, &stderr)
+	}
+	return strings.TrimSpace(stdout.String())
+}
+
+// Serve runs `gatehouse serve` until the test ends. It returns when the server says that it answers.
+func (s *Site) Serve(t testing.TB) *Process {
+	t.Helper()
+	cmd := exec.Command(Binary(t), "serve", "--config", "gatehouse.yaml")
+	cmd.Dir = s.Dir
+	p := startProcess(t, "gatehouse serve", cmd)
+	p.awaitLine(t, "msg=ready")
+	return p
+}
+
+var (
+	serviceName = regexp.MustCompile(`(?m)^  name: (\S+)$`)
+	serviceID   = regexp.MustCompile(`(?m)^  id: "(\d+)"$`)
+)
+
+// Audience is what assertions for a backend service of the served site are for.
+func (s *Site) Audience(t testing.TB, name string) string {
+	t.Helper()
+	for document := range strings.SplitSeq(s.CLI(t, "export"), "\n---\n") {
+		named, id := serviceName.FindStringSubmatch(document), serviceID.FindStringSubmatch(document)
+		if strings.Contains(document, "kind: BackendService") && named != nil && named[1] == name && id != nil {
+			return fmt.Sprintf("/projects/1/global/backendServices/%s", id[1])
+		}
+	}
+	t.Fatalf("gatehouse export has no backend service %s", name)
+	return ""
+}
