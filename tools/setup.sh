@@ -31,6 +31,8 @@ need python3 "Debian's IAP verifiers" test -x /usr/bin/python3
 need python3-jose "a verifier of assertions" python jose
 need python3-jwt "a verifier of assertions" python jwt
 need python3-cryptography "ES256 for both of them" python cryptography
+need python3-jsonschema "a validator of JSON Schema" python jsonschema
+need python3-yaml "what the validator reads" python yaml
 
 if [ ${#packages[@]} -gt 0 ]; then
 	echo "setup: missing for the tests:"

@@ -21,6 +21,7 @@ and hands the application a signed statement of who asks: the header X-Goog-IAP-
 	root.AddCommand(newApplyCommand())
 	root.AddCommand(newDiffCommand())
 	root.AddCommand(newExportCommand())
+	root.AddCommand(newCACommand())
 	root.AddCommand(newAuthCommand())
 	root.AddCommand(newIAPCommand())
 	root.AddCommand(newProjectsCommand())

@@ -63,11 +63,13 @@ func TestServeStories(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve":       func(ts *testscript.TestScript, _ bool, args []string) { servingOf(ts).start(ts, args[0]) },
-			"await":       func(ts *testscript.TestScript, _ bool, args []string) { servingOf(ts).await(ts, args[0]) },
-			"signal":      func(ts *testscript.TestScript, _ bool, args []string) { servingOf(ts).signal(ts, args[0]) },
-			"get":         func(ts *testscript.TestScript, _ bool, args []string) { servingOf(ts).get(ts, args) },
-			"certificate": func(ts *testscript.TestScript, _ bool, args []string) { ts.Check(writeCertificate(ts.MkAbs(args[0]), args[1:])) },
+			"serve":  func(ts *testscript.TestScript, _ bool, args []string) { servingOf(ts).start(ts, args[0]) },
+			"await":  func(ts *testscript.TestScript, _ bool, args []string) { servingOf(ts).await(ts, args[0]) },
+			"signal": func(ts *testscript.TestScript, _ bool, args []string) { servingOf(ts).signal(ts, args[0]) },
+			"get":    func(ts *testscript.TestScript, _ bool, args []string) { servingOf(ts).get(ts, args) },
+			"certificate": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(writeCertificate(ts.MkAbs(args[0]), args[1:]))
+			},
 		},
 	})
 }

@@ -36,12 +36,13 @@ type resolver struct {
 	server  bool
 	stored  serviceIndex // on the server, which documents may refer to
 	broken  map[int]bool // documents with a fault of their own: others are not compared with them
+	void    map[int]bool // those of them that hold nothing to look at
 }
 
 func newResolver(documents []Document, project Project, stored []catalog.Service) *resolver {
 	return &resolver{
 		faults: faultsOf{documents: documents}, documents: slices.Clone(documents),
-		project: project, server: project != Project{}, stored: indexServices(stored), broken: map[int]bool{},
+		project: project, server: project != Project{}, stored: indexServices(stored), broken: map[int]bool{}, void: map[int]bool{},
 	}
 }
 
@@ -54,6 +55,7 @@ func (r *resolver) resolve() {
 	for i, d := range r.documents {
 		if !d.wellFormed() {
 			r.fault(i, "", nil, "kind %q does not fit what the document holds", d.Kind)
+			r.void[i] = true
 			continue
 		}
 		if err := checkText("name", d.Name); err != nil {
@@ -65,7 +67,7 @@ func (r *resolver) resolve() {
 	r.agreeOnProject()
 	for i := range r.documents {
 		d := &r.documents[i]
-		if r.broken[i] {
+		if r.void[i] {
 			continue
 		}
 		switch {
@@ -81,7 +83,7 @@ func (r *resolver) resolve() {
 	}
 	services := r.stored.with(r.services())
 	for i := range r.documents { // policies refer to services, which have their numbers only now
-		if d := &r.documents[i]; d.Policy != nil && !r.broken[i] {
+		if d := &r.documents[i]; d.Policy != nil && !r.void[i] {
 			r.resolvePolicy(i, d, services)
 		}
 	}
@@ -199,7 +201,12 @@ func (r *resolver) checkService(i int, s catalog.Service) {
 		probe := good
 		change(&probe)
 		if err := probe.Validate(); err != nil {
-			r.fault(i, path, nil, "%s", plain(err, catalog.ErrInvalid, "good"))
+			text := plain(err, catalog.ErrInvalid, probe.Name)
+			if path == "" { // the text begins with the field
+				field, _, _ := strings.Cut(text, " ")
+				path = "spec." + field
+			}
+			r.fault(i, path, nil, "%s", text)
 		}
 	}
 	if err := s.Service.Validate(); err != nil {
@@ -228,8 +235,12 @@ func (r *resolver) checkService(i int, s catalog.Service) {
 		check(fmt.Sprintf("spec.pathPrefixes[%d]", n), func(probe *catalog.Service) { probe.PathPrefixes = []string{prefix} })
 	}
 	check("spec.upstream", func(probe *catalog.Service) { probe.Upstream = s.Upstream })
+	check("spec.upstreamHost", func(probe *catalog.Service) { probe.UpstreamHost = s.UpstreamHost })
+	check("", func(probe *catalog.Service) {
+		probe.Upstream, probe.UpstreamTLS = "https://good.example", s.UpstreamTLS
+	})
 	if len(r.faults.list) == before { // and what only the whole shows
-		check("spec", func(probe *catalog.Service) { *probe = s })
+		check("", func(probe *catalog.Service) { *probe = s })
 	}
 }
 
@@ -336,7 +347,9 @@ func (r *resolver) address(i int, path, written string) string {
 func (r *resolver) resolvePolicy(i int, d *Document, services serviceIndex) {
 	p := *d.Policy
 	name, err := services.resolve(p.Resource, r.known())
-	if err != nil {
+	if r.broken[i] {
+		// of another project: nothing more can be said of the resource
+	} else if err != nil {
 		r.fault(i, "spec.resource", nil, "%s: the project may be named by id or number, and a service by name or number", plain(err, resource.ErrInvalid))
 	} else if err := cmp.Or(checkPlace(name, r.known()), checkVersion(name)); err != nil {
 		r.fault(i, "spec.resource", nil, "%s", plain(err, ErrNotFound))

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
@@ -31,22 +30,6 @@ type Service struct {
 	IAPDisabled bool `json:"iapDisabled,omitempty"`
 	// OAuthClientID is the `aud` of bearer tokens for the service.
 	OAuthClientID string `json:"oauthClientId"`
-}
-
-// The comments on the fields below are the reference for users (docs/reference/manifests.md).
-
-// UpstreamTLS says how an https upstream is verified and how the gate proves itself to it. Files are PEM.
-type UpstreamTLS struct {
-	// A file with the certificates that the upstream is verified by, in place of the system's roots.
-	CAFile string `json:"caFile,omitempty"`
-	// The name that is verified and sent as SNI, in place of the URL's host.
-	ServerName string `json:"serverName,omitempty"`
-	// A file with the client certificate; keyFile goes with it.
-	CertFile string `json:"certFile,omitempty"`
-	// A file with the client certificate's key.
-	KeyFile string `json:"keyFile,omitempty"`
-	// Takes any certificate: whoever can reach the network between can read and change everything.
-	InsecureSkipVerify bool `json:"insecureSkipVerify,omitempty"`
 }
 
 // ErrNotFound reports a service that the catalog does not hold.
@@ -74,10 +57,8 @@ func (s Service) Validate() error {
 			return fmt.Errorf("%w %q: path prefix %q must start with / and hold no ? # ; %% \\ or //", ErrInvalid, s.Name, prefix)
 		}
 	}
-	upstream, err := url.Parse(s.Upstream)
-	if err != nil || upstream.Scheme != "http" || upstream.Host == "" || upstream.User != nil ||
-		strings.TrimSuffix(upstream.Path, "/") != "" || upstream.RawQuery != "" || upstream.Fragment != "" {
-		return fmt.Errorf("%w %q: upstream %q must be http://HOST:PORT without a path", ErrInvalid, s.Name, s.Upstream)
+	if err := s.validateUpstream(); err != nil {
+		return fmt.Errorf("%w %q: %w", ErrInvalid, s.Name, err)
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ func (c *Config) derive(r *reader) {
 	}
 	c.deriveRootKey(r)
 	c.deriveListeners(r)
+	c.deriveGoogleEndpoints(r)
 }
 
 func (c *Config) deriveRootKey(r *reader) {
@@ -58,6 +59,12 @@ func (c *Config) deriveListeners(r *reader) {
 		c.deriveListener(r, l, at)
 	}
 	claim("admin.address", c.Admin.Address)
+	if g := c.GoogleEndpoints.GStatic; g != nil {
+		claim("googleEndpoints.gstatic.address", g.Address)
+	}
+	if m := c.GoogleEndpoints.Metadata; m != nil {
+		claim("googleEndpoints.metadata.address", m.Address)
+	}
 }
 
 func (c *Config) deriveListener(r *reader, l *Listener, at string) {
@@ -104,6 +111,9 @@ func (c *Config) check(r *reader, source Source) {
 		for j, pair := range l.TLS.Certificates {
 			checkCertificate(r, fmt.Sprintf("listeners[%d].tls.certificates[%d]", i, j), pair)
 		}
+	}
+	if g := c.GoogleEndpoints.GStatic; g != nil {
+		checkCertificate(r, "googleEndpoints.gstatic", Certificate{g.CertFile, g.KeyFile})
 	}
 	for i, path := range c.Manifests {
 		if path == "" {

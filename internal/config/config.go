@@ -18,16 +18,17 @@ type Config struct {
 	// File is the file that it was read from, as named.
 	File string
 
-	Project        Project
-	ExternalURL    ExternalURL
-	AuthHost       string // canonical, without port
-	DataDir        string
-	RootKey        Secret
-	Listeners      []Listener
-	Admin          Admin
-	TrustedProxies []netip.Prefix
-	Manifests      []string
-	Log            Log
+	Project         Project
+	ExternalURL     ExternalURL
+	AuthHost        string // canonical, without port
+	DataDir         string
+	RootKey         Secret
+	Listeners       []Listener
+	Admin           Admin
+	TrustedProxies  []netip.Prefix
+	Manifests       []string
+	GoogleEndpoints GoogleEndpoints
+	Log             Log
 }
 
 // Project is the one project of a server.

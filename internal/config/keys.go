@@ -28,6 +28,8 @@ func (c *Config) keys() []key {
 			meaning: "Networks of proxies in front of this server. Only their X-Forwarded-For, -Proto and -Host count, and they may use any host name over any connection."},
 		{name: "manifests", standard: "none", example: "[manifests]", value: paths(&c.Manifests),
 			meaning: "Files and directories of manifests (services, policies, identity providers, …) that are applied at start and whenever they change."},
+		{name: "googleEndpoints", value: section[GoogleEndpoints]{&c.GoogleEndpoints, googleEndpointsKeys},
+			meaning: "Listeners at which the server answers in the place of www.gstatic.com and metadata.google.internal, for applications written for Google Cloud that are pointed here; docs/unchanged-apps.md says how."},
 		{name: "log", value: section[Log]{&c.Log, logKeys},
 			meaning: "The server's own log, on standard error."},
 	}

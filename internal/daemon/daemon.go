@@ -49,6 +49,7 @@ type daemon struct {
 
 	entrances []*entrance
 	health    *server.Health
+	google    *server.GoogleEndpoints
 	proxies   *listener.TrustedProxies
 
 	config       *config.Config // in force; only the loop changes it
@@ -56,6 +57,7 @@ type daemon struct {
 	certificates *part
 	manifests    *part
 	watched      map[*part]*watch
+	upstreams    *watch     // the files that upstreams name; what came of them is told by the snapshot's builder
 	mu           sync.Mutex // guards the parts' states, which /readyz reads
 }
 
@@ -82,6 +84,8 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	case <-d.ready(ctx):
 	}
+	d.upstreams = &watch{paths: d.server.UpstreamFiles}
+	d.upstreams.begin()
 	d.greet(ctx)
 	return d.loop(ctx, ended)
 }
@@ -114,12 +118,15 @@ func newLog(out io.Writer, level slog.Leveler, json bool) *slog.Logger {
 func (d *daemon) serverOptions() server.Options {
 	c := d.config
 	o := server.Options{
-		DataDir: c.DataDir, RootKey: server.RootKey{File: c.RootKey.File}, Health: d.health,
+		DataDir: c.DataDir, RootKey: server.RootKey{File: c.RootKey.File}, Health: d.health, GoogleEndpoints: d.google,
 		External: signin.External{Scheme: c.ExternalURL.Scheme, Port: c.ExternalURL.Port}, AuthHost: c.AuthHost,
 		ProjectID: c.Project.ID, ProjectNumber: c.Project.Number, TrustedProxies: d.proxies,
 		Bootstrap: d.bootstrap, Log: d.log,
 	}
 	for _, e := range d.entrances {
+		if e.google {
+			continue
+		}
 		o.Endpoints = append(o.Endpoints, server.Endpoint{Listener: e.listener, ToHTTPS: &e.toHTTPS})
 	}
 	if c.RootKey.Env != "" {
@@ -169,10 +176,23 @@ func (d *daemon) greet(ctx context.Context) {
 		d.log.Info("listening for health and metrics", "address", d.health.Listener.Addr().String())
 	}
 	d.tellRedirectURIs(ctx)
-	auth := d.origin()
-	d.log.Info("ready", "auth", auth, "project", d.config.Project.ID, "version", d.Version)
-	d.tell(d.Notifier.Ready("answers for " + auth))
+	d.log.Info("ready", "auth", d.origin(), "project", d.config.Project.ID, "version", d.Version)
+	d.tell(d.Notifier.Ready(d.status()))
 }
+
+// status is what people see of the server in `systemctl status`.
+func (d *daemon) status() string {
+	status := "answers for " + d.origin()
+	for _, p := range d.parts() {
+		if p.problem != nil {
+			status += "; " + p.name + ": what is there now has faults and is not in force, see the log"
+		}
+	}
+	return status
+}
+
+// parts lists what is read again.
+func (d *daemon) parts() []*part { return []*part{d.reading, d.certificates, d.manifests} }
 
 func (d *daemon) origin() string {
 	return signin.External{Scheme: d.config.ExternalURL.Scheme, Port: d.config.ExternalURL.Port}.URL(d.config.AuthHost)
@@ -202,7 +222,7 @@ func (d *daemon) loop(ctx context.Context, ended <-chan error) error {
 		case <-d.Hangup:
 			d.tell(d.Notifier.Reloading())
 			d.reloadAll(ctx)
-			d.tell(d.Notifier.Ready("answers for " + d.origin()))
+			d.tell(d.Notifier.Ready(d.status()))
 		case <-look.now():
 			look.again(func() { d.reloadChanged(ctx) })
 		}

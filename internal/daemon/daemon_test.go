@@ -375,7 +375,10 @@ func TestTheServiceManagerIsToldOfEachStep(t *testing.T) {
 	hear("READY=1\nSTATUS=answers for http://auth.localhost:8080")
 	w.sighup()
 	hear("RELOADING=1")
-	hear("READY=1")
+	hear("READY=1\nSTATUS=answers for http://auth.localhost:8080")
+	w.edit("apps.yaml", "hosts:", "hots:")
+	w.look()
+	hear("STATUS=answers for http://auth.localhost:8080; manifests: what is there now has faults")
 	if err := w.stop(); err != nil {
 		t.Fatal(err)
 	}

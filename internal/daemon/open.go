@@ -18,6 +18,7 @@ type entrance struct {
 	listener     net.Listener
 	certificates *listener.CertificateStore // nil for plain HTTP
 	toHTTPS      atomic.Bool
+	google       bool // answers in the place of a host of Google's; such ones stand after all others
 }
 
 // open opens every listener of the configuration, or none.
@@ -40,6 +41,9 @@ func (d *daemon) open(ctx context.Context) (err error) {
 			return err
 		}
 		d.health = &server.Health{Listener: l, Metrics: d.metrics, Report: d.report}
+	}
+	if err := d.openGoogleEndpoints(ctx); err != nil {
+		return err
 	}
 	if d.Inherited != nil {
 		if left := d.Inherited.Left(); len(left) > 0 {

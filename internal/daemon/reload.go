@@ -36,7 +36,7 @@ func (d *daemon) note(p *part, err error, atStart bool) {
 		for _, line := range faultLines(err) {
 			d.log.Error("fault", "in", p.name, "fault", line)
 		}
-		d.log.Error(p.name+": what is there now cannot be used, and what was there before stays in force; put it right, nothing needs to be restarted for that", "faults", len(faultLines(err)))
+		d.log.Error(p.name+": what is there now cannot be used, and what was there before stays in force until it is put right", "faults", len(faultLines(err)))
 	} else if !atStart {
 		d.log.Info("reloaded", "what", p.name)
 	}
@@ -66,7 +66,7 @@ func (d *daemon) report() map[string]any {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	report := map[string]any{}
-	for _, p := range []*part{d.reading, d.certificates, d.manifests} {
+	for _, p := range d.parts() {
 		state := map[string]any{"state": "current", "since": p.taken.UTC().Format(time.RFC3339)}
 		if p.problem != nil {
 			state["state"], state["faults"], state["faultsSince"] = "kept", faultLines(p.problem), p.since.UTC().Format(time.RFC3339)
@@ -88,6 +88,7 @@ func (d *daemon) reloadAll(ctx context.Context) {
 	d.note(d.certificates, d.certificateProblems(), false)
 	d.watched[d.manifests].begin()
 	d.note(d.manifests, d.apply(ctx, d.server.Admin()), false)
+	d.server.ReloadFiles()
 }
 
 // reloadChanged reads again what has changed and has come to rest.
@@ -96,6 +97,9 @@ func (d *daemon) reloadChanged(ctx context.Context) {
 		d.reload(d.reading, d.takeConfig())
 	}
 	d.refreshCertificates()
+	if d.upstreams.changed() {
+		d.server.ReloadFiles()
+	}
 	if d.watched[d.manifests].changed() {
 		err := d.apply(ctx, d.server.Admin())
 		d.reload(d.manifests, err)
@@ -112,6 +116,7 @@ func (d *daemon) reload(p *part, err error) {
 		return
 	}
 	d.note(p, err, false)
+	d.tell(d.Notifier.Status(d.status()))
 }
 
 func (d *daemon) refreshCertificates() {

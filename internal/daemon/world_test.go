@@ -114,7 +114,7 @@ func (w *world) edit(name, old, replacement string) {
 
 // options are those of the next run.
 func (w *world) options() Options {
-	w.log, w.tick, w.hangup = newLogBook(w.t), make(chan time.Time), make(chan os.Signal)
+	w.log, w.tick, w.hangup = new(logBook), make(chan time.Time), make(chan os.Signal)
 	return Options{
 		ConfigFile: w.path("gatehouse.yaml"), Version: "test", Log: w.log, Notifier: w.notify, Tick: w.tick, Hangup: w.hangup,
 		LookupEnv: func(name string) (string, bool) { value, found := w.env[name]; return value, found },
@@ -283,54 +283,26 @@ func (w *world) certificate(name string, hosts ...string) {
 	w.write(name+".key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})))
 }
 
-// logBook keeps what was logged, and lets tests wait for a line.
+// logBook keeps what was logged.
 type logBook struct {
-	t    *testing.T
 	mu   sync.Mutex
 	text bytes.Buffer
-	more chan struct{} // closed at the next write
 }
-
-func newLogBook(t *testing.T) *logBook { return &logBook{t: t, more: make(chan struct{})} }
 
 func (l *logBook) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	close(l.more)
-	l.more = make(chan struct{})
 	return l.text.Write(p)
-}
-
-func (l *logBook) read() (text string, more chan struct{}) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String(), l.more
 }
 
 // lines returns the lines that hold a text.
 func (l *logBook) lines(text string) (found []string) {
-	all, _ := l.read()
-	for line := range strings.Lines(all) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range strings.Lines(l.text.String()) {
 		if strings.Contains(line, text) {
 			found = append(found, line)
 		}
 	}
 	return found
-}
-
-// await waits until something is logged.
-func (l *logBook) await(text string) {
-	l.t.Helper()
-	late := time.After(time.Minute)
-	for {
-		all, more := l.read()
-		if strings.Contains(all, text) {
-			return
-		}
-		select {
-		case <-more:
-		case <-late:
-			l.t.Fatalf("%q is not logged:\n%s", text, all)
-		}
-	}
 }

@@ -119,6 +119,23 @@ func startsDocument(line []byte) bool {
 
 var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `)
 
+// yamlFault takes an error of the YAML reader apart. It counts lines from 1 in what its scanner finds, and from 0
+// in what its parser finds.
+func yamlFault(err error) (line int, text string) {
+	match := yamlLine.FindStringSubmatch(err.Error())
+	if match == nil {
+		return 1, strings.TrimPrefix(err.Error(), "yaml: ")
+	}
+	text = err.Error()[len(match[0]):]
+	line, _ = strconv.Atoi(match[1])
+	for _, found := range []string{"key", "node content", "'-' indicator", "',' or", "<document start>"} {
+		if strings.HasPrefix(text, "did not find expected "+found) {
+			line++
+		}
+	}
+	return max(line, 1), text
+}
+
 func (p *parser) chunk(chunk []byte, offset int) {
 	decoder := yaml.NewDecoder(bytes.NewReader(chunk))
 	for {
@@ -128,11 +145,7 @@ func (p *parser) chunk(chunk []byte, offset int) {
 			return
 		}
 		if err != nil {
-			line, text := 1, strings.TrimPrefix(err.Error(), "yaml: ")
-			if match := yamlLine.FindStringSubmatch(err.Error()); match != nil {
-				line, _ = strconv.Atoi(match[1])
-				text = err.Error()[len(match[0]):]
-			}
+			line, text := yamlFault(err)
 			p.fault(-1, "", "", offset+line, 1, "this is not YAML: %s", text)
 			return
 		}

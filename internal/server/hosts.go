@@ -85,6 +85,9 @@ func (s *Server) Routes() string {
 	}
 	line("any other host "+pages.StaticPrefix, "public style sheets; GET and HEAD")
 	line("any other host /", "enforcement: route, authenticate, decide, assert, record, forward")
+	line("gstatic listener /iap/verify/", "public keys only; our host only; GET and HEAD")
+	line("gstatic listener /", "relay to the real host, verified: no credentials, no cookies, not to ourselves; GET and HEAD")
+	line("metadata listener /", "no credentials: project and zone; Metadata-Flavor asked, X-Forwarded-For refused, our host only; GET and HEAD")
 	if s.options.Health != nil {
 		line("to-HTTPS listener, any host /", "redirect to a host that is served; from a trusted proxy over HTTPS: as above")
 		for _, r := range s.healthRoutes() {

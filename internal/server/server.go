@@ -37,6 +37,8 @@ type Options struct {
 	Endpoints []Endpoint
 	// Health is for load balancers and monitoring; nil for none.
 	Health *Health
+	// GoogleEndpoints answer in the place of hosts of Google's; nil for none. The server closes their listeners.
+	GoogleEndpoints *GoogleEndpoints
 	// TrustedProxies say whom requests come from; nil trusts nobody.
 	TrustedProxies *listener.TrustedProxies
 	// External is how clients write our URLs: scheme and port.
@@ -149,6 +151,12 @@ func (s *Server) ensureIDTokenKey(ctx context.Context) error {
 	return s.admin.EnsureKeys(ctx, admin.System("bootstrap"), issuer.IDToken)
 }
 
+// UpstreamFiles lists the files that upstreams name; when one changes, call ReloadFiles.
+func (s *Server) UpstreamFiles() []string { return s.holder.Current().UpstreamFiles() }
+
+// ReloadFiles makes the files that upstreams name be read again, soon. The log says what came of it.
+func (s *Server) ReloadFiles() { s.builder.ReloadFiles() }
+
 // Ready waits until the server answers and its administration socket is there.
 func (s *Server) Ready(ctx context.Context) error {
 	select {
@@ -204,6 +212,9 @@ func (s *Server) serveClients(ctx context.Context) error {
 	for _, e := range s.endpoints() {
 		group.Go(func() error { return listener.Serve(ending, e.Listener, s.entry(e), s.options.Log, s.options.Drain) })
 	}
+	for _, e := range s.googleEndpoints() {
+		group.Go(func() error { return listener.Serve(ending, e.listener, e.handler, s.options.Log, s.options.Drain) })
+	}
 	group.Go(func() error {
 		<-ending.Done()
 		s.stopping.Store(true)
@@ -239,6 +250,9 @@ func (s *Server) closeListeners() error {
 	var errs []error
 	for _, e := range s.endpoints() {
 		errs = append(errs, e.Listener.Close())
+	}
+	for _, e := range s.googleEndpoints() {
+		errs = append(errs, e.listener.Close())
 	}
 	if h := s.options.Health; h != nil {
 		errs = append(errs, h.Listener.Close())

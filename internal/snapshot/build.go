@@ -224,21 +224,16 @@ func (b *Builder) assembleServices(next *Snapshot, changes map[resource.Name]*ca
 	for _, service := range routes.Services() {
 		wanted[upstreamConfig(service)] = struct{}{}
 	}
-	upstreams, err := b.pools.Keep(wanted)
-	if err != nil {
-		return err
-	}
+	upstreams := b.pools.Keep(wanted)
 	next.served = maps.Clone(next.served)
 	for name, service := range changes {
 		if service == nil {
 			delete(next.served, name)
-		} else {
-			next.served[name] = newServed(*service, upstreams[upstreamConfig(*service)])
+			continue
 		}
+		served := newServed(*service, upstreams[upstreamConfig(*service)])
+		b.report(next.served[name], served)
+		next.served[name] = served
 	}
 	return nil
-}
-
-func upstreamConfig(service catalog.Service) upstream.Config {
-	return upstream.Config{URL: service.Upstream, Host: service.UpstreamHost}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
@@ -26,8 +27,9 @@ type Builder struct {
 	// Coalesce is the least time between two rebuilds: a burst of changes costs one.
 	Coalesce time.Duration
 
-	pools upstream.Pools
-	wake  chan struct{}
+	pools  upstream.Pools
+	reload atomic.Bool // the files of upstreams are to be read again
+	wake   chan struct{}
 }
 
 // NewBuilder returns a builder with the usual times: confirmed every 5 s, at most one rebuild in 50 ms.
@@ -104,6 +106,9 @@ func (b *Builder) refresh(ctx context.Context, h *Holder) error {
 	}
 	if err != nil {
 		return fmt.Errorf("reading the store: %w", err)
+	}
+	if b.reload.Swap(false) {
+		next = b.withReloaded(next)
 	}
 	h.confirm(asked)
 	if next != previous {

@@ -13,7 +13,8 @@ import (
 func cleanResponse(response *http.Response) error {
 	cleanAnswer(response.Header)
 	cleanAnswer(response.Trailer) // those that were announced
-	if response.ContentLength < 0 && response.StatusCode != http.StatusSwitchingProtocols {
+	// HTTP/1.1 has trailers where it has no length. HTTP/2 has them anywhere, and announces them nowhere.
+	if (response.ContentLength < 0 || response.ProtoMajor >= 2) && response.StatusCode != http.StatusSwitchingProtocols {
 		response.Body = &answerBody{ReadCloser: response.Body, response: response}
 	}
 	return nil

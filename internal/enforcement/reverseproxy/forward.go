@@ -35,7 +35,7 @@ type Identity struct {
 // forward passes the request on, as it was decided.
 func (h *Handler) forward(w http.ResponseWriter, in Incoming, v *enforcement.Verdict) {
 	r := in.Request
-	target, ok := targetURL(v.Target, v.Served.Upstream.Address)
+	target, ok := targetURL(v.Target, v.Served.Upstream)
 	if !ok {
 		v.Reason, v.Status = policy.TargetInvalid, http.StatusBadRequest
 		h.refuse(w, r, v)
@@ -65,7 +65,7 @@ type Forwarder struct {
 // Forward sends a cleaned copy of r to the application at target and copies the answer.
 func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, target *url.URL, identity Identity) {
 	proxy := httputil.ReverseProxy{
-		Transport:  hints{up.Transport},
+		Transport:  hints{up},
 		BufferPool: buffers{},
 		ErrorLog:   discard,
 		Rewrite: func(pr *httputil.ProxyRequest) {
@@ -109,8 +109,9 @@ func failureStatus(err error) int {
 // targetURL returns a URL that net/http writes as exactly the bytes that were received. There is one form for
 // which it has no notation, a path that starts with // and holds a byte that url.URL would escape; rather than
 // change what was decided on, that is refused.
-func targetURL(t catalog.Target, address string) (*url.URL, bool) {
-	u := &url.URL{Scheme: "http", Host: address, RawQuery: t.Query, ForceQuery: t.HasQuery && t.Query == ""}
+// HTTP/2 takes the same bytes for :path.
+func targetURL(t catalog.Target, up *upstream.Upstream) (*url.URL, bool) {
+	u := &url.URL{Scheme: up.Scheme, Host: up.Address, RawQuery: t.Query, ForceQuery: t.HasQuery && t.Query == ""}
 	if !strings.HasPrefix(t.Raw, "//") {
 		u.Opaque = t.Raw
 		return u, true

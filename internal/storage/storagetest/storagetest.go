@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) *storage.DB) {
 		"sessions":     sessionSentences(),
 		"lifetimes":    lifetimeSentences(),
 		"handoffs":     handoffSentences(),
+		"owners":       ownerSentences(),
 		"meta":         metaSentences(),
 		"providers":    providerSentences(),
 		"links":        linkSentences(),

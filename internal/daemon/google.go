@@ -1,0 +1,40 @@
+package daemon
+
+import (
+	"context"
+
+	"github.com/gatehouse-iap/gatehouse/internal/googleendpoints"
+	"github.com/gatehouse-iap/gatehouse/internal/listener"
+	"github.com/gatehouse-iap/gatehouse/internal/server"
+)
+
+// openGoogleEndpoints opens the listeners at which we answer in the place of hosts of Google's, after all others.
+func (d *daemon) openGoogleEndpoints(ctx context.Context) error {
+	c := d.config.GoogleEndpoints
+	if c.GStatic == nil && c.Metadata == nil {
+		return nil
+	}
+	g := &server.GoogleEndpoints{Relay: googleendpoints.RelayOptions{Address: c.Relay.Address, Resolver: c.Relay.Resolver}}
+	if c.GStatic != nil {
+		certificates, err := listener.LoadCertificates([]listener.CertificateFiles{{CertFile: c.GStatic.CertFile, KeyFile: c.GStatic.KeyFile}}, d.log)
+		if err != nil {
+			return err
+		}
+		spec := listener.Spec{Name: "googleEndpoints.gstatic", Address: c.GStatic.Address, Certificates: certificates, Log: d.log}
+		if g.GStatic, err = listener.Open(ctx, spec, d.Inherited); err != nil {
+			return err
+		}
+		d.entrances = append(d.entrances, &entrance{listener: g.GStatic, certificates: certificates, google: true})
+	}
+	if c.Metadata != nil {
+		var err error
+		spec := listener.Spec{Name: "googleEndpoints.metadata", Address: c.Metadata.Address, Log: d.log}
+		if g.Metadata, err = listener.Open(ctx, spec, d.Inherited); err != nil {
+			return err
+		}
+		d.entrances = append(d.entrances, &entrance{listener: g.Metadata, google: true})
+		g.Zone = c.Metadata.Zone
+	}
+	d.google = g
+	return nil
+}

@@ -1,0 +1,85 @@
+package snapshot
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/gatehouse-iap/gatehouse/internal/catalog"
+	"github.com/gatehouse-iap/gatehouse/internal/upstream"
+)
+
+func upstreamConfig(service catalog.Service) upstream.Config {
+	config := upstream.Config{URL: service.Upstream, Host: service.UpstreamHost}
+	if t := service.UpstreamTLS; t != nil {
+		config.TLS = upstream.TLS{
+			CAFile: t.CAFile, ServerName: t.ServerName, CertFile: t.CertFile, KeyFile: t.KeyFile,
+			InsecureSkipVerify: t.InsecureSkipVerify,
+		}
+	}
+	return config.Canonical()
+}
+
+// UpstreamFiles lists the files that the upstreams of all services name, sorted: what is to be watched.
+func (s *Snapshot) UpstreamFiles() []string {
+	files := map[string]struct{}{}
+	for _, served := range s.served {
+		for _, file := range upstreamConfig(served.Service).Files() {
+			files[file] = struct{}{}
+		}
+	}
+	return slices.Sorted(maps.Keys(files))
+}
+
+// report says in the log what is wrong with the way to an application that has come into the view.
+func (b *Builder) report(before, now *Served) {
+	if insecure(now) && (before == nil || !insecure(before)) {
+		b.Log.Warn("the certificate of this application is NOT verified: whoever can reach the network between can read and change everything; "+
+			"name its authority in upstreamTls.caFile and take upstreamTls.insecureSkipVerify out",
+			"service", now.Service.Name, "upstream", now.Service.Upstream)
+	}
+	if problem := now.Upstream.Problem; problem != nil {
+		b.Log.Error("an application cannot be reached: requests to it are answered with 502 until this is put right and the configuration is reloaded",
+			"service", now.Service.Name, "upstream", now.Service.Upstream, "error", problem)
+	}
+}
+
+func insecure(s *Served) bool {
+	return s.Service.UpstreamTLS != nil && s.Service.UpstreamTLS.InsecureSkipVerify
+}
+
+// ReloadFiles makes the builder read the files that upstreams name again. It never blocks and may be called from
+// anywhere. What changed counts for requests that come later; a file that went bad leaves its upstream as it was.
+func (b *Builder) ReloadFiles() {
+	b.reload.Store(true)
+	b.Wake()
+}
+
+// withReloaded returns the snapshot with the upstreams whose files have changed.
+func (b *Builder) withReloaded(s *Snapshot) *Snapshot {
+	changed, problems := b.pools.Reload()
+	next := *s
+	next.served = maps.Clone(s.served)
+	for name, served := range s.served {
+		config := upstreamConfig(served.Service)
+		fresh, found := changed[config]
+		if problem := problems[config]; problem != nil && !found {
+			b.Log.Error("the files of an upstream cannot be used; it stays as it was, until the next start",
+				"service", served.Service.Name, "upstream", served.Service.Upstream, "error", problem)
+		}
+		if !found {
+			continue
+		}
+		replaced := *served
+		replaced.Upstream = fresh
+		next.served[name] = &replaced
+		if fresh.Problem == nil {
+			b.Log.Info("the files of an upstream were read again", "service", served.Service.Name, "upstream", served.Service.Upstream)
+		} else {
+			b.report(served, &replaced)
+		}
+	}
+	if len(changed) == 0 {
+		return s
+	}
+	return &next
+}

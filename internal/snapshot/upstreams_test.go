@@ -1,0 +1,137 @@
+package snapshot_test
+
+import (
+	"bytes"
+	"encoding/pem"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gatehouse-iap/gatehouse/internal/admin"
+	"github.com/gatehouse-iap/gatehouse/internal/catalog"
+	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
+	"github.com/gatehouse-iap/gatehouse/internal/upstream"
+)
+
+// viewed is a builder over a store, with what it logs.
+type viewed struct {
+	t       *testing.T
+	builder *snapshot.Builder
+	holder  *snapshot.Holder
+	log     bytes.Buffer
+	put     func(catalog.Service)
+}
+
+func newViewed(t *testing.T) *viewed {
+	t.Helper()
+	db := openStore(t)
+	v := &viewed{t: t, builder: newBuilder(db), holder: &snapshot.Holder{}}
+	v.builder.Log = slog.New(slog.NewTextHandler(&v.log, nil))
+	v.put = func(s catalog.Service) {
+		t.Helper()
+		do(t, db, func(tx admin.Tx) error { return tx.Catalog().PutService(t.Context(), s) })
+		v.refresh()
+	}
+	v.refresh()
+	return v
+}
+
+func (v *viewed) refresh() {
+	v.t.Helper()
+	if err := v.builder.Start(v.t.Context(), v.holder); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+// logged returns what was logged since it was asked last.
+func (v *viewed) logged() string {
+	defer v.log.Reset()
+	return v.log.String()
+}
+
+func (v *viewed) upstream(id string) *upstream.Upstream {
+	v.t.Helper()
+	served, found := v.holder.Current().Served(serviceNamed(id).Service.Name())
+	if !found {
+		v.t.Fatalf("no service %s", id)
+	}
+	return served.Upstream
+}
+
+func overTLS(id string, settings catalog.UpstreamTLS) catalog.Service {
+	s := serviceNamed(id)
+	s.Upstream, s.UpstreamTLS = "https://app.internal", &settings
+	return s
+}
+
+func TestVerificationThatIsOffIsNamedOnceInTheLog(t *testing.T) {
+	t.Parallel()
+	v := newViewed(t)
+	s := overTLS("1", catalog.UpstreamTLS{InsecureSkipVerify: true})
+	v.put(s)
+	if log := v.logged(); !strings.Contains(log, "level=WARN") || !strings.Contains(log, "NOT verified") || !strings.Contains(log, "service=s1") {
+		t.Errorf("logged %q", log)
+	}
+	s.IAPDisabled = true
+	v.put(s)
+	if log := v.logged(); log != "" {
+		t.Errorf("logged again: %q", log)
+	}
+	v.put(overTLS("1", catalog.UpstreamTLS{}))
+	v.put(s)
+	if log := v.logged(); strings.Count(log, "NOT verified") != 1 {
+		t.Errorf("turned on and off again: %q", log)
+	}
+}
+
+func TestFilesAreReadAgainWhenTheBuilderIsTold(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	good := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	ca := t.TempDir() + "/ca.pem"
+	v := newViewed(t)
+	v.put(serviceNamed("2"))
+	v.put(overTLS("1", catalog.UpstreamTLS{CAFile: ca}))
+	if log := v.logged(); v.upstream("1").Problem == nil || !strings.Contains(log, "level=ERROR") || !strings.Contains(log, ca) || !strings.Contains(log, "service=s1") {
+		t.Errorf("without the file: %v, logged %q", v.upstream("1").Problem, log)
+	}
+	if files := v.holder.Current().UpstreamFiles(); !slices.Equal(files, []string{ca}) {
+		t.Errorf("to be watched: %q", files)
+	}
+	other := v.upstream("2")
+
+	write := func(content []byte) {
+		t.Helper()
+		if err := os.WriteFile(ca, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(good)
+	v.refresh()
+	if v.upstream("1").Problem == nil {
+		t.Error("read without being told")
+	}
+	v.builder.ReloadFiles()
+	v.refresh()
+	working := v.upstream("1")
+	if log := v.logged(); working.Problem != nil || !strings.Contains(log, "read again") {
+		t.Errorf("with the file: %v, logged %q", working.Problem, log)
+	}
+	write([]byte("bad"))
+	v.builder.ReloadFiles()
+	v.refresh()
+	if log := v.logged(); v.upstream("1") != working || !strings.Contains(log, "stays as it was") {
+		t.Errorf("with a bad file: %v, logged %q", v.upstream("1").Problem, log)
+	}
+	s := overTLS("1", catalog.UpstreamTLS{CAFile: ca})
+	s.IAPDisabled = true
+	v.put(s)
+	if v.upstream("1") != working || v.upstream("2") != other {
+		t.Error("a policy write opens new pools")
+	}
+}
