@@ -19,22 +19,29 @@ import (
 // checkedAgain is how long the gate takes to notice that a session is due, and to ask: it looks every 15 seconds.
 const checkedAgain = 40 * time.Second
 
-// federated is a gate whose clock can be moved, in front of an application that shows what it was sent, with one
-// provider.
+// federated is a gate whose clock can be moved, in front of an application that shows what it was sent, with npm's
+// oidc-provider.
 func federated(t *testing.T) (*inprocess.Gate, *harness.Provider) {
 	t.Helper()
 	gate := inprocess.Start(t, inprocess.App{Name: "wiki", Host: appHost, Upstream: harness.Echo(t).URL})
 	registration := harness.Register(gate.Auth, partnerID)
 	partner := harness.StartNodeProvider(t, registration)
+	trust(t, gate, registration, partner, "partner.example")
+	return gate, partner
+}
+
+// trust has the gate take a provider's word for a domain, and lets everybody in who is known.
+func trust(t *testing.T, gate *inprocess.Gate, registration harness.Registration, p *harness.Provider, domain string, scopes ...string) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(file, []byte(registration.ClientSecret), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	a, actor := gate.Admin(), admin.System("test")
 	if err := a.PutProvider(t.Context(), actor, identityprovider.Provider{
-		Name: "partner", Kind: identityprovider.OIDC, Domains: []string{"partner.example"},
+		Name: "partner", Kind: identityprovider.OIDC, Domains: []string{domain},
 		OIDC: &identityprovider.OIDCConfig{
-			Issuer: partner.Issuer, ClientID: partnerID, ClientSecret: &identityprovider.Secret{File: file},
+			Issuer: p.Issuer, ClientID: registration.ClientID, ClientSecret: &identityprovider.Secret{File: file}, Scopes: scopes,
 		},
 	}); err != nil {
 		t.Fatal(err)
@@ -44,7 +51,6 @@ func federated(t *testing.T) (*inprocess.Gate, *harness.Provider) {
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	return gate, partner
 }
 
 func enter(t *testing.T, gate *inprocess.Gate, email string) *harness.Visitor {
@@ -167,4 +173,23 @@ func TestAProviderThatIsDownEndsSessionsAfterAnHourOnly(t *testing.T) {
 	if answer := harness.Get(t, visitor.Client(), gate.URL(appHost)+"/", "Accept", "text/html"); answer.StatusCode == 200 {
 		t.Error("Erin is in, and her provider has not confirmed her for over an hour")
 	}
+}
+
+func TestWhoeverIsDeletedAtDexIsOutAtTheRecheck(t *testing.T) {
+	t.Parallel()
+	gate := inprocess.Start(t, inprocess.App{Name: "wiki", Host: appHost, Upstream: harness.Echo(t).URL})
+	registration := harness.Register(gate.Auth, clientID)
+	dex := harness.StartDex(t, registration, map[string]string{carol: secret})
+	trust(t, gate, registration, dex, "corp.example", "offline_access")
+	visitor := harness.NewVisitor(t)
+	form := visitor.Open(gate.URL(appHost) + "/")
+	if in := visitor.Send(form, "login", carol, "password", secret); !isIn(in, carol) {
+		t.Fatalf("Carol is not signed in: at %s, status %d\n%s", in.Request.URL, in.StatusCode, in.Text)
+	}
+	dex.Switch(t, "delete", "email", carol)
+	if !isIn(visitor.Open(gate.URL(appHost)+"/"), carol) {
+		t.Error("Carol was out before Dex was asked")
+	}
+	gate.Advance(t, 11*time.Minute)
+	eventually(t, "Carol is out", func() bool { return !isIn(visitor.Open(gate.URL(appHost)+"/"), carol) })
 }
