@@ -297,6 +297,21 @@ func TestAQuietSignInThatFindsSomebodyElseIsTheirs(t *testing.T) {
 	}
 }
 
+func TestAQuietSignInThatNamesNobodyConfirmsNobody(t *testing.T) {
+	t.Parallel()
+	f := newFederation(t)
+	b := newBrowser(t, f.world)
+	b.get(appURL + "/")
+	f.clock.advance(10 * time.Minute)
+	f.corp.Bend(oidctest.Bends{Claims: remove("sub")})
+	if p := f.begin(b, appURL+"/"); p.StatusCode != http.StatusBadRequest {
+		t.Errorf("%s: %s", p.Status, p.body)
+	}
+	if stored := f.sessions(t); len(stored) != 1 || !stored[0].Ask(f.clock.Now()) {
+		t.Errorf("sessions %v: the one that there is must not be confirmed", stored)
+	}
+}
+
 func TestAQuietSignInWhileTheProviderIsDownPostpones(t *testing.T) {
 	t.Parallel()
 	f := newFederation(t)
