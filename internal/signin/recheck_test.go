@@ -112,11 +112,11 @@ func TestWhatTheProviderSaysAtTheRecheckCounts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f, b := refreshing(t)
+			f, _ := refreshing(t)
 			f.corp.As(oidctest.Person{Subject: "alice-at-corp", Claims: map[string]any{
 				"email": "alice@corp.example", "email_verified": true, "groups": []string{"a@corp.example"},
 			}})
-			b = newBrowser(t, f.world)
+			b := newBrowser(t, f.world)
 			b.get(appURL + "/")
 			f.corp.Bend(oidctest.Bends{Claims: test.claims})
 			f.clock.advance(10 * time.Minute)
