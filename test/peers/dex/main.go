@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/dexidp/dex/server"
@@ -52,7 +53,7 @@ func run(s settings) error {
 		return err
 	}
 	issuer := "http://" + listener.Addr().String() + "/dex"
-	store, err := fill(ctx, memory.New(logger), s)
+	store, err := fill(ctx, &unlocked{Storage: memory.New(logger)}, s)
 	if err != nil {
 		return err
 	}
@@ -93,6 +94,27 @@ func fill(ctx context.Context, store storage.Storage, s settings) (storage.Stora
 	}
 	local := storage.Connector{ID: connectors.LocalConnector, Name: "Email", Type: connectors.LocalConnector}
 	return storage.WithStaticConnectors(store, []storage.Connector{local}), nil
+}
+
+// unlocked lets Dex read while it updates a refresh token, which it does to ask its connector about the person: the
+// memory storage alone holds its lock meanwhile, and waits for itself.
+type unlocked struct {
+	storage.Storage
+	updating sync.Mutex
+}
+
+func (s *unlocked) UpdateRefreshToken(ctx context.Context, id string, update func(storage.RefreshToken) (storage.RefreshToken, error)) error {
+	s.updating.Lock()
+	defer s.updating.Unlock()
+	old, err := s.GetRefresh(ctx, id)
+	if err != nil {
+		return err
+	}
+	updated, err := update(old)
+	if err != nil {
+		return err
+	}
+	return s.Storage.UpdateRefreshToken(ctx, id, func(storage.RefreshToken) (storage.RefreshToken, error) { return updated, nil })
 }
 
 // configure sets the server up as Dex's command does without a word in its file.
