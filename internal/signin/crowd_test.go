@@ -12,7 +12,7 @@ import (
 // crowd is how many sign in at the same moment, and how often each.
 const (
 	crowd     = 200
-	crowdEach = 5
+	crowdEach = 3
 )
 
 // The provider takes the login_hint for the person, so that each browser is somebody else.
