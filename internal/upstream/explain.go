@@ -18,6 +18,9 @@ func explain(err error, overTLS bool) error {
 	return err
 }
 
+// notEstablished is what net/http says of a connection that ended before HTTP/2 was under way on it.
+const notEstablished = "http2: client conn could not be established"
+
 func advise(err error, overTLS bool) string {
 	var (
 		authority x509.UnknownAuthorityError
@@ -41,12 +44,13 @@ func advise(err error, overTLS bool) string {
 		return "the application refuses our TLS; where it asks for a client certificate, see upstreamTls.certFile"
 	case strings.Contains(text, "malformed HTTP response"):
 		return "the application does not speak HTTP/1.1; make the upstream https:// or h2c://"
-	case strings.Contains(text, "looked like an HTTP/1.1 header"), strings.Contains(text, "http2: client conn could not be established"):
+	case strings.Contains(text, "looked like an HTTP/1.1 header"), !overTLS && strings.Contains(text, notEstablished):
 		return "the application does not speak HTTP/2; make the upstream http://"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there"
-	case overTLS && (errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF)):
+	case overTLS && (errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) || strings.Contains(text, notEstablished)):
 		// With TLS 1.3 a certificate is refused after the handshake, and the alert may be lost with the connection.
+		// The handshake has agreed on the protocol by then: that HTTP/2 is not spoken is no longer the reason.
 		return "the application closed the connection; where it asks for a client certificate, see upstreamTls.certFile"
 	}
 	return ""
