@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 	"github.com/gatehouse-iap/gatehouse/internal/upstream"
 )
 
@@ -33,13 +34,16 @@ type Served struct {
 	Audience   string
 	CookieName string
 	Upstream   *upstream.Upstream
-	lineage    []resource.Name
+	// Settings is what IapSettings come to for the service; never nil.
+	Settings *settings.Effective
+	lineage  []resource.Name
 }
 
 func newServed(service catalog.Service, up *upstream.Upstream) *Served {
 	name := service.Service.Name()
 	s := &Served{
 		Service: service, Resource: name, Audience: service.Audience(), CookieName: session.CookieName(name), Upstream: up,
+		Settings: &settings.Effective{},
 	}
 	for level, more := name, true; more; level, more = level.Parent() {
 		s.lineage = append(s.lineage, level)
