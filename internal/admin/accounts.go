@@ -25,12 +25,14 @@ type Account struct {
 	HasPassword  bool           `json:"hasPassword"`
 	Disabled     bool           `json:"disabled"`
 	Created      time.Time      `json:"created"`
+	// Attributes are what applications may be told about the person.
+	Attributes []principal.Attribute `json:"attributes,omitempty"`
 }
 
 func publicAccount(a directory.Account) Account {
 	return Account{
 		Email: a.Email, Kind: a.Kind, Subject: a.Subject, HostedDomain: a.HostedDomain, DisplayName: a.DisplayName,
-		HasPassword: a.PasswordHash != "", Disabled: a.Disabled, Created: a.Created,
+		HasPassword: a.PasswordHash != "", Disabled: a.Disabled, Created: a.Created, Attributes: a.Attributes,
 	}
 }
 

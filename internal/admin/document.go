@@ -5,6 +5,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
+	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 )
 
@@ -75,6 +76,8 @@ type DeclaredUser struct {
 	DisplayName  string `json:"displayName,omitempty"`
 	HostedDomain string `json:"hostedDomain,omitempty"`
 	Disabled     *bool  `json:"disabled,omitempty"`
+	// Attributes are in order of their names.
+	Attributes []principal.Attribute `json:"attributes,omitempty"`
 	// PasswordHash says where the server reads an argon2id hash in PHC form.
 	PasswordHash *identityprovider.Secret `json:"passwordHash,omitempty"`
 }

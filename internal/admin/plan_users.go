@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -57,7 +58,7 @@ func (g *planning) userChange(ctx context.Context, i int, d Document) (*Change, 
 		return nil, nil
 	}
 	next := g.account(stored, *d.User)
-	if next == stored {
+	if reflect.DeepEqual(next, stored) {
 		return nil, nil
 	}
 	change := &Change{Action: Updated, Before: declaredUser(stored, d.User), After: declaredUser(next, d.User)}
@@ -102,7 +103,7 @@ func (g *planning) newUser(ctx context.Context, i int, d Document) (*Change, err
 
 // account is an account as a document wants it.
 func (g *planning) account(account directory.Account, wanted DeclaredUser) directory.Account {
-	account.DisplayName, account.HostedDomain = wanted.DisplayName, wanted.HostedDomain
+	account.DisplayName, account.HostedDomain, account.Attributes = wanted.DisplayName, wanted.HostedDomain, wanted.Attributes
 	if wanted.Disabled != nil {
 		account.Disabled = *wanted.Disabled
 	}
@@ -114,7 +115,7 @@ func (g *planning) account(account directory.Account, wanted DeclaredUser) direc
 
 // declaredUser is an account as a document that declares the same fields as another would say it.
 func declaredUser(account directory.Account, like *DeclaredUser) *Document {
-	user := DeclaredUser{DisplayName: account.DisplayName, HostedDomain: account.HostedDomain, PasswordHash: like.PasswordHash}
+	user := DeclaredUser{DisplayName: account.DisplayName, HostedDomain: account.HostedDomain, Attributes: account.Attributes, PasswordHash: like.PasswordHash}
 	if like.Disabled != nil {
 		user.Disabled = &account.Disabled
 	}

@@ -42,12 +42,12 @@ func (r *resolver) resolveUser(i int, d *Document) {
 	if r.broken[i] {
 		return
 	}
-	account := directory.Account{Kind: principal.User, Email: d.Name, Subject: u.Subject, HostedDomain: u.HostedDomain}
+	account := directory.Account{Kind: principal.User, Email: d.Name, Subject: u.Subject, HostedDomain: u.HostedDomain, Attributes: u.Attributes}
 	if account.Subject == "" {
 		account.Subject = strings.Repeat("1", 21)
 	}
 	if err := account.Validate(); err != nil {
-		r.fault(i, "spec.subject", nil, "%s", plain(err, directory.ErrInvalid))
+		r.fault(i, "spec", nil, "%s", plain(err, directory.ErrInvalid))
 	}
 }
 

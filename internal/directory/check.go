@@ -35,6 +35,9 @@ func (a Account) Validate() error {
 	case a.Kind == principal.ServiceAccount && a.PasswordHash != "":
 		return fmt.Errorf("%w: service account %s cannot have a password", ErrInvalid, a.Email)
 	}
+	if err := principal.CheckAttributes(a.Attributes); err != nil {
+		return fmt.Errorf("%w: account %s: %w", ErrInvalid, a.Email, err)
+	}
 	if a.HostedDomain != "" {
 		if domain, err := principal.ParseDomain(a.HostedDomain); err != nil || domain != a.HostedDomain {
 			return fmt.Errorf("%w: account %s has hosted domain %q, which is not a lower-case domain", ErrInvalid, a.Email, a.HostedDomain)

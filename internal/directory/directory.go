@@ -24,6 +24,8 @@ type Account struct {
 	PasswordHash string    `json:"passwordHash,omitempty"`
 	Disabled     bool      `json:"disabled,omitempty"`
 	Created      time.Time `json:"created"`
+	// Attributes are what applications may be told about the person, in order of their names.
+	Attributes []principal.Attribute `json:"attributes,omitempty"`
 }
 
 // Identity returns whom a session or token of the account speaks for.

@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
+	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
 )
 
@@ -24,8 +25,9 @@ type check struct {
 	verdict *Verdict
 
 	sessionID string
-	groups    []string      // addresses of groups that the session's provider names
-	denied    policy.Reason // why nobody was recognised
+	groups    []string              // addresses of groups that the session's provider names
+	told      []principal.Attribute // what it says besides
+	denied    policy.Reason         // why nobody was recognised
 	tried     []*iam.Compiled
 }
 
@@ -148,6 +150,9 @@ func (c *check) assert(recognised bool) {
 	claims := issuer.Claims{Audience: v.Served.Audience, Public: !recognised}
 	if recognised {
 		claims.Subject, claims.Email, claims.HostedDomain = v.Identity.Subject, v.Identity.Email, v.Identity.HostedDomain
+	}
+	if !c.tell(&claims, recognised) {
+		return
 	}
 	prepared, err := c.Asserter.Assert(claims)
 	if err != nil {

@@ -5,6 +5,7 @@ package enforcement
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"time"
@@ -62,6 +63,7 @@ type Point struct {
 	// Record keeps the decision; it must not keep the pointer.
 	Record func(*audit.Decision)
 	Now    func() time.Time
+	Log    *slog.Logger
 	// Replica names this process in decision ids.
 	Replica uint16
 	// MaxStaleness is how long the gate stays open without the store.
@@ -103,6 +105,8 @@ type Verdict struct {
 	Credential audit.Credential
 	// Prepared are the identity headers; nil when the application is told nothing (the gate is off).
 	Prepared *issuer.Prepared
+	// Headers are further ones that the application is sent.
+	Headers []Header
 	// StripAuthorization says that Authorization carried the credential that was consumed.
 	StripAuthorization bool
 }

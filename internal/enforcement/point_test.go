@@ -3,6 +3,7 @@ package enforcement_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"testing"
@@ -122,7 +123,7 @@ func ask(t *testing.T, change func(*enforcement.Point), edits ...func(*enforceme
 	point := &enforcement.Point{
 		View: holder.Current, Confirmed: holder.Confirmed, Now: time.Now, MaxStaleness: enforcement.DefaultMaxStaleness,
 		Sessions: sessions{record: session.Record{ID: session.NewID(), Identity: alice.Identity()}},
-		Bearers:  noBearers{}, Asserter: signer{}, Record: func(d *audit.Decision) { r.record = *d }, Replica: 3,
+		Bearers:  noBearers{}, Asserter: signer{}, Record: func(d *audit.Decision) { r.record = *d }, Replica: 3, Log: slog.New(slog.DiscardHandler),
 	}
 	change(point)
 	request := enforcement.Request{

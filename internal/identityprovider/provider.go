@@ -38,6 +38,9 @@ type Provider struct {
 	Disabled bool `json:"disabled,omitempty"`
 	// How what the provider says of groups becomes groups that policies name.
 	Groups *GroupsClaim `json:"groups,omitempty"`
+	// The claims, or attributes of the directory server, that are kept with a session so that IapSettings can hand
+	// them to applications, as attributes.saml_attributes. At most 45.
+	Attributes []string `json:"attributes,omitempty"`
 	// Of kind oidc: the OpenID Connect provider.
 	OIDC *OIDCConfig `json:"oidc,omitempty"`
 	// Of kind ldap: the directory server.

@@ -36,6 +36,7 @@ func (p Provider) Validate() error {
 	p.checkKind(fault)
 	p.checkDomains(fault)
 	p.checkGroups(fault)
+	p.checkAttributes(fault)
 	if len(faults) == 0 {
 		return nil
 	}
@@ -112,6 +113,19 @@ func (p Provider) checkDomains(fault faultFunc) {
 // covers reports whether the provider's own list has a domain; whether "*" does depends on the other providers.
 func (p Provider) covers(domain string) bool {
 	return slices.Contains(p.Domains, domain) || slices.Contains(p.Domains, AnyDomain)
+}
+
+func (p Provider) checkAttributes(fault faultFunc) {
+	if p.Kind == Local && len(p.Attributes) > 0 {
+		fault("attributes of local accounts stand in their User documents, not on the provider")
+	}
+	named := make([]principal.Attribute, len(p.Attributes))
+	for i, name := range p.Attributes {
+		named[i].Name = name
+	}
+	if err := principal.CheckAttributes(named); err != nil {
+		fault("attributes: %w", err)
+	}
 }
 
 func (p Provider) checkGroups(fault faultFunc) {

@@ -25,6 +25,8 @@ type Claims struct {
 	// Subject and Email stand without namespace. Both must be set unless Public is.
 	Subject, Email string
 	HostedDomain   string // empty for accounts that no organisation manages
+	// Additional are attributes of the person, which become additional_claims.
+	Additional []principal.Attribute
 	// Public is a request that allUsers let in: the assertion names nobody, whatever the fields above say.
 	Public bool
 }
@@ -61,7 +63,7 @@ func (a *Asserter) Assert(c Claims) (*Prepared, error) {
 		return nil, err
 	}
 	if c.Public {
-		c.Subject, c.Email, c.HostedDomain = "", "", ""
+		c.Subject, c.Email, c.HostedDomain, c.Additional = "", "", "", nil
 	}
 	// The key id is part of the digest, so what a withdrawn or replaced key signed is never found again.
 	return a.cache.get(c.digest(signer.id), signingJob{claims: c, signer: signer, now: now})
@@ -81,13 +83,45 @@ func (c Claims) digest(kid string) [sha256.Size]byte {
 	var space [512]byte
 	b := space[:0]
 	for _, value := range [...]string{kid, c.Audience, c.Subject, c.Email, c.HostedDomain} {
-		b = binary.BigEndian.AppendUint32(b, uint32(len(value)))
-		b = append(b, value...)
+		b = appendSized(b, value)
+	}
+	for _, attribute := range c.Additional {
+		b = appendSized(b, attribute.Name)
+		b = binary.BigEndian.AppendUint32(b, uint32(len(attribute.Values)))
+		for _, value := range attribute.Values {
+			b = appendSized(b, value)
+		}
 	}
 	if c.Public {
 		b = append(b, 1)
 	}
 	return sha256.Sum256(b)
+}
+
+func appendSized(b []byte, value string) []byte {
+	return append(binary.BigEndian.AppendUint32(b, uint32(len(value))), value...)
+}
+
+// appendAdditional writes the object of name to list of values.
+func appendAdditional(payload []byte, attributes []principal.Attribute) ([]byte, error) {
+	payload = append(appendName(payload, "additional_claims"), '{')
+	for i, attribute := range attributes {
+		if err := checkText(append([]string{attribute.Name}, attribute.Values...)...); err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			payload = append(payload, ',')
+		}
+		payload = append(appendQuoted(payload, attribute.Name), ':', '[')
+		for k, value := range attribute.Values {
+			if k > 0 {
+				payload = append(payload, ',')
+			}
+			payload = appendQuoted(payload, value)
+		}
+		payload = append(payload, ']')
+	}
+	return append(payload, '}'), nil
 }
 
 // signingJob is what one assertion is made of.
@@ -139,6 +173,12 @@ func (c Claims) payload(now time.Time) ([]byte, error) {
 	}
 	issued := now.Add(-assertionBackdate).Unix()
 	payload := append(make([]byte, 0, 512), '{')
+	if len(c.Additional) > 0 {
+		var err error
+		if payload, err = appendAdditional(payload, c.Additional); err != nil {
+			return nil, err
+		}
+	}
 	payload = appendMember(payload, "aud", c.Audience)
 	payload = appendMember(payload, "azp", c.Audience)
 	if !c.Public {

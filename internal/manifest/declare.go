@@ -39,7 +39,7 @@ func declare(kind admin.Kind, name string, spec any, d decoder) Document {
 	case *User:
 		document.User = &admin.DeclaredUser{
 			Subject: string(s.Subject), DisplayName: s.DisplayName, HostedDomain: s.HostedDomain,
-			Disabled: s.Disabled, PasswordHash: s.PasswordHash,
+			Disabled: s.Disabled, PasswordHash: s.PasswordHash, Attributes: attributeList(s.Attributes),
 		}
 	case *Group:
 		document.Group = &directory.Group{Description: s.Description, Members: s.Members}
@@ -78,7 +78,7 @@ func specFrom(d Document) any {
 	case d.User != nil:
 		return &User{
 			DisplayName: d.User.DisplayName, HostedDomain: d.User.HostedDomain, Disabled: d.User.Disabled,
-			PasswordHash: d.User.PasswordHash, Subject: Number(d.User.Subject),
+			PasswordHash: d.User.PasswordHash, Subject: Number(d.User.Subject), Attributes: attributeMap(d.User.Attributes),
 		}
 	case d.Group != nil:
 		return &Group{Description: d.Group.Description, Members: d.Group.Members}

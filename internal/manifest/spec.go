@@ -134,6 +134,8 @@ type User struct {
 	// Where the server reads the argon2id hash of the password, in PHC form ($argon2id$v=19$…). Left out, the password
 	// is for "gatehouse users set-password".
 	PasswordHash *identityprovider.Secret `json:"passwordHash"`
+	// What applications may be told about the person by attribute propagation: names with their values. At most 45.
+	Attributes map[string][]string `json:"attributes"`
 	// The 21 digits that name the person in assertions for ever. Left out, they are drawn when the person is created;
 	// written down, as "gatehouse export" does, they survive a move to another server. They never change.
 	Subject Number `json:"subject"`

@@ -30,20 +30,21 @@ const (
 
 // Reasons for refusing a request whatever its principal.
 const (
-	TargetInvalid   Reason = "target_invalid"   // the request target has a form that is refused
-	TargetAmbiguous Reason = "target_ambiguous" // its three forms lead to different services
-	HostInvalid     Reason = "host_invalid"     // Host is malformed or disagrees with the target
-	HostUnknown     Reason = "host_unknown"     // no service answers on that host
-	HostConflict    Reason = "host_conflict"    // the host does not belong on the TLS connection that it came over
-	ProxyConflict   Reason = "proxy_conflict"   // a trusted proxy contradicts itself about the client
-	RedirectLoop    Reason = "redirect_loop"    // plain HTTP would be redirected to itself
-	PathUnknown     Reason = "path_unknown"     // no service answers on that path of the host
-	MethodRefused   Reason = "method_refused"   // CONNECT
-	SnapshotStale   Reason = "snapshot_stale"   // the store has not been confirmed for too long
-	StoreFailed     Reason = "store_failed"     // the session's record could not be read
-	SigningFailed   Reason = "signing_failed"   // no key can sign the assertion
-	UpstreamFailed  Reason = "upstream_failed"  // the application did not answer
-	SignInRefused   Reason = "sign_in_refused"  // a step of the hand-off failed
+	TargetInvalid    Reason = "target_invalid"    // the request target has a form that is refused
+	TargetAmbiguous  Reason = "target_ambiguous"  // its three forms lead to different services
+	HostInvalid      Reason = "host_invalid"      // Host is malformed or disagrees with the target
+	HostUnknown      Reason = "host_unknown"      // no service answers on that host
+	HostConflict     Reason = "host_conflict"     // the host does not belong on the TLS connection that it came over
+	ProxyConflict    Reason = "proxy_conflict"    // a trusted proxy contradicts itself about the client
+	RedirectLoop     Reason = "redirect_loop"     // plain HTTP would be redirected to itself
+	PathUnknown      Reason = "path_unknown"      // no service answers on that path of the host
+	MethodRefused    Reason = "method_refused"    // CONNECT
+	SnapshotStale    Reason = "snapshot_stale"    // the store has not been confirmed for too long
+	StoreFailed      Reason = "store_failed"      // the session's record could not be read
+	AttributesFailed Reason = "attributes_failed" // what the application is to be told cannot be worked out
+	SigningFailed    Reason = "signing_failed"    // no key can sign the assertion
+	UpstreamFailed   Reason = "upstream_failed"   // the application did not answer
+	SignInRefused    Reason = "sign_in_refused"   // a step of the hand-off failed
 )
 
 // Reasons for which an identity provider lets nobody in.
@@ -71,7 +72,7 @@ func Reasons() []Reason {
 		NoCredential, SessionEnded, CookieInvalid, BearerInvalid, ConfirmationDue,
 		NotGranted, PrincipalSuspended,
 		TargetInvalid, TargetAmbiguous, HostInvalid, HostUnknown, HostConflict, ProxyConflict, RedirectLoop, PathUnknown, MethodRefused,
-		SnapshotStale, StoreFailed, SigningFailed, UpstreamFailed, SignInRefused,
+		SnapshotStale, StoreFailed, AttributesFailed, SigningFailed, UpstreamFailed, SignInRefused,
 		SignInDeclined, AddressRefused, ProviderUnavailable, ProviderMisconfigured, ProviderTokenInvalid,
 	}
 }
@@ -97,6 +98,7 @@ var descriptions = map[Reason]Description{
 	MethodRefused:      {"Method not accepted", "This gate does not open tunnels."},
 	SnapshotStale:      {"Temporarily closed", "The gate has not been able to confirm its policy for a while, so it lets nobody in. Try again in a few minutes."},
 	StoreFailed:        {"Temporarily closed", "Your session could not be looked up. Try again in a moment."},
+	AttributesFailed:   {"Temporarily closed", "What this application is to be told about you could not be worked out. Tell an administrator: the attribute propagation of its settings has to be corrected."},
 	SigningFailed:      {"Temporarily closed", "No signing key is available, so nobody can be vouched for. Try again in a moment."},
 	UpstreamFailed:     {"The application did not answer", "You may use this application, but it cannot be reached right now. Try again in a moment."},
 	SignInRefused:      {"Sign-in was not completed", "This step of signing in is no longer valid: it may be too old, already used, or begun in another browser. Start again."},

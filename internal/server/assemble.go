@@ -107,7 +107,7 @@ func (s *Server) point(replica uint16) *enforcement.Point {
 		View: s.holder.Current, Confirmed: s.holder.Confirmed, Sessions: s.sessions,
 		Bearers:  &bearer.Verifier{Issuer: s.published.IssuerURL, Keys: s.keys, Now: s.options.Now},
 		Asserter: &issuer.Asserter{Keys: s.keys, Now: s.options.Now},
-		Record:   s.record(), Now: s.options.Now, Replica: replica,
+		Log:      s.options.Log, Record: s.record(), Now: s.options.Now, Replica: replica,
 		MaxStaleness: enforcement.DefaultMaxStaleness, Misdirected: s.options.Dev,
 	}
 }

@@ -48,12 +48,14 @@ type Record struct {
 	Resource resource.Name // the application's resource; empty for the auth host
 	Identity principal.Identity
 	// Groups are canonical addresses of groups that the provider's claims name, as of Checked.
-	Groups   []string
-	AMR      []string  // RFC 8176: how the person proved who they are
-	AuthTime time.Time // when they did
-	Created  time.Time
-	Expires  time.Time // absolute end
-	LastSeen time.Time // written in batches
+	Groups []string
+	// Attributes are what the provider says besides, as of Checked; those of local accounts stand in the directory.
+	Attributes []principal.Attribute
+	AMR        []string  // RFC 8176: how the person proved who they are
+	AuthTime   time.Time // when they did
+	Created    time.Time
+	Expires    time.Time // absolute end
+	LastSeen   time.Time // written in batches
 	// Checked is when the identity provider last confirmed the person; zero where nobody has to be asked again.
 	Checked time.Time
 	// AskAfter is when the provider is to be asked again; zero as Checked.

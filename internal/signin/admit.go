@@ -25,6 +25,9 @@ func (s *SignIn) admit(p identityprovider.Provider, v Vouched) (principal.Identi
 	if err := checkSubject(v.Subject); err != nil {
 		return principal.Identity{}, err
 	}
+	if err := principal.CheckAttributes(v.Attributes); err != nil {
+		return principal.Identity{}, fmt.Errorf("%w: what it says of %s cannot be kept: %w", ErrProviderSetup, v.Subject, err)
+	}
 	email, err := principal.ParseAddress(v.Email)
 	switch {
 	case v.Email == "":

@@ -18,8 +18,10 @@ import (
 type arrival struct {
 	identity principal.Identity
 	groups   []string
-	amr      []string
-	authTime time.Time // zero: now
+	// attributes are those of the provider; local accounts have theirs in the directory.
+	attributes []principal.Attribute
+	amr        []string
+	authTime   time.Time // zero: now
 	// device is the account that the browser becomes known to, so that guesses elsewhere do not lock it out here;
 	// empty for sign-ins without a password.
 	device string
@@ -65,7 +67,7 @@ func (s *SignIn) vouchedFor(p identityprovider.Provider, v Vouched) (arrival, er
 	}
 	now := s.Now()
 	who := arrival{
-		identity: identity, groups: p.GroupAddresses(v.Groups), amr: v.AMR, authTime: v.AuthTime,
+		identity: identity, groups: p.GroupAddresses(v.Groups), attributes: v.Attributes, amr: v.AMR, authTime: v.AuthTime,
 		link: &identityprovider.Link{
 			Issuer: p.Issuer(), Subject: v.Subject, Number: number, Email: identity.Email, Created: now, LastSignIn: now,
 		},
@@ -81,7 +83,7 @@ func sessionUse(id session.ID) []byte { return []byte("provider tokens " + id.St
 // record returns the auth host's session of an arrival.
 func (s *SignIn) record(who arrival, now time.Time) session.Record {
 	record := session.Record{
-		ID: session.NewID(), Identity: who.identity, Groups: who.groups, AMR: who.amr, AuthTime: now, Created: now,
+		ID: session.NewID(), Identity: who.identity, Groups: who.groups, Attributes: who.attributes, AMR: who.amr, AuthTime: now, Created: now,
 		Expires: now.Add(s.Lifetimes.Absolute), LastSeen: now, Checked: who.checked, AskAfter: who.askAfter, Silent: who.silent, AtProvider: who.atProvider,
 	}
 	if !who.authTime.IsZero() && who.authTime.Before(now) {

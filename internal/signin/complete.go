@@ -150,7 +150,7 @@ func (s *SignIn) openChild(ctx context.Context, sessions session.Store, h Handof
 		return session.Record{}, fmt.Errorf("%w: the sign-in behind it has ended or its account is switched off", ErrHandoff)
 	}
 	child := session.Record{
-		ID: session.NewID(), Parent: parent.ID, Resource: h.Resource, Identity: parent.Identity, Groups: parent.Groups,
+		ID: session.NewID(), Parent: parent.ID, Resource: h.Resource, Identity: parent.Identity, Groups: parent.Groups, Attributes: parent.Attributes,
 		AMR: parent.AMR, AuthTime: parent.AuthTime, Created: now, Expires: parent.Expires, LastSeen: now,
 		Checked: parent.Checked, AskAfter: parent.AskAfter, Silent: parent.Silent,
 	}

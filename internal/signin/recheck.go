@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
+	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
 
@@ -16,6 +17,7 @@ import (
 type Confirmation struct {
 	Tokens            []byte // sealed
 	Groups            []string
+	Attributes        []principal.Attribute
 	Checked, AskAfter time.Time
 	Silent            bool
 }
@@ -165,16 +167,16 @@ func (s *SignIn) sameAgain(p identityprovider.Provider, record session.Record, v
 // confirm notes that the provider has vouched again.
 func (s *SignIn) confirm(ctx context.Context, record session.Record, p identityprovider.Provider, v Vouched) {
 	now := s.Now()
-	c := Confirmation{Groups: record.Groups, Checked: now, AskAfter: now.Add(confirmEvery(p)), Silent: !v.Refreshable}
+	c := Confirmation{Groups: record.Groups, Attributes: record.Attributes, Checked: now, AskAfter: now.Add(confirmEvery(p)), Silent: !v.Refreshable}
 	if v.Subject != "" {
-		c.Groups = p.GroupAddresses(v.Groups)
+		c.Groups, c.Attributes = p.GroupAddresses(v.Groups), v.Attributes
 	}
 	s.note(ctx, record, v, c)
 }
 
 // keepTokens stores tokens that came with an answer which confirms nothing.
 func (s *SignIn) keepTokens(ctx context.Context, record session.Record, v Vouched) {
-	s.note(ctx, record, v, Confirmation{Groups: record.Groups, Checked: record.Checked, AskAfter: record.AskAfter, Silent: record.Silent})
+	s.note(ctx, record, v, Confirmation{Groups: record.Groups, Attributes: record.Attributes, Checked: record.Checked, AskAfter: record.AskAfter, Silent: record.Silent})
 }
 
 func (s *SignIn) note(ctx context.Context, record session.Record, v Vouched, c Confirmation) {

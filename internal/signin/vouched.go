@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
+	"github.com/gatehouse-iap/gatehouse/internal/principal"
 )
 
 // Vouched is what a provider says about a person who has just proved to it who they are. A method of sign-in has
@@ -15,10 +16,12 @@ type Vouched struct {
 	Email   string // as the provider writes it
 	// EmailVerified says that the provider has checked the address, or that its configuration takes it on trust.
 	EmailVerified bool
-	HostedDomain  string    // the claim hd
-	Groups        []string  // values of the groups claim
-	AMR           []string  // RFC 8176
-	AuthTime      time.Time // zero when the provider does not say
+	HostedDomain  string   // the claim hd
+	Groups        []string // values of the groups claim
+	// Attributes are the further claims that the provider's configuration names.
+	Attributes []principal.Attribute
+	AMR        []string  // RFC 8176
+	AuthTime   time.Time // zero when the provider does not say
 	// Session is the provider's name for its session (the claim sid); empty when it has none.
 	Session string
 	// Tokens is what the method needs to ask again and to sign out at the provider; nil when it can do neither.

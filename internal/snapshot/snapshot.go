@@ -3,6 +3,7 @@ package snapshot
 import (
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/expression"
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
@@ -36,7 +37,11 @@ type Served struct {
 	Upstream   *upstream.Upstream
 	// Settings is what IapSettings come to for the service; never nil.
 	Settings *settings.Effective
-	lineage  []resource.Name
+	// Propagation selects what the application is told about a person; nil selects nothing.
+	Propagation *expression.Propagation
+	// Serverless is the header that Cloud Run puts beside the assertion; nil elsewhere.
+	Serverless *issuer.Serverless
+	lineage    []resource.Name
 }
 
 func newServed(service catalog.Service, up *upstream.Upstream) *Served {
@@ -45,6 +50,7 @@ func newServed(service catalog.Service, up *upstream.Upstream) *Served {
 		Service: service, Resource: name, Audience: service.Audience(), CookieName: session.CookieName(name), Upstream: up,
 		Settings: &settings.Effective{},
 	}
+	s.prepareTellings()
 	for level, more := name, true; more; level, more = level.Parent() {
 		s.lineage = append(s.lineage, level)
 	}

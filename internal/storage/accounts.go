@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
@@ -11,14 +12,17 @@ import (
 // directoryStore keeps local accounts and groups.
 type directoryStore struct{ t *tx }
 
-const accountColumns = `kind, email, subject, hosted_domain, display_name, password_hash, disabled, created`
+const accountColumns = `kind, email, subject, hosted_domain, display_name, password_hash, disabled, created, attributes`
 
 func scanAccount(scan scanner) (directory.Account, error) {
 	var a directory.Account
 	var created int64
-	err := scan(&a.Kind, &a.Email, &a.Subject, &a.HostedDomain, &a.DisplayName, &a.PasswordHash, &a.Disabled, &created)
+	var attributes string
+	if err := scan(&a.Kind, &a.Email, &a.Subject, &a.HostedDomain, &a.DisplayName, &a.PasswordHash, &a.Disabled, &created, &attributes); err != nil {
+		return a, err
+	}
 	a.Created = moment(created)
-	return a, err
+	return a, document(attributes, &a.Attributes)
 }
 
 func (s directoryStore) Accounts(ctx context.Context) ([]directory.Account, error) {
@@ -58,9 +62,13 @@ func (s directoryStore) CreateAccount(ctx context.Context, a directory.Account) 
 	if taken {
 		return fmt.Errorf("%w: the subject %s names somebody of an identity provider", directory.ErrExists, a.Subject)
 	}
+	attributes, err := json.Marshal(a.Attributes)
+	if err != nil {
+		return err
+	}
 	created, err := s.t.exec(ctx, `INSERT INTO accounts (`+accountColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
-		string(a.Kind), a.Email, a.Subject, a.HostedDomain, a.DisplayName, a.PasswordHash, a.Disabled, micros(a.Created))
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`,
+		string(a.Kind), a.Email, a.Subject, a.HostedDomain, a.DisplayName, a.PasswordHash, a.Disabled, micros(a.Created), string(attributes))
 	if err != nil {
 		return err
 	}
@@ -81,9 +89,13 @@ func (s directoryStore) UpdateAccount(ctx context.Context, a directory.Account) 
 	if stored.Kind != a.Kind || stored.Subject != a.Subject {
 		return fmt.Errorf("%w: kind and subject of %s cannot change", directory.ErrInvalid, a.Email)
 	}
+	attributes, err := json.Marshal(a.Attributes)
+	if err != nil {
+		return err
+	}
 	if _, err := s.t.exec(ctx, `UPDATE accounts
-		SET hosted_domain = $1, display_name = $2, password_hash = $3, disabled = $4 WHERE email = $5`,
-		a.HostedDomain, a.DisplayName, a.PasswordHash, a.Disabled, a.Email); err != nil {
+		SET hosted_domain = $1, display_name = $2, password_hash = $3, disabled = $4, attributes = $5 WHERE email = $6`,
+		a.HostedDomain, a.DisplayName, a.PasswordHash, a.Disabled, string(attributes), a.Email); err != nil {
 		return err
 	}
 	if _, err := s.t.change(ctx, snapshot.AccountChanged, a.Email); err != nil {

@@ -50,11 +50,15 @@ func (s recheckStore) ConfirmSession(ctx context.Context, id session.ID, used []
 	if err != nil {
 		return nil, err
 	}
+	attributes, err := json.Marshal(c.Attributes)
+	if err != nil {
+		return nil, err
+	}
 	if _, err := s.t.exec(ctx, `UPDATE sessions SET provider_tokens = $1 WHERE id = $2`, c.Tokens, id[:]); err != nil {
 		return nil, err
 	}
-	return s.family(ctx, id, `claim_groups = $2, checked = $3, ask_after = $4, silent = $5`,
-		string(groups), optional(c.Checked), optional(c.AskAfter), c.Silent)
+	return s.family(ctx, id, `claim_groups = $2, checked = $3, ask_after = $4, silent = $5, attributes = $6`,
+		string(groups), optional(c.Checked), optional(c.AskAfter), c.Silent, string(attributes))
 }
 
 // family changes a session and its children and returns their ids.

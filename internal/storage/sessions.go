@@ -18,10 +18,10 @@ type sessionStore struct{ t *tx }
 
 const (
 	sessionColumns = `id, parent, resource, kind, provider, subject, email, hosted_domain, amr, auth_time, created, expires, last_seen,
-		claim_groups, provider_subject, provider_session, provider_tokens, checked, silent, ask_after`
+		claim_groups, provider_subject, provider_session, provider_tokens, checked, silent, ask_after, attributes`
 	selectSession = `SELECT ` + sessionColumns + ` FROM sessions WHERE id = $1`
 	insertSession = `INSERT INTO sessions (` + sessionColumns + `)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`
 	selectParent = `SELECT 1 FROM sessions WHERE id = $1 AND expires > $2`
 	selectUsable = `SELECT 1 FROM accounts WHERE email = $1 AND subject = $2 AND NOT disabled`
 	selectBarred = `SELECT 1 FROM identity_providers WHERE name = $1 AND disabled
@@ -70,10 +70,14 @@ func (s sessionStore) OpenSession(ctx context.Context, r session.Record) error {
 	if err != nil {
 		return err
 	}
+	attributes, err := json.Marshal(r.Attributes)
+	if err != nil {
+		return err
+	}
 	_, err = s.t.exec(ctx, insertSession, r.ID[:], optionalID(r.Parent), string(r.Resource),
 		string(r.Identity.Kind), r.Identity.Provider, r.Identity.Subject, r.Identity.Email, r.Identity.HostedDomain,
 		string(amr), micros(r.AuthTime), micros(r.Created), micros(r.Expires), micros(r.LastSeen),
-		string(groups), r.AtProvider.Subject, r.AtProvider.Session, r.AtProvider.Tokens, optional(r.Checked), r.Silent, optional(r.AskAfter))
+		string(groups), r.AtProvider.Subject, r.AtProvider.Session, r.AtProvider.Tokens, optional(r.Checked), r.Silent, optional(r.AskAfter), string(attributes))
 	return err
 }
 
@@ -95,12 +99,12 @@ func sessionID(stored []byte) (session.ID, error) {
 func scanSession(scan scanner) (session.Record, error) {
 	var r session.Record
 	var id, parent []byte
-	var amr, groups string
+	var amr, groups, attributes string
 	var authTime, created, expires, lastSeen int64
 	var checked, askAfter sql.NullInt64
 	err := scan(&id, &parent, &r.Resource, &r.Identity.Kind, &r.Identity.Provider, &r.Identity.Subject,
 		&r.Identity.Email, &r.Identity.HostedDomain, &amr, &authTime, &created, &expires, &lastSeen,
-		&groups, &r.AtProvider.Subject, &r.AtProvider.Session, &r.AtProvider.Tokens, &checked, &r.Silent, &askAfter)
+		&groups, &r.AtProvider.Subject, &r.AtProvider.Session, &r.AtProvider.Tokens, &checked, &r.Silent, &askAfter, &attributes)
 	if err != nil {
 		return r, err
 	}
@@ -114,7 +118,7 @@ func scanSession(scan scanner) (session.Record, error) {
 	}
 	r.AuthTime, r.Created, r.Expires, r.LastSeen = moment(authTime), moment(created), moment(expires), moment(lastSeen)
 	r.Checked, r.AskAfter = optionalMoment(checked), optionalMoment(askAfter)
-	return r, errors.Join(document(amr, &r.AMR), document(groups, &r.Groups))
+	return r, errors.Join(document(amr, &r.AMR), document(groups, &r.Groups), document(attributes, &r.Attributes))
 }
 
 func (s sessionStore) Session(ctx context.Context, id session.ID) (session.Record, error) {

@@ -20,6 +20,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
+	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
 	"github.com/gatehouse-iap/gatehouse/internal/upstream"
 )
 
@@ -27,6 +28,8 @@ import (
 // not reach it.
 type Identity struct {
 	Prepared           *issuer.Prepared // nil tells nothing
+	Headers            []enforcement.Header
+	Exact              []string // names of headers that only we may set, whether we do or not
 	StripAuthorization bool
 	AppEngine          bool // the application believes App Engine's headers
 	Client             listener.Client
@@ -48,9 +51,17 @@ func (h *Handler) forward(w http.ResponseWriter, in Incoming, v *enforcement.Ver
 		})
 	}}
 	f.Forward(w, r, v.Served.Upstream, target, Identity{
-		Prepared: v.Prepared, StripAuthorization: v.StripAuthorization,
+		Prepared: v.Prepared, Headers: v.Headers, Exact: exactNames(v.Served), StripAuthorization: v.StripAuthorization,
 		AppEngine: v.Served.Service.Kind == resource.AppEngineApp, Client: in.Client,
 	})
+}
+
+// exactNames are the headers without a prefix of ours that the settings hand attributes on in.
+func exactNames(served *snapshot.Served) []string {
+	if served.Propagation == nil {
+		return nil
+	}
+	return served.Propagation.ExactNames
 }
 
 // Forwarder is the one seam between the decision and the application. What stands behind it may change; what
@@ -75,7 +86,7 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 			}
 			cleanHeader(pr.Out.Header, identity)
 			setForwarded(pr.Out.Header, pr.In.Host, identity.Client, f.Scheme)
-			cleanTrailer(pr)
+			cleanTrailer(pr, identity.Exact)
 		},
 		ModifyResponse: cleanResponse,
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {

@@ -20,7 +20,7 @@ const (
 // certificate (RFC 9440), and what says where a request came from and went to. A value from a client would be
 // believed.
 var reservedPrefixes = []string{
-	"x_goog_", "client_cert", "x_forwarded", "forwarded", "x_original_", "x_rewrite_url", "x_real_ip",
+	"x_goog_", "ingress_authorization", "x_serverless_authorization", "client_cert", "x_forwarded", "forwarded", "x_original_", "x_rewrite_url", "x_real_ip",
 }
 
 // clientCertificate are the headers of RFC 9440, which a trusted proxy that ends TLS may set, in this spelling only.
@@ -41,7 +41,7 @@ func cleanHeader(h http.Header, identity Identity) {
 		prefixes = appEnginePrefixes
 	}
 	for name := range h {
-		if reserved(name, prefixes) && !(identity.Client.Trusted && slices.Contains(clientCertificate[:], name)) {
+		if (reserved(name, prefixes) || isExact(name, identity.Exact)) && !(identity.Client.Trusted && slices.Contains(clientCertificate[:], name)) {
 			delete(h, name)
 		}
 	}
@@ -60,6 +60,9 @@ func cleanHeader(h http.Header, identity Identity) {
 		setPrepared(h, headerAssertion, p.Assertion)
 		setPrepared(h, headerEmail, p.Email)
 		setPrepared(h, headerUserID, p.UserID)
+	}
+	for _, header := range identity.Headers {
+		h[header.Name] = header.Values
 	}
 }
 
@@ -89,6 +92,25 @@ func reserved(name string, prefixes []string) bool {
 		}
 	}
 	return false
+}
+
+// isExact reports whether a header name folds to one that the settings hand an attribute on in.
+func isExact(name string, exact []string) bool {
+	for _, one := range exact {
+		if len(name) == len(one) && foldedEqual(name, one) {
+			return true
+		}
+	}
+	return false
+}
+
+func foldedEqual(a, b string) bool {
+	for i := range len(a) {
+		if fold(a[i]) != fold(b[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 func foldedHasPrefix(name, prefix string) bool {
@@ -163,7 +185,7 @@ func holdsOurCookie(line string) bool {
 
 // cleanTrailer applies the rules of headers to the trailers that the client announced. Values come with the end
 // of the body, and are copied then.
-func cleanTrailer(pr *httputil.ProxyRequest) {
+func cleanTrailer(pr *httputil.ProxyRequest, exact []string) {
 	if len(pr.In.Trailer) == 0 {
 		return
 	}
@@ -174,7 +196,7 @@ func cleanTrailer(pr *httputil.ProxyRequest) {
 	}
 	announced := http.Header{}
 	for name := range pr.In.Trailer {
-		if !reserved(name, trailerPrefixes) {
+		if !reserved(name, trailerPrefixes) && !isExact(name, exact) {
 			announced[name] = nil
 		}
 	}

@@ -41,6 +41,8 @@ type Person struct {
 	Email   string   // canonical; the one that was asked for
 	DN      string   // where the entry is now
 	Groups  []string // values of the group attribute, as they are in the directory
+	// Attributes are those that the provider's configuration names, in its order.
+	Attributes []principal.Attribute
 }
 
 // Binder checks passwords. Its zero value with a Log is ready to use.
@@ -53,7 +55,7 @@ type Binder struct {
 }
 
 // Check returns who the person with an address and a password is.
-func (b *Binder) Check(ctx context.Context, cfg identityprovider.LDAPConfig, email, password string) (Person, error) {
+func (b *Binder) Check(ctx context.Context, cfg identityprovider.LDAPConfig, email, password string, attributes ...string) (Person, error) {
 	canonical, err := principal.ParseAddress(email)
 	if err != nil {
 		return Person{}, fmt.Errorf("%w: %w", ErrPassword, err)
@@ -62,7 +64,7 @@ func (b *Binder) Check(ctx context.Context, cfg identityprovider.LDAPConfig, ema
 		return Person{}, err
 	}
 	var person Person
-	err = b.session(ctx, cfg, func(d *directory) (err error) {
+	err = b.session(ctx, cfg, attributes, func(d *directory) (err error) {
 		person, err = d.check(canonical, password)
 		return err
 	})
@@ -74,9 +76,9 @@ func (b *Binder) Check(ctx context.Context, cfg identityprovider.LDAPConfig, ema
 
 // Lookup returns who has an address, without a password: for people whom Check has let in before. ErrPassword when
 // nobody has it any more, or two have.
-func (b *Binder) Lookup(ctx context.Context, cfg identityprovider.LDAPConfig, email string) (Person, error) {
+func (b *Binder) Lookup(ctx context.Context, cfg identityprovider.LDAPConfig, email string, attributes ...string) (Person, error) {
 	var person Person
-	err := b.session(ctx, cfg, func(d *directory) error {
+	err := b.session(ctx, cfg, attributes, func(d *directory) error {
 		entry, err := d.find(email)
 		if err != nil {
 			return err
@@ -108,11 +110,12 @@ func checkPassword(password string) error {
 }
 
 // session runs do with a connection that is bound for searches, within the bounds of one check.
-func (b *Binder) session(ctx context.Context, cfg identityprovider.LDAPConfig, do func(*directory) error) error {
+func (b *Binder) session(ctx context.Context, cfg identityprovider.LDAPConfig, attributes []string, do func(*directory) error) error {
 	plan, err := compile(cfg)
 	if err != nil {
 		return err
 	}
+	plan.attributes = attributes
 	timeout := b.Timeout
 	if timeout == 0 {
 		timeout = defaultTimeout

@@ -35,7 +35,7 @@ func (d *directory) check(email, password string) (Person, error) {
 
 // find returns the one entry of an address.
 func (d *directory) find(email string) (*ldap.Entry, error) {
-	entries, more, err := d.search(d.userBase, fill(d.userFilter, email, ""), 1, d.subjectAttribute, d.emailAttribute)
+	entries, more, err := d.search(d.userBase, fill(d.userFilter, email, ""), 1, append([]string{d.subjectAttribute, d.emailAttribute}, d.attributes...)...)
 	switch {
 	case err != nil:
 		return nil, err
@@ -62,6 +62,15 @@ func (d *directory) read(entry *ldap.Entry, email string) (Person, error) {
 	if !hasAddress(entry, d.emailAttribute, email) {
 		return Person{}, fmt.Errorf("%w: the filter finds %s for %s, but its attribute %s does not hold that address",
 			ErrMisconfigured, entry.DN, email, d.emailAttribute)
+	}
+	for _, name := range d.attributes {
+		attribute := principal.Attribute{Name: name}
+		for _, value := range values(entry, name) {
+			attribute.Values = append(attribute.Values, string(value))
+		}
+		if len(attribute.Values) > 0 {
+			person.Attributes = append(person.Attributes, attribute)
+		}
 	}
 	if person.Groups, err = d.groups(email, entry.DN); err != nil {
 		return Person{}, err

@@ -18,11 +18,12 @@ import (
 
 // plan is a configuration with its defaults filled in and its parts checked.
 type plan struct {
-	address  string      // host:port
-	tls      *tls.Config // nil without encryption, which is for loopback only
-	startTLS bool
-	bindDN   string
-	secret   string // of bindDN
+	attributes []string    // of people, besides those that say who they are
+	address    string      // host:port
+	tls        *tls.Config // nil without encryption, which is for loopback only
+	startTLS   bool
+	bindDN     string
+	secret     string // of bindDN
 
 	userBase, userFilter                   string
 	subjectAttribute, emailAttribute       string

@@ -15,7 +15,7 @@ func (b *Binder) CheckPassword(ctx context.Context, p identityprovider.Provider,
 	if p.LDAP == nil {
 		return signin.Vouched{}, fmt.Errorf("%w: the provider %q has no part ldap", ErrMisconfigured, p.Name)
 	}
-	person, err := b.Check(ctx, *p.LDAP, email, password)
+	person, err := b.Check(ctx, *p.LDAP, email, password, p.Attributes...)
 	if err != nil {
 		return signin.Vouched{}, err
 	}
@@ -27,7 +27,7 @@ func (b *Binder) AskAgain(ctx context.Context, p identityprovider.Provider, emai
 	if p.LDAP == nil {
 		return signin.Vouched{}, fmt.Errorf("%w: the provider %q has no part ldap", ErrMisconfigured, p.Name)
 	}
-	person, err := b.Lookup(ctx, *p.LDAP, email)
+	person, err := b.Lookup(ctx, *p.LDAP, email, p.Attributes...)
 	if err != nil {
 		return signin.Vouched{}, err
 	}
@@ -38,6 +38,6 @@ func (b *Binder) AskAgain(ctx context.Context, p identityprovider.Provider, emai
 // whose it is.
 func vouched(person Person, amr ...string) signin.Vouched {
 	return signin.Vouched{
-		Subject: person.Subject, Email: person.Email, EmailVerified: true, Groups: person.Groups, AMR: amr, Refreshable: true,
+		Subject: person.Subject, Email: person.Email, EmailVerified: true, Groups: person.Groups, Attributes: person.Attributes, AMR: amr, Refreshable: true,
 	}
 }

@@ -245,6 +245,7 @@ func (c *claims) vouched(of *client) signin.Vouched {
 	if at, found, err := c.time("auth_time"); err == nil && found {
 		v.AuthTime = at
 	}
+	v.Attributes = c.attributes(of.provider.Attributes)
 	if of.provider.Groups != nil {
 		name := of.provider.Groups.ClaimName()
 		v.Groups = c.list(name)

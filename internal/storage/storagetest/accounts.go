@@ -85,6 +85,7 @@ func accountUpdated(t *testing.T, s store) {
 	s.createAccounts("alice", "bob")
 	want := account("alice")
 	want.HostedDomain, want.DisplayName, want.PasswordHash, want.Disabled = "", "Alice A.", "", true
+	want.Attributes = []principal.Attribute{{Name: "site", Values: []string{"Berlin", "Lisbon"}}}
 	changed := want
 	changed.Created = epoch.Add(time.Hour)
 	update := func(a directory.Account) func(admin.Tx) error {
@@ -164,7 +165,7 @@ func namesEndNothing(t *testing.T, s store) {
 	signedIn := local("alice")
 	s.open(signedIn)
 	a := account("alice")
-	a.DisplayName, a.PasswordHash = "Alice A.", "another"
+	a.DisplayName, a.PasswordHash, a.Attributes = "Alice A.", "another", nil
 	s.do(func(tx admin.Tx) error { return tx.Directory().UpdateAccount(t.Context(), a) })
 	if !s.alive(signedIn)[0] {
 		t.Error("the session ended")

@@ -10,6 +10,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/admin"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
+	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
@@ -101,7 +102,7 @@ func confirmationNoted(t *testing.T, s store) {
 	app.AtProvider = session.AtProvider{}
 	s.open(alice, bob, app)
 	later := epoch.Add(time.Hour)
-	c := signin.Confirmation{Tokens: []byte("new"), Groups: []string{"new@example.com"}, Checked: later, AskAfter: later.Add(time.Minute), Silent: true}
+	c := signin.Confirmation{Tokens: []byte("new"), Groups: []string{"new@example.com"}, Attributes: []principal.Attribute{{Name: "department", Values: []string{"Law"}}}, Checked: later, AskAfter: later.Add(time.Minute), Silent: true}
 	s.signIn(func(ctx context.Context, tx signin.Tx) error {
 		family, err := tx.Rechecks().ConfirmSession(ctx, alice.ID, alice.AtProvider.Tokens, c)
 		if len(family) != 2 {
@@ -110,6 +111,7 @@ func confirmationNoted(t *testing.T, s store) {
 		return err
 	})
 	for _, want := range []session.Record{alice, app} {
+		want.Attributes = c.Attributes
 		want.Groups, want.Checked, want.AskAfter, want.Silent = c.Groups, c.Checked, c.AskAfter, true
 		if want.Parent.IsZero() {
 			want.AtProvider.Tokens = c.Tokens

@@ -159,6 +159,7 @@ func account(name string) directory.Account {
 	return directory.Account{
 		Kind: principal.User, Email: name + "@example.com", Subject: digits, HostedDomain: "example.com",
 		DisplayName: name, PasswordHash: "$argon2id$" + name, Created: epoch,
+		Attributes: []principal.Attribute{{Name: "department", Values: []string{name}}},
 	}
 }
 
@@ -182,7 +183,8 @@ func record(name string) session.Record {
 		Identity: principal.Identity{Kind: principal.User, Provider: "elsewhere", Subject: "1", Email: name + "@example.com"},
 		AMR:      []string{"pwd", "otp"}, AuthTime: epoch, Created: epoch,
 		Expires: epoch.Add(16 * time.Hour), LastSeen: epoch,
-		Groups: []string{"team@example.com"}, Checked: epoch, AskAfter: epoch.Add(time.Minute), Silent: true,
+		Attributes: []principal.Attribute{{Name: "department", Values: []string{"Research", "Sales"}}},
+		Groups:     []string{"team@example.com"}, Checked: epoch, AskAfter: epoch.Add(time.Minute), Silent: true,
 		AtProvider: session.AtProvider{Subject: "subject of " + name, Session: "sid of " + name, Tokens: []byte{0, 1, 2}},
 	}
 }
