@@ -18,6 +18,7 @@ const (
 	KindAppEngineApp     Kind = Kind(resource.AppEngineApp)
 	KindCloudRunService  Kind = Kind(resource.CloudRunService)
 	KindIamPolicy        Kind = "IamPolicy"
+	KindIapSettings      Kind = "IapSettings"
 	KindIdentityProvider Kind = "IdentityProvider"
 	KindUser             Kind = "User"
 	KindGroup            Kind = "Group"
@@ -27,7 +28,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		KindProject, KindBackendService, KindAppEngineApp, KindCloudRunService,
-		KindIdentityProvider, KindUser, KindGroup, KindIamPolicy,
+		KindIdentityProvider, KindUser, KindGroup, KindIamPolicy, KindIapSettings,
 	}
 }
 

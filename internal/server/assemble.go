@@ -128,7 +128,10 @@ func (s *Server) record() func(*audit.Decision) {
 type appSignIn struct{ signIn *signin.SignIn }
 
 func appOf(served *snapshot.Served, host string) signin.App {
-	return signin.App{Name: served.Service.Name, Resource: served.Resource, Host: host, ClientID: served.Service.OAuthClientID}
+	return signin.App{
+		Name: served.Service.Name, Resource: served.Resource, Host: host, ClientID: served.Service.OAuthClientID,
+		CookieDomain: served.Cookie(host).Domain, LoginHint: served.Settings.LoginHint,
+	}
 }
 
 func (a appSignIn) Begin(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string, reason policy.Reason) {
