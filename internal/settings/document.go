@@ -2,6 +2,7 @@ package settings
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -62,19 +63,30 @@ func (f Faults) orNil() error {
 // camelCase or snake_case, values plain or as {"value": …}, enums by name or number. What it does not know is an
 // error. Its rules beyond form are those of Rules.Canonical.
 func Parse(data []byte) (Document, error) {
+	node, err := parseNode(data)
+	if err != nil {
+		return Document{}, err
+	}
+	document, faults := Read(node)
+	return document, faults.orNil()
+}
+
+func parseNode(data []byte) (*yaml.Node, error) {
+	if json.Valid(data) {
+		return jsonNode(data)
+	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var node yaml.Node
 	if err := decoder.Decode(&node); err != nil {
 		if errors.Is(err, io.EOF) {
-			return Document{}, fmt.Errorf("%w: the document is empty; {} takes all settings away", ErrInvalid)
+			return nil, fmt.Errorf("%w: the document is empty; {} takes all settings away", ErrInvalid)
 		}
-		return Document{}, fmt.Errorf("%w: %s", ErrInvalid, strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, fmt.Errorf("%w: %s", ErrInvalid, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return Document{}, fmt.Errorf("%w: more than one document", ErrInvalid)
+		return nil, fmt.Errorf("%w: more than one document", ErrInvalid)
 	}
-	document, faults := Read(node.Content[0])
-	return document, faults.orNil()
+	return node.Content[0], nil
 }
 
 // TrimName takes what names the settings themselves off the name of their resource: "projects/1:iapSettings", as
