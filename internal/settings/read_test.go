@@ -174,8 +174,8 @@ func TestDurationsAreGoogles(t *testing.T) {
 		if err != nil || got != want {
 			t.Errorf("%s: %s, %v", text, got, err)
 		}
-		if back, err := parseDuration(formatDuration(want)); err != nil || back != want {
-			t.Errorf("%s: %s comes back as %s, %v", text, formatDuration(want), back, err)
+		if back, err := parseDuration(FormatDuration(want)); err != nil || back != want {
+			t.Errorf("%s: %s comes back as %s, %v", text, FormatDuration(want), back, err)
 		}
 	}
 	for _, text := range []string{"", "s", "300", "300 s", "+1s", "1.s", ".5s", "1.0000000001s", "1e3s", "300S"} {

@@ -103,7 +103,7 @@ func (c *checker) reauth(r *ReauthSettings) {
 		c.fault(path+".policyType", "%q is none of MINIMUM, DEFAULT", r.PolicyType)
 	}
 	if r.MaxAge < MinReauthAge {
-		c.fault(path+".maxAge", "%s is too short: at least %s, or people would do nothing but sign in", formatDuration(r.MaxAge), formatDuration(MinReauthAge))
+		c.fault(path+".maxAge", "%s is too short: at least %s, or people would do nothing but sign in", FormatDuration(r.MaxAge), FormatDuration(MinReauthAge))
 	}
 }
 

@@ -79,8 +79,8 @@ func parseDuration(s string) (time.Duration, error) {
 	return time.Duration(seconds)*time.Second + time.Duration(nanos), nil
 }
 
-// formatDuration writes what parseDuration reads.
-func formatDuration(d time.Duration) string {
+// FormatDuration writes what parseDuration reads.
+func FormatDuration(d time.Duration) string {
 	text := strconv.FormatInt(int64(d/time.Second), 10)
 	if nanos := int64(d % time.Second); nanos > 0 {
 		decimals := strconv.FormatInt(nanos+1_000_000_000, 10)[1:]
@@ -100,7 +100,7 @@ type reauthJSON struct {
 func (r ReauthSettings) MarshalJSON() ([]byte, error) {
 	out := reauthJSON{Method: r.Method, PolicyType: r.PolicyType}
 	if r.MaxAge != 0 {
-		out.MaxAge = formatDuration(r.MaxAge)
+		out.MaxAge = FormatDuration(r.MaxAge)
 	}
 	return json.Marshal(out)
 }
