@@ -39,7 +39,8 @@ type Request struct {
 // Sessions recognises people by their session cookie.
 type Sessions interface {
 	// Authenticate returns the session that the cookie of the resource names, or one of session's errors.
-	Authenticate(ctx context.Context, cookieHeader []string, host, cookie string, name resource.Name) (session.Record, error)
+	// The scope is what session.Cookie.Scope gives for the host.
+	Authenticate(ctx context.Context, cookieHeader []string, scope, cookie string, name resource.Name) (session.Record, error)
 }
 
 // Bearers recognises programs by their token.

@@ -21,6 +21,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
 )
 
@@ -29,6 +30,7 @@ type stored struct {
 	service catalog.Service
 	policy  iam.Policy
 	account directory.Account
+	set     settings.IapSettings // on the project
 }
 
 func (s stored) Read(_ context.Context, f func(snapshot.View) error) error { return f(s) }
@@ -37,6 +39,7 @@ func (s stored) Position(context.Context) (int64, error)                   { ret
 func (s stored) Changes(context.Context, int64) ([]snapshot.Change, error) { return nil, nil }
 func (s stored) Catalog() catalog.Reader                                   { return s }
 func (s stored) Policies() iam.Reader                                      { return policies{s} }
+func (s stored) Settings() settings.Reader                                 { return iapSettings{s} }
 func (s stored) Directory() directory.Reader                               { return s }
 func (s stored) Keys() issuer.Reader                                       { return keyReader{} }
 func (s stored) Providers() identityprovider.Reader                        { return noProviders{} }
@@ -61,6 +64,15 @@ func (p policies) Policies(context.Context) (map[resource.Name]iam.Policy, error
 	return map[resource.Name]iam.Policy{p.service.Service.Name(): p.policy}, nil
 }
 func (p policies) Policy(context.Context, resource.Name) (iam.Policy, error) { return p.policy, nil }
+
+type iapSettings struct{ stored }
+
+func (s iapSettings) AllSettings(context.Context) (map[resource.Name]settings.Stored, error) {
+	return map[resource.Name]settings.Stored{"projects/1": {Settings: s.set}}, nil
+}
+func (s iapSettings) Settings(context.Context, resource.Name) (settings.Stored, error) {
+	return settings.Stored{Settings: s.set}, nil
+}
 
 // noProviders leaves our own directory to vouch for everybody.
 type noProviders struct{}
@@ -106,6 +118,12 @@ type result struct {
 // ask puts one request, after edits, to a point with alice signed in, after change.
 func ask(t *testing.T, change func(*enforcement.Point), edits ...func(*enforcement.Request)) result {
 	t.Helper()
+	return askWith(t, settings.IapSettings{}, change, edits...)
+}
+
+// askWith is ask with settings on the project.
+func askWith(t *testing.T, set settings.IapSettings, change func(*enforcement.Point), edits ...func(*enforcement.Request)) result {
+	t.Helper()
 	service := catalog.Service{
 		Service: resource.Service{Kind: resource.BackendService, ProjectID: "dev-project", ProjectNumber: 1, ID: "1"},
 		Name:    "app", Hosts: []string{"app.test"}, Upstream: "http://127.0.0.1:1", OAuthClientID: "c",
@@ -113,7 +131,7 @@ func ask(t *testing.T, change func(*enforcement.Point), edits ...func(*enforceme
 	builder := snapshot.NewBuilder(stored{service, iam.Policy{Etag: "e", Bindings: []iam.Binding{
 		{Role: iam.RoleHTTPSResourceAccessor, Members: []string{"user:alice@example.com"}},
 		{Role: iam.RoleOwner, Members: []string{"user:bob@example.com"}},
-	}}, alice})
+	}}, alice, set})
 	builder.CompileKeys = func([]issuer.Key, *issuer.KeySet) (*issuer.KeySet, error) { return &issuer.KeySet{}, nil }
 	holder := &snapshot.Holder{}
 	if err := builder.Start(t.Context(), holder); err != nil {

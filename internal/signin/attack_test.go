@@ -219,7 +219,7 @@ func TestAttacksWithSessionCookies(t *testing.T) {
 	alice.signIn(appURL+"/", "alice@example.com")
 	bob.signIn(appURL+"/", "bob@example.com")
 	alice.get(otherURL + "/")
-	name, otherName := session.CookieName(app.Resource), session.CookieName(other.Resource)
+	name, otherName := session.HostCookie(app.Resource).Name, session.HostCookie(other.Resource).Name
 	a, b := cookiesOf(t, alice, appURL)[name], cookiesOf(t, bob, appURL)[name]
 	atOther, atAuth := cookiesOf(t, alice, otherURL)[otherName], cookiesOf(t, alice, authURL)[session.AuthCookieName]
 	tests := []struct{ name, address, cookie string }{
@@ -261,7 +261,7 @@ func TestAPlantedSessionDoesNotSurviveSigningIn(t *testing.T) {
 	token := handoff(t, victim, appURL+"/x", "alice@example.com")
 	victim.give(appURL, planted)
 	victim.get(token).wantHello(t, "alice@example.com", appHost+"/x")
-	name := session.CookieName(app.Resource)
+	name := session.HostCookie(app.Resource).Name
 	if cookiesOf(t, victim, appURL)[name] == planted[name] {
 		t.Error("the planted cookie is still there")
 	}

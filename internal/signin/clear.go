@@ -17,8 +17,8 @@ const maxCleared = 16
 //
 // A link on any site can lead here, as with IAP: the worst it does is make somebody sign in again.
 func (s *SignIn) Clear(w http.ResponseWriter, r *http.Request, app App) {
-	name := session.CookieName(app.Resource)
-	present, err := s.Sessions.Authenticate(r.Context(), r.Header["Cookie"], app.Host, name, app.Resource)
+	kept := app.cookie()
+	present, err := s.Sessions.Authenticate(r.Context(), r.Header["Cookie"], kept.Scope(app.Host), kept.Name, app.Resource)
 	if err == nil {
 		err = s.end(r, present.ID)
 	}
@@ -26,8 +26,12 @@ func (s *SignIn) Clear(w http.ResponseWriter, r *http.Request, app App) {
 		s.unavailable(w, r, err) // with the cookies, so that trying again can end the session
 		return
 	}
-	clearCookie(w, name)
-	clearCookie(w, uidCookie)
+	clearCookieOf(w, kept.Name, kept.Domain)
+	clearCookieOf(w, uidCookie, kept.Domain)
+	if kept.Domain != "" { // from before the cookies had a domain
+		clearCookie(w, session.HostCookie(app.Resource).Name)
+		clearCookie(w, uidCookie)
+	}
 	old := attempts(r, s.Now(), secretPrefix, noncePrefix)
 	for _, suffix := range old[:min(len(old), maxCleared)] {
 		clearAttempt(w, suffix)

@@ -43,11 +43,15 @@ func (s *SignIn) Complete(w http.ResponseWriter, r *http.Request, app App) {
 		return
 	}
 	now := s.Now()
-	cookie := session.CookieName(app.Resource)
+	kept := app.cookie()
 	if done.opened {
-		setCookie(w, cookie, s.Sessions.Codec.Seal(done.record.ID, now, cookie, app.Host), now, 0)
+		value := s.Sessions.Codec.Seal(done.record.ID, now, kept.Name, kept.Scope(app.Host))
+		setCookieOf(w, kept.Name, value, kept.Domain, now, 0)
 	}
-	setCookie(w, uidCookie, done.record.Identity.Subject, now, 0)
+	if kept.Domain != "" {
+		clearCookie(w, uidCookie) // one from before the cookies had a domain would tell scripts of somebody else
+	}
+	setCookieOf(w, uidCookie, done.record.Identity.Subject, kept.Domain, now, 0)
 	clearAttempt(w, token.attempt.String())
 	clearCookie(w, chooseCookie)
 	redirect(w, http.StatusFound, done.origin)
@@ -67,7 +71,8 @@ type completed struct {
 // sign-in, such as one that somebody planted, ends here.
 func (s *SignIn) redeem(r *http.Request, app App, token, browser [32]byte) (completed, error) {
 	ctx, now := r.Context(), s.Now()
-	present, err := s.Sessions.Authenticate(ctx, r.Header["Cookie"], app.Host, session.CookieName(app.Resource), app.Resource)
+	kept := app.cookie()
+	present, err := s.Sessions.Authenticate(ctx, r.Header["Cookie"], kept.Scope(app.Host), kept.Name, app.Resource)
 	if errors.Is(err, session.ErrStore) {
 		return completed{}, err
 	}

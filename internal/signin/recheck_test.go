@@ -140,7 +140,7 @@ func (f *federation) family(t *testing.T, b *browser) []session.Record {
 	for _, c := range b.jar.Cookies(&url.URL{Scheme: "https", Host: appHost, Path: "/"}) {
 		cookies = append(cookies, c.Name+"="+c.Value)
 	}
-	record, err := f.Sessions.Authenticate(t.Context(), []string{strings.Join(cookies, "; ")}, appHost, session.CookieName(app.Resource), app.Resource)
+	record, err := f.Sessions.Authenticate(t.Context(), []string{strings.Join(cookies, "; ")}, appHost, session.HostCookie(app.Resource).Name, app.Resource)
 	if err != nil {
 		return nil
 	}

@@ -355,11 +355,11 @@ func TestManyTabsAtOnce(t *testing.T) {
 	}
 	stop()
 	b.get(tabs[0]).wantHello(t, "alice@example.com", appHost+"/tab")
-	before := cookiesOf(t, b, appURL)[session.CookieName(app.Resource)]
+	before := cookiesOf(t, b, appURL)[session.HostCookie(app.Resource).Name]
 	for _, tab := range tabs[1:] {
 		b.get(tab).wantHello(t, "alice@example.com", appHost+"/tab")
 	}
-	if after := cookiesOf(t, b, appURL)[session.CookieName(app.Resource)]; after != before {
+	if after := cookiesOf(t, b, appURL)[session.HostCookie(app.Resource).Name]; after != before {
 		t.Error("a tab that came back later replaced the session that the others use")
 	}
 }

@@ -232,7 +232,7 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		w.Clear(rw, r, here)
 		return
 	}
-	record, err := w.Sessions.Authenticate(r.Context(), r.Header["Cookie"], here.Host, session.CookieName(here.Resource), here.Resource)
+	record, err := w.Sessions.Authenticate(r.Context(), r.Header["Cookie"], here.Host, session.HostCookie(here.Resource).Name, here.Resource)
 	switch {
 	case errors.Is(err, session.ErrStore):
 		http.Error(rw, err.Error(), http.StatusServiceUnavailable)
