@@ -68,7 +68,7 @@ func TestTheFlagsOfDev(t *testing.T) {
 		"a flag that nobody understands":   {[]string{"--no-such-flag"}, 0, "no-such-flag"},
 		"a time that is none":              {[]string{"--ready-timeout", "soon"}, 0, "ready-timeout"},
 		"no time at all":                   {[]string{"--ready-timeout", "0"}, 0, "no time to start"},
-		"what later issues will bring yet": {[]string{"--no-intercept"}, 0, "no-intercept"},
+		"without interception":             {[]string{"--no-intercept"}, 123456789012, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
