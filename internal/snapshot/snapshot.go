@@ -36,9 +36,11 @@ type Served struct {
 	Upstream *upstream.Upstream
 	// Settings is what IapSettings come to for the service; never nil.
 	Settings *settings.Effective
-	lineage  []resource.Name
-	cookie   session.Cookie            // of each host by itself
-	cookies  map[string]session.Cookie // of those hosts that share one
+	// DeniedPage is where the settings send people who are turned away; nil for our own page.
+	DeniedPage *DeniedPage
+	lineage    []resource.Name
+	cookie     session.Cookie            // of each host by itself
+	cookies    map[string]session.Cookie // of those hosts that share one
 }
 
 func newServed(service catalog.Service, up *upstream.Upstream, all map[resource.Name]settings.IapSettings) *Served {
