@@ -52,7 +52,7 @@ func (a *Admin) patchSettings(c call) (any, error) {
 			return nil, err
 		}
 		if named != name {
-			return nil, fmt.Errorf("%w: the document is about %s, and the request about %s", ErrInvalid, named, name)
+			return nil, fmt.Errorf("%w: the document is about %s, and the request about %s: take name out of the document if that is meant", ErrInvalid, named, name)
 		}
 	}
 	return a.UpdateIapSettings(c.Context(), c.actor, name, d, mask)

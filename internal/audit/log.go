@@ -103,10 +103,10 @@ func (c class) String() string { return [...]string{"passed", "refused", "anonym
 
 func classOf(reason policy.Reason) class {
 	switch reason {
-	case policy.Granted, policy.GrantedPublic, policy.IAPDisabled:
+	case policy.Granted, policy.GrantedPublic, policy.IAPDisabled, policy.PreflightAllowed:
 		return passes
 	case policy.NoCredential, policy.SessionEnded, policy.CookieInvalid, policy.BearerInvalid, policy.MethodRefused,
-		policy.HostInvalid, policy.HostUnknown, policy.TargetInvalid, policy.TargetAmbiguous, policy.PathUnknown, policy.SnapshotStale:
+		policy.HostInvalid, policy.HostUnknown, policy.DomainRefused, policy.TargetInvalid, policy.TargetAmbiguous, policy.PathUnknown, policy.SnapshotStale:
 		return strangers
 	default:
 		return refusals

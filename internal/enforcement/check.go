@@ -109,6 +109,15 @@ func (c *check) decide(ctx context.Context) {
 		v.Outcome, v.Reason = Forward, policy.IAPDisabled
 		return
 	}
+	switch s := v.Served.Settings; {
+	case !s.AllowsHost(v.Host):
+		v.refuse(http.StatusBadRequest, policy.DomainRefused)
+		v.Code = codeDomainRefused
+		return
+	case s.AllowHTTPOptions && c.request.Method == http.MethodOptions:
+		c.passPreflight()
+		return
+	}
 	switch modeOf(v.Target.Query) {
 	// Steps of sign-in end in a redirect. A record without a status would read as a request that was let through.
 	case modeAuthenticating:
@@ -123,7 +132,7 @@ func (c *check) decide(ctx context.Context) {
 	}
 	recognised := v.Credential != audit.NoCredential
 	if recognised && c.view.Suspended(v.Identity) {
-		v.refuse(http.StatusForbidden, policy.PrincipalSuspended)
+		c.turnAway(policy.PrincipalSuspended, nil)
 		return
 	}
 	var levelSpace [8]*iam.Compiled
@@ -140,7 +149,7 @@ func (c *check) decide(ctx context.Context) {
 		c.challenge()
 	default:
 		c.tried = append(c.tried, levels...)
-		v.refuse(http.StatusForbidden, v.Reason)
+		c.turnAway(v.Reason, ids)
 	}
 }
 

@@ -98,6 +98,8 @@ type Verdict struct {
 	// Sentence is IAP's one-sentence body of a 401.
 	Sentence string
 	ID       audit.DecisionID
+	// Location is where somebody goes who is refused, in place of our page; empty for our page.
+	Location string
 
 	Host       string // canonical; empty when the host is malformed
 	Target     catalog.Target

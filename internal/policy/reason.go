@@ -11,6 +11,8 @@ const (
 	Granted       Reason = "granted"        // a binding names the principal
 	GrantedPublic Reason = "granted_public" // a binding names allUsers
 	IAPDisabled   Reason = "iap_disabled"   // the gate is off for the service
+
+	PreflightAllowed Reason = "preflight_allowed" // OPTIONS, which the settings let pass
 )
 
 // Reasons for asking who it is.
@@ -34,6 +36,7 @@ const (
 	TargetAmbiguous  Reason = "target_ambiguous"  // its three forms lead to different services
 	HostInvalid      Reason = "host_invalid"      // Host is malformed or disagrees with the target
 	HostUnknown      Reason = "host_unknown"      // no service answers on that host
+	DomainRefused    Reason = "domain_refused"    // the settings do not allow the host
 	HostConflict     Reason = "host_conflict"     // the host does not belong on the TLS connection that it came over
 	ProxyConflict    Reason = "proxy_conflict"    // a trusted proxy contradicts itself about the client
 	RedirectLoop     Reason = "redirect_loop"     // plain HTTP would be redirected to itself
@@ -68,11 +71,11 @@ func (r Reason) Describe() Description { return descriptions[r] }
 // Reasons lists every reason, in the order of this file.
 func Reasons() []Reason {
 	return []Reason{
-		Granted, GrantedPublic, IAPDisabled,
+		Granted, GrantedPublic, IAPDisabled, PreflightAllowed,
 		NoCredential, SessionEnded, CookieInvalid, BearerInvalid, ConfirmationDue,
 		NotGranted, PrincipalSuspended,
-		TargetInvalid, TargetAmbiguous, HostInvalid, HostUnknown, HostConflict, ProxyConflict, RedirectLoop, PathUnknown, MethodRefused,
-		SnapshotStale, StoreFailed, AttributesFailed, SigningFailed, UpstreamFailed, SignInRefused,
+		TargetInvalid, TargetAmbiguous, HostInvalid, HostUnknown, DomainRefused, HostConflict, ProxyConflict, RedirectLoop,
+		PathUnknown, MethodRefused, SnapshotStale, StoreFailed, AttributesFailed, SigningFailed, UpstreamFailed, SignInRefused,
 		SignInDeclined, AddressRefused, ProviderUnavailable, ProviderMisconfigured, ProviderTokenInvalid,
 	}
 }
@@ -81,6 +84,7 @@ var descriptions = map[Reason]Description{
 	Granted:            {"Let through", "A binding of the policy names this person or service account."},
 	GrantedPublic:      {"Let through", "The policy lets everybody in (allUsers)."},
 	IAPDisabled:        {"Let through", "The gate is off for this service. The application was told nobody's name."},
+	PreflightAllowed:   {"Let through", "The settings let every OPTIONS request pass without sign-in. The application was told nobody's name."},
 	NoCredential:       {"Sign in first", "Nobody is signed in here yet."},
 	SessionEnded:       {"Signed out", "The session has ended. Sign in again to go on."},
 	CookieInvalid:      {"Sign in again", "The session cookie is not one that this site issued. Sign in again to get a new one."},
@@ -91,6 +95,7 @@ var descriptions = map[Reason]Description{
 	TargetAmbiguous:    {"Address not accepted", "The address of this request could mean two different applications, so it was not passed on."},
 	HostInvalid:        {"Address not accepted", "The host name of this request is malformed or is given twice, differently."},
 	HostUnknown:        {"Nothing here", "No application is published under this host name. Check the address."},
+	DomainRefused:      {"Address not accepted", "This application may not be reached under this host name: it is not among the allowed domains of its settings. Use the application's own address, or ask an administrator."},
 	HostConflict:       {"Another connection is needed", "This host name does not belong on the encrypted connection that the request came over. Open the address again; a program must name the host of the request when it connects (SNI)."},
 	ProxyConflict:      {"The proxy in front contradicts itself", "A trusted proxy passed on forwarding headers that cannot be read or that disagree about who asks. Its administrator should let it replace X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host and Forwarded, or remove those that it does not set."},
 	RedirectLoop:       {"This address leads back to itself", "The way to https from here comes back here, so it was not taken. The administrator has to change the configuration."},

@@ -21,6 +21,7 @@ const (
 	MaxExpression = 8 << 10
 	maxURI        = 2048
 	maxText       = 512
+	maxHint       = 254 // as long as an address can be; it travels with every sign-in
 )
 
 // Rules are what a document must obey beyond its form.
@@ -87,7 +88,9 @@ func (c *checker) oauth(o *OAuthSettings) {
 		return
 	}
 	const path = "accessSettings.oauthSettings"
-	c.text(path+".loginHint", o.LoginHint)
+	if c.text(path+".loginHint", o.LoginHint); len(value(o.LoginHint)) > maxHint {
+		c.fault(path+".loginHint", "the hint has %d characters, and may have %d: it is a domain or an address", len(*o.LoginHint), maxHint)
+	}
 	for i, client := range o.ProgrammaticClients {
 		c.text(fmt.Sprintf("%s.programmaticClients[%d]", path, i), &client)
 		if client == "" {

@@ -58,6 +58,7 @@ type attempt struct {
 	Target   string        `json:"o"` // path and query that the person wanted
 	Issued   int64         `json:"t"` // seconds since 1970
 	Choose   bool          `json:"s,omitempty"`
+	Hint     string        `json:"l,omitempty"` // the domain or address that the application expects
 }
 
 // Why a state is refused.

@@ -93,7 +93,7 @@ func (s *SignIn) authorize(w http.ResponseWriter, r *http.Request) {
 	case prompt == promptLogin, !signedIn && a.Choose: // somebody else than the one whom the provider would take
 		s.start(w, r, a, "", promptChoose)
 	case !signedIn:
-		s.start(w, r, a, "", "")
+		s.startExpected(w, r, a)
 	case a.Choose || prompt == promptChoose:
 		s.choose(w, r, a, present)
 	case present.Ask(s.Now()):

@@ -23,6 +23,7 @@ func (s *SignIn) Begin(w http.ResponseWriter, r *http.Request, app App, reason p
 	a := attempt{
 		ID: newAttemptID(now), Browser: hash[:], Host: app.Host, Resource: app.Resource, App: app.Name, ClientID: app.ClientID,
 		Target: target(r), Issued: now.Unix(), Choose: cookieValue(r, chooseCookie) != "",
+		Hint: app.LoginHint,
 	}
 	state, err := s.seal(a)
 	if err != nil {
@@ -59,6 +60,9 @@ func (s *SignIn) authorizeURL(a attempt, state string) string {
 	b.WriteString("&redirect_uri=" + url.QueryEscape(auth+"/v1/oauth/clientIds/"+a.ClientID+":handleRedirect"))
 	b.WriteString("&code_challenge=" + encoding.EncodeToString(a.Browser))
 	b.WriteString("&code_challenge_method=S256&cred_ref=true")
+	if a.Hint != "" {
+		b.WriteString("&hd=" + url.QueryEscape(a.Hint))
+	}
 	b.WriteString("&state=" + state)
 	if a.Choose {
 		b.WriteString("&prompt=" + promptChoose)

@@ -2,8 +2,10 @@ package snapshot
 
 import (
 	"maps"
+	"net/url"
 	"slices"
 
+	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 	"github.com/gatehouse-iap/gatehouse/internal/settings"
@@ -46,6 +48,7 @@ func (s *Served) configure(all map[resource.Name]settings.IapSettings) {
 	}
 	s.Settings = settings.Merge(levels).Effective()
 	s.prepareTellings()
+	s.DeniedPage = deniedPage(s.Settings.AccessDeniedPageURI)
 	s.cookies = nil
 	for _, host := range s.Service.Hosts {
 		if domain := s.Settings.CookieDomain; domain != "" && settings.CheckCookieDomain(domain, host) == nil {
@@ -55,6 +58,31 @@ func (s *Served) configure(all map[resource.Name]settings.IapSettings) {
 			s.cookies[host] = session.DomainCookie(s.Resource, domain)
 		}
 	}
+}
+
+// DeniedPage is where people go whom a service turns away, with what tells whether we would turn them away there too.
+type DeniedPage struct {
+	URL    string
+	Host   string // canonical
+	Target catalog.Target
+	// Malformed says that no service of ours would take the target.
+	Malformed bool
+}
+
+// deniedPage reads the address of the settings; nil for our own page.
+func deniedPage(address string) *DeniedPage {
+	u, err := url.Parse(address)
+	if address == "" || err != nil {
+		return nil
+	}
+	page := &DeniedPage{URL: address}
+	if page.Host, err = catalog.CanonicalHost(u.Host); err != nil {
+		return nil
+	}
+	if page.Target, err = catalog.ParseTarget("GET", u.RequestURI()); err != nil {
+		page.Target, page.Malformed = catalog.Target{Raw: "/", Normalized: "/", Decoded: "/"}, true
+	}
+	return page
 }
 
 // Cookie is how the session cookie of the service is kept at one of its hosts.

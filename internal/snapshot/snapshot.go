@@ -41,6 +41,8 @@ type Served struct {
 	Propagation *expression.Propagation
 	// Serverless is the header that Cloud Run puts beside the assertion; nil elsewhere.
 	Serverless *issuer.Serverless
+	// DeniedPage is where the settings send people who are turned away; nil for our own page.
+	DeniedPage *DeniedPage
 	lineage    []resource.Name
 	cookie     session.Cookie            // of each host by itself
 	cookies    map[string]session.Cookie // of those hosts that share one

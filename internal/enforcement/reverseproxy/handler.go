@@ -78,6 +78,10 @@ func isStatic(target string) bool {
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, v *enforcement.Verdict) {
 	text := v.Reason.Describe()
 	switch {
+	case v.Location != "":
+		pages.Headers(w.Header())
+		w.Header().Set("Location", v.Location)
+		w.WriteHeader(v.Status)
 	case v.Status == http.StatusUnauthorized:
 		writeSentence(w, r, v.Status, v.Sentence)
 	case v.Status == http.StatusForbidden:
