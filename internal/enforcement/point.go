@@ -90,7 +90,7 @@ const (
 	SignIn                       // send the browser away to sign in
 	CompleteLogin                // the browser comes back: gcp-iap-mode=AUTHENTICATING
 	ClearLogin                   // end the session with this application: CLEAR_LOGIN_COOKIE
-	SignOut                      // go to the page that signs out everywhere: GATEHOUSE_SIGN_OUT
+	SignOut                      // go to the page that signs out of all applications: GATEHOUSE_SIGN_OUT
 	TellIdentity                 // say who Identity is: IDENTITY
 	GoOn                         // to the same address without the special parameter: FORCE_LOGIN, when it is done
 	ShowRefresher                // with Status; 401 says that its person has to sign in: SESSION_REFRESHER

@@ -34,7 +34,7 @@ type Chooser struct {
 	State       string
 	Email       string   // who is signed in
 	Quick       []string // as in SignIn; Email is not offered twice
-	SignOutURL  string   // leads to the page that signs out everywhere; without it that is not offered
+	SignOutURL  string   // leads to the page that signs out of all applications; without it that is not offered
 	OtherURL    string   // leads to the sign-in form; without it "Use another account" is not offered
 	Status      int      // 200 when zero
 	FormTargets []string // as in SignIn

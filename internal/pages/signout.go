@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// SignOut is the page that asks whether to sign out everywhere. Its form posts "return" to /signout.
+// SignOut is the page that asks whether to sign out of all applications. Its form posts "return" to /signout.
 type SignOut struct {
 	Email    string // who is signed in; empty for nobody
 	Apps     int    // applications that this sign-in has opened

@@ -12,7 +12,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
 
-// signOutPath is the page that asks whether to sign out everywhere, and what its form posts to. The form is the guard:
+// signOutPath is the page that asks whether to sign out of all applications, and what its form posts to. The form is the guard:
 // a link or an image on another site can show the page at most.
 const signOutPath = "/signout"
 
@@ -35,7 +35,7 @@ func (s *SignIn) GoOn(w http.ResponseWriter, r *http.Request, app App) {
 	redirect(w, http.StatusFound, s.stripped(r, app))
 }
 
-// SignOut sends a browser from an application to the page of the auth host that signs out everywhere. It changes
+// SignOut sends a browser from an application to the page of the auth host that signs out of all applications. It changes
 // nothing.
 func (s *SignIn) SignOut(w http.ResponseWriter, r *http.Request, app App) {
 	from := origin{Host: app.Host, Resource: app.Resource, App: app.Name, Target: target(r)}

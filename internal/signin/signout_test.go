@@ -19,7 +19,7 @@ func TestFromAnApplicationToSignedOutEverywhereAndBack(t *testing.T) {
 	b.get(otherURL+"/").wantHello(t, "alice@example.com", otherHost+"/")
 
 	asked := b.get(appURL + "/page?a=1&gcp-iap-mode=GATEHOUSE_SIGN_OUT&b=%20")
-	for _, want := range []string{"Sign out everywhere?", "alice@example.com", "all 2 applications", `href="` + appURL + `/page?a=1&amp;b=%20"`} {
+	for _, want := range []string{"Sign out of all applications?", "alice@example.com", "all 2 applications", `href="` + appURL + `/page?a=1&amp;b=%20"`} {
 		if !strings.Contains(asked.body, want) {
 			t.Errorf("the page lacks %q: %s", want, asked.body)
 		}

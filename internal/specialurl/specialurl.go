@@ -18,7 +18,7 @@ const (
 	Identity         Mode = "IDENTITY"           // who am I, as JSON
 	SecureTokenTest  Mode = "SECURE_TOKEN_TEST"  // forward with a bad assertion
 	SessionRefresher Mode = "SESSION_REFRESHER"  // a page that keeps the session alive
-	SignOut          Mode = "GATEHOUSE_SIGN_OUT" // ours: to the page that signs out everywhere
+	SignOut          Mode = "GATEHOUSE_SIGN_OUT" // ours: to the page that signs out of all applications
 )
 
 // Test is what is wrong with the assertion of SecureTokenTest.

@@ -41,7 +41,7 @@ func TestSigningOutEverywhereFromAnApplicationNeedsNoScript(t *testing.T) {
 	page.See("accounts.google.com:" + harness.Alice)
 
 	page.Open(shop + "/basket?item=1&gcp-iap-mode=GATEHOUSE_SIGN_OUT")
-	page.See("Sign out everywhere?", harness.Alice, "all 2 applications")
+	page.See("Sign out of all applications?", harness.Alice, "all 2 applications")
 	page.Click("Stay signed in: back to shop")
 	page.See("accounts.google.com:" + harness.Alice)
 	if got := page.Location(); got != shop+"/basket?item=1" {
@@ -49,7 +49,7 @@ func TestSigningOutEverywhereFromAnApplicationNeedsNoScript(t *testing.T) {
 	}
 
 	page.Open(shop + "/basket?item=1&gcp-iap-mode=GATEHOUSE_SIGN_OUT")
-	page.Click("Sign out everywhere")
+	page.Click("Sign out of all applications")
 	page.See("You have signed out.")
 	page.Click("Back to shop")
 	page.See("Password", "shop")
@@ -67,10 +67,10 @@ func TestThePagesOfSigningOut(t *testing.T) {
 
 	page.Open(gate.App + "/?gcp-iap-mode=CLEAR_LOGIN_COOKIE")
 	page.See("Choose an account")
-	page.Click("Sign out everywhere")
-	page.See("Sign out everywhere?", harness.Alice)
+	page.Click("Sign out of all applications")
+	page.See("Sign out of all applications?", harness.Alice)
 	page.Inspect("sign-out")
-	page.Click("Sign out everywhere")
+	page.Click("Sign out of all applications")
 	page.See("You have signed out.")
 	page.Inspect("signed-out")
 	page.Open(gate.Auth + "/signout")

@@ -21,7 +21,7 @@ type SignIn interface {
 	Clear(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string)
 	// GoOn leads to the same address without what made it a special URL.
 	GoOn(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string)
-	// SignOut leads to the page that signs out everywhere.
+	// SignOut leads to the page that signs out of all applications.
 	SignOut(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string)
 }
 
