@@ -241,7 +241,7 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		w.SignOut(rw, r, here)
 		return
 	case specialurl.ForceLogin:
-		if _, err := w.Sessions.Authenticate(r.Context(), r.Header["Cookie"], here.Host, session.CookieName(here.Resource), here.Resource); err == nil {
+		if _, err := w.Sessions.Authenticate(r.Context(), r.Header["Cookie"], here.Host, session.HostCookie(here.Resource).Name, here.Resource); err == nil {
 			w.GoOn(rw, r, here)
 			return
 		}
