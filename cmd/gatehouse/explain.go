@@ -70,6 +70,9 @@ func explain(w io.Writer, e admin.Explanation) {
 		from = " from " + e.Peer
 	}
 	line("Request", "%s %s%s%s", e.Method, e.Host, e.Path, from)
+	if e.Special != "" {
+		line("Asks for", "%s", e.Special)
+	}
 	switch {
 	case e.Resource == "":
 		line("Resource", "none: the request led to no application")

@@ -25,6 +25,7 @@ type Explanation struct {
 	Method   string        `json:"method"`
 	Host     string        `json:"host"`
 	Path     string        `json:"path"`
+	Special  string        `json:"specialUrl,omitempty"` // what the address asked of the gate, such as "IDENTITY"
 	Peer     string        `json:"peer,omitempty"`
 	Resource resource.Name `json:"resource,omitempty"`
 	Service  string        `json:"service,omitempty"` // what people call the resource's service
@@ -54,7 +55,7 @@ func (a *Admin) Explain(ctx context.Context, written string) (Explanation, error
 	e := Explanation{
 		ID: d.ID.String(), Time: d.Time, Passed: d.Status == 0, Status: d.Status,
 		Reason: d.Reason, Title: about.Title, Text: about.Text,
-		Method: d.Method, Host: d.Host, Path: d.Path, Resource: d.Resource,
+		Method: d.Method, Host: d.Host, Path: d.Path, Special: d.Special, Resource: d.Resource,
 		Credential: d.Credential, SessionID: d.SessionID, KeyID: d.KeyID, Position: d.Position, Tried: d.Tried,
 	}
 	if d.Peer.IsValid() {

@@ -23,6 +23,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 	"github.com/gatehouse-iap/gatehouse/internal/settings"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
+	"github.com/gatehouse-iap/gatehouse/internal/specialurl"
 )
 
 // stored is a small store: one service, its policy, one account.
@@ -108,6 +109,9 @@ type signer struct{ err error }
 
 func (s signer) Assert(issuer.Claims) (*issuer.Prepared, error) {
 	return &issuer.Prepared{KeyID: "k"}, s.err
+}
+func (s signer) AssertFlawed(_ issuer.Claims, test specialurl.Test) (*issuer.Prepared, error) {
+	return &issuer.Prepared{Assertion: []string{string(test)}}, s.err
 }
 
 type result struct {
@@ -214,7 +218,7 @@ func TestAStepOfSignInIsNotRecordedAsLetThrough(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"AUTHENTICATING", "CLEAR_LOGIN_COOKIE"} {
 		r := ask(t, func(*enforcement.Point) {}, func(request *enforcement.Request) { request.Target = "/a?gcp-iap-mode=" + mode })
-		if r.verdict.Outcome == enforcement.Forward || r.record.Status != http.StatusFound || r.record.Reason != policy.NoCredential {
+		if r.verdict.Outcome == enforcement.Forward || r.record.Status != http.StatusFound || r.record.Reason != policy.SpecialURL || r.record.Special != mode {
 			t.Errorf("%s: %+v", mode, r.record)
 		}
 	}

@@ -23,7 +23,7 @@ func Headers(h http.Header) {
 // Chromium holds every redirect that answers a form against form-action, not only the form's own address.
 func contentSecurityPolicy(formTargets []string) string {
 	var policy strings.Builder
-	policy.WriteString("default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'")
+	policy.WriteString(ownResources)
 	for _, target := range formTargets {
 		if isOrigin(target) {
 			policy.WriteByte(' ')
@@ -32,6 +32,14 @@ func contentSecurityPolicy(formTargets []string) string {
 	}
 	policy.WriteString("; base-uri 'none'; frame-ancestors 'none'")
 	return policy.String()
+}
+
+const ownResources = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'"
+
+// framedSecurityPolicy is that of a page without forms which its own origin, and no other, may frame. Nothing on it
+// may be worth a click that another site steals.
+func framedSecurityPolicy() string {
+	return ownResources + "; base-uri 'none'; frame-ancestors 'self'"
 }
 
 // isOrigin reports whether s is an origin that may stand in a policy: nothing in it can end the directive,

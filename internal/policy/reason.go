@@ -13,6 +13,7 @@ const (
 	IAPDisabled   Reason = "iap_disabled"   // the gate is off for the service
 
 	PreflightAllowed Reason = "preflight_allowed" // OPTIONS, which the settings let pass
+	TokenTest        Reason = "token_test"        // SECURE_TOKEN_TEST: somebody who may pass asked for a bad assertion
 )
 
 // Reasons for asking who it is.
@@ -22,6 +23,14 @@ const (
 	CookieInvalid   Reason = "cookie_invalid"   // does not open here, or two that disagree
 	BearerInvalid   Reason = "bearer_invalid"   // a token for us that fails
 	ConfirmationDue Reason = "confirmation_due" // the identity provider has to confirm the session
+)
+
+// Reasons about special URLs (gcp-iap-mode), which the gate answers itself.
+const (
+	SpecialURL        Reason = "special_url"         // it was carried out
+	SpecialURLInvalid Reason = "special_url_invalid" // it is not spelled as it has to be
+	SpecialURLRefused Reason = "special_url_refused" // it cannot be used in this way
+	NoExternalPeople  Reason = "no_external_people"  // GCIP_SIGNOUT where nobody comes from Identity Platform
 )
 
 // Reasons for refusing somebody we know.
@@ -71,8 +80,9 @@ func (r Reason) Describe() Description { return descriptions[r] }
 // Reasons lists every reason, in the order of this file.
 func Reasons() []Reason {
 	return []Reason{
-		Granted, GrantedPublic, IAPDisabled, PreflightAllowed,
+		Granted, GrantedPublic, IAPDisabled, TokenTest, PreflightAllowed,
 		NoCredential, SessionEnded, CookieInvalid, BearerInvalid, ConfirmationDue,
+		SpecialURL, SpecialURLInvalid, SpecialURLRefused, NoExternalPeople,
 		NotGranted, PrincipalSuspended,
 		TargetInvalid, TargetAmbiguous, HostInvalid, HostUnknown, DomainRefused, HostConflict, ProxyConflict, RedirectLoop,
 		PathUnknown, MethodRefused, SnapshotStale, StoreFailed, AttributesFailed, SigningFailed, UpstreamFailed, SignInRefused,
@@ -85,10 +95,15 @@ var descriptions = map[Reason]Description{
 	GrantedPublic:      {"Let through", "The policy lets everybody in (allUsers)."},
 	IAPDisabled:        {"Let through", "The gate is off for this service. The application was told nobody's name."},
 	PreflightAllowed:   {"Let through", "The settings let every OPTIONS request pass without sign-in. The application was told nobody's name."},
+	TokenTest:          {"Let through with a bad assertion", "Somebody who may use this application asked for an assertion that is wrong in one way (SECURE_TOKEN_TEST), to see whether the application notices."},
 	NoCredential:       {"Sign in first", "Nobody is signed in here yet."},
 	SessionEnded:       {"Signed out", "The session has ended. Sign in again to go on."},
 	CookieInvalid:      {"Sign in again", "The session cookie is not one that this site issued. Sign in again to get a new one."},
 	BearerInvalid:      {"Token refused", "The bearer token was not accepted. Ask for a new one with the right audience."},
+	SpecialURL:         {"Answered by the gate", "The address asked something of the gate itself, which did it. The application was not told."},
+	SpecialURLInvalid:  {"Address not accepted", "The address seems to ask something of the gate itself (gcp-iap-mode, /_gcp_iap/), but it is not spelled exactly, says it twice, or asks for a test that does not exist. It was not passed on. Check its spelling."},
+	SpecialURLRefused:  {"This cannot be done in this way", "What the address asks of the gate is for a person who opens it in a browser: not for a form, a script, a page of another site or a program with a token. Open the address in a window of its own."},
+	NoExternalPeople:   {"Nobody to sign out", "This application has no people from Identity Platform, so there is no such session to end. To sign out of the application, use gcp-iap-mode=CLEAR_LOGIN_COOKIE."},
 	NotGranted:         {"You don't have access", "You are signed in, but nobody has given this account access to this application. Ask an administrator to add it, or use another account."},
 	PrincipalSuspended: {"This account is suspended", "The account exists but has been switched off. Ask an administrator to enable it, or use another account."},
 	TargetInvalid:      {"Address not accepted", "The address of this request has a form that different programs read differently, so it was not passed on."},

@@ -147,3 +147,11 @@ func (a appSignIn) Complete(w http.ResponseWriter, r *http.Request, served *snap
 func (a appSignIn) Clear(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string) {
 	a.signIn.Clear(w, r, appOf(served, host))
 }
+
+func (a appSignIn) GoOn(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string) {
+	a.signIn.GoOn(w, r, appOf(served, host))
+}
+
+func (a appSignIn) SignOut(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string) {
+	a.signIn.SignOut(w, r, appOf(served, host))
+}

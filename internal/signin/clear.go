@@ -13,7 +13,7 @@ const maxCleared = 16
 
 // Clear signs a browser out of one application: it ends the session there, takes our cookies away and goes on to the
 // same address without the parameter. The sign-in that follows asks which account to use. It serves requests
-// with ModeClearLoginCookie.
+// with specialurl.ClearLoginCookie.
 //
 // A link on any site can lead here, as with IAP: the worst it does is make somebody sign in again.
 func (s *SignIn) Clear(w http.ResponseWriter, r *http.Request, app App) {
@@ -37,7 +37,7 @@ func (s *SignIn) Clear(w http.ResponseWriter, r *http.Request, app App) {
 		clearAttempt(w, suffix)
 	}
 	setCookie(w, chooseCookie, "1", s.Now(), attemptLifetime)
-	redirect(w, http.StatusFound, s.again(r, app))
+	redirect(w, http.StatusFound, s.stripped(r, app))
 }
 
 // end ends a session and its children, in the store and in memory.

@@ -16,7 +16,7 @@ import (
 const handoffLifetime = time.Minute
 
 // Complete receives a browser that comes back from the auth host with a redirect token, and gives it the
-// application's own session. It serves requests with ModeAuthenticating.
+// application's own session. It serves requests with specialurl.Authenticating.
 func (s *SignIn) Complete(w http.ResponseWriter, r *http.Request, app App) {
 	if r.Method != http.MethodGet { // others neither come from a browser's redirect nor may use up a token
 		w.Header().Set("Allow", http.MethodGet)

@@ -373,7 +373,7 @@ func TestSigningOutStaysHereWhereThatIsConfiguredOrTheProviderHasNoPlaceForIt(t 
 			release := b.step()
 			out := b.post("/signout", nil)
 			release()
-			if out.Header.Get("Location") != "/" {
+			if out.Header.Get("Location") != "/signed-out" {
 				t.Errorf("it goes to %q", out.Header.Get("Location"))
 			}
 		})

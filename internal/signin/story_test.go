@@ -407,7 +407,7 @@ func TestRoutesOfTheAuthHost(t *testing.T) {
 		{"POST", "/", 405, "GET"},
 		{"GET", "/signin", 405, "POST"},
 		{"GET", "/signin/account", 405, "POST"},
-		{"GET", "/signout", 405, "POST"},
+		{"PUT", "/signout", 405, "GET, POST"},
 		{"POST", "/o/oauth2/v2/auth", 405, "GET"},
 		{"GET", "/o/oauth2/v2/auth", 400, ""},
 		{"POST", "/signin", 400, ""},

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/specialurl"
 )
 
 // token is what redirect_token_v2 holds: 256 random bits, after the id of the attempt whose cookie goes with
@@ -24,7 +25,7 @@ func (t token) hash() [32]byte { return sha256.Sum256(append(t.attempt[:], t.sec
 
 // readToken reads the token of a request. A parameter that is given twice counts as none.
 func readToken(r *http.Request) (t token, ok bool) {
-	values := r.URL.Query()[tokenParameter]
+	values := r.URL.Query()[specialurl.TokenParameter]
 	if len(values) != 1 {
 		return token{}, false
 	}
