@@ -217,7 +217,12 @@ func (r *run) takeGenuine(ctx context.Context) error {
 	token := strings.TrimSpace(r.Assertion)
 	if token == "" && r.Minter != nil {
 		var err error
-		if token, err = r.Minter.Mint(ctx, nil, r.kit.claims()); err != nil {
+		token, err = r.Minter.Mint(ctx, nil, r.kit.claims())
+		if errors.Is(err, ErrCannotMint) {
+			r.kit.missing[NeedAssertion], r.kit.missing[NeedMinter] = err.Error(), err.Error()
+			return nil
+		}
+		if err != nil {
 			return fmt.Errorf("cannot mint an assertion: %w", err)
 		}
 	}
