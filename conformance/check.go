@@ -102,6 +102,7 @@ func (c Check) Run(ctx context.Context) (*Report, error) {
 		}
 		r.report.Probes = append(r.report.Probes, *result)
 	}
+	r.doubt()
 	r.report.finish()
 	return r.report, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -127,9 +128,17 @@ func readEmulator(response *http.Response, endpoint string, into any) error {
 	return nil
 }
 
+// usualClaims are those that the emulator adds by itself, unless they are null.
+var usualClaims = []string{"iss", "aud", "azp", "sub", "email", "hd", "iat", "exp", "identity_source"}
+
 // Mint implements Minter.
 func (e *Emulator) Mint(ctx context.Context, header, claims map[string]any) (string, error) {
-	request := object{"claims": claims}
+	exactly := object{}
+	for _, name := range usualClaims {
+		exactly[name] = nil
+	}
+	maps.Copy(exactly, claims)
+	request := object{"claims": exactly}
 	if len(header) > 0 {
 		request["header"] = header
 	}

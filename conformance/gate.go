@@ -29,6 +29,9 @@ func (g *Gate) target(c *Check) (*target, error) {
 	return &target{origin: &url.URL{Scheme: origin.Scheme, Host: origin.Host}, client: client, method: c.Method, header: g.Header, agent: c.agent()}, nil
 }
 
+// gatePrefix begins the names of gateProbes.
+const gatePrefix = "gate-"
+
 // gateProbes are IAP's own, and work wherever IAP's URLs do.
 func gateProbes() []Probe {
 	var all []Probe
@@ -36,11 +39,11 @@ func gateProbes() []Probe {
 		id, name, title string
 		fault           Fault
 	}{
-		{"gate-future-issue", "FUTURE_ISSUE", "iat in the future", Times},
-		{"gate-past-expiration", "PAST_EXPIRATION", "exp past", Times},
-		{"gate-issuer", "ISSUER", "another issuer", Issuer},
-		{"gate-audience", "AUDIENCE", "another audience", Audience},
-		{"gate-signature", "SIGNATURE", "another key's signature", Signature},
+		{gatePrefix + "future-issue", "FUTURE_ISSUE", "iat in the future", Times},
+		{gatePrefix + "past-expiration", "PAST_EXPIRATION", "exp past", Times},
+		{gatePrefix + "issuer", "ISSUER", "another issuer", Issuer},
+		{gatePrefix + "audience", "AUDIENCE", "another audience", Audience},
+		{gatePrefix + "signature", "SIGNATURE", "another key's signature", Signature},
 	} {
 		all = append(all, Probe{
 			ID: kind.id, Title: "SECURE_TOKEN_TEST " + kind.name + " through the gate: " + kind.title, Fault: kind.fault, Needs: []Need{NeedGate},

@@ -197,6 +197,23 @@ func TestProbesThroughTheGateAreNotRunWhereItLetsNobodyThrough(t *testing.T) {
 	}
 }
 
+func TestAGateThatIgnoresSecureTokenTestIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	check := w.everything(t, w.rightApp())
+	tested := w.gate(t, w.rightApp())
+	ignoring := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		r.URL.RawQuery = ""
+		tested.Config.Handler.ServeHTTP(rw, r)
+	}))
+	t.Cleanup(ignoring.Close)
+	check.Gate.URL = ignoring.URL
+	report := run(t, check)
+	if got := find(t, report, "gate-issuer"); got.Verdict != conformance.Inconclusive || report.ExitStatus(false) != conformance.Undecided {
+		t.Errorf("it is %s, and ends with %d: %s", got.Verdict, report.ExitStatus(false), got.Reason)
+	}
+}
+
 func TestAnEmulatorThatCannotMintIsSaidSo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -17,8 +17,8 @@ import (
 // Minter signs with the gate's own key whatever it is asked to: an emulator does, a gate that protects something
 // never would.
 type Minter interface {
-	// Mint returns an assertion with exactly these claims. The header is the usual one, changed in these members; a
-	// member that is nil is left out. Errors that wrap ErrCannotMint mean that this Minter cannot make such a one.
+	// Mint returns an assertion with exactly these claims. The header is the usual one, changed in these members. What
+	// is nil is left out. Errors that wrap ErrCannotMint mean that this Minter cannot make such a one.
 	Mint(ctx context.Context, header, claims map[string]any) (string, error)
 }
 

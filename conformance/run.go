@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 )
 
 // baseline asks what the application answers to nobody, and to people whom the gate vouches for.
@@ -168,6 +169,30 @@ func (r *run) public(ctx context.Context, path string) (*Result, error) {
 		result.add(*answer)
 	}
 	return result, nil
+}
+
+// doubt sees through a gate that does not know SECURE_TOKEN_TEST: through it everything seems to be accepted, even a
+// signature by which the application is not fooled directly.
+func (r *run) doubt() {
+	var tests []*Result
+	forged := Verdict("")
+	for i := range r.report.Probes {
+		switch p := &r.report.Probes[i]; {
+		case strings.HasPrefix(p.ID, gatePrefix) && p.Verdict == Accepted:
+			tests = append(tests, p)
+		case p.ID == "forged-known-key":
+			forged = p.Verdict
+		}
+	}
+	if forged != Refused || len(tests) < len(gateProbes()) {
+		return
+	}
+	for _, p := range tests {
+		p.Verdict, p.Reason = Inconclusive, "the gate does not seem to know SECURE_TOKEN_TEST: the application refuses a wrong signature that comes directly"
+		for i := range p.Answers {
+			p.Answers[i].Verdict = Inconclusive
+		}
+	}
 }
 
 // secureTokenTest asks the gate for a request with an assertion that is wrong in one way.

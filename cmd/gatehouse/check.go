@@ -46,6 +46,7 @@ type checkFlags struct {
 	cookieFile   string
 	assertFile   string
 	requireAll   bool
+	list         bool
 	getenv       func(string) string
 	emulatorSaid bool
 }
@@ -72,6 +73,9 @@ func newCheckCommand(getenv func(string) string) *cobra.Command {
 	completeFlag(cmd, "format", formatTable, formatJSON)
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return couldNotCheck(cmd, err) })
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if f.list {
+			return printTable(cmd.OutOrStdout(), []string{"PROBE", "NEEDS", "WHAT IS SENT"}, probeRows())
+		}
 		err := errors.Join(arguments("URL")(cmd, args), oneOf("format", format.format, []string{formatTable, formatJSON}))
 		if err != nil {
 			return couldNotCheck(cmd, err)
@@ -122,6 +126,7 @@ func (f *checkFlags) define(cmd *cobra.Command) {
 	flags.StringVar(&f.CallbackAddress, "callback", "", "`address` here, which the application can reach, to see whether it fetches keys from it")
 	flags.StringSliceVar(&f.Allowed, "allow", nil, "`probes` that may be accepted: reported, but not counted")
 	flags.BoolVar(&f.requireAll, "require-all", false, "status 2 when a probe was not run")
+	flags.BoolVar(&f.list, "list", false, "print the probes instead of making them")
 	flags.StringVar(&f.language, "language", "", "what the application is written in: "+languageNames()+" (default: guessed)")
 	completeFlag(cmd, "language", strings.Split(languageNames(), ", ")...)
 }

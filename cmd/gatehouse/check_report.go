@@ -161,3 +161,23 @@ func sum(report *conformance.Report, requireAll bool) string {
 	}
 	return counts + ": the application was not fooled."
 }
+
+// probeRows are the probes with what they need, and in brackets what a refusal proves little without.
+func probeRows() [][]string {
+	var rows [][]string
+	for _, probe := range conformance.Probes() {
+		var needs []string
+		for _, need := range probe.Needs {
+			needs = append(needs, string(need))
+		}
+		for _, want := range probe.Wants {
+			needs = append(needs, "("+string(want)+")")
+		}
+		title := probe.Title
+		if probe.Lax {
+			title += " (lax)"
+		}
+		rows = append(rows, []string{probe.ID, strings.Join(needs, " "), title})
+	}
+	return rows
+}

@@ -86,7 +86,9 @@ func (w *checkWorld) emulate() http.Handler {
 		}
 		options := []assertiontest.Option{assertiontest.Without("iss", "aud", "iat", "exp")}
 		for name, value := range request.Claims {
-			options = append(options, assertiontest.Claim(name, value))
+			if options = append(options, assertiontest.Claim(name, value)); value == nil {
+				options = append(options, assertiontest.Without(name))
+			}
 		}
 		answer(rw, map[string]string{"assertion": w.iap.Mint("", options...)})
 	})
@@ -133,6 +135,7 @@ func TestCheckTellsRightFromWrongByItsStatus(t *testing.T) {
 		"right, with everything":           {args: []string{w.right.URL, "--emulator", w.emulator.URL}, says: []string{"a good assertion through the gate: 200", "alice@example.com", "cannot mint"}},
 		"the emulator of --exec":           {args: []string{w.right.URL}, env: map[string]string{"GATEHOUSE_ENDPOINT": w.emulator.URL}, says: []string{"a good assertion through the gate: 200"}},
 		"unless it is not wanted":          {args: []string{w.right.URL, "--emulator="}, env: map[string]string{"GATEHOUSE_ENDPOINT": "http://127.0.0.1:1"}},
+		"the list of probes":               {args: []string{"--list"}, says: []string{"forged-known-key", "audience", "keys"}},
 		"wrong":                            {args: []string{w.wrong.URL}, status: 1, says: []string{"plain-email", "ACCEPTED", "can be fooled", "google-auth-library"}},
 		"wrong, said to be in Go":          {args: []string{w.wrong.URL, "--language=go"}, status: 1, says: []string{"gatehouse/assertion"}},
 		"wrong, and allowed":               {args: []string{w.wrong.URL, "--allow=plain-email,plain-headers,plain-aliases,plain-duplicates"}, says: []string{"accepted (allowed)"}},

@@ -153,7 +153,7 @@ const otherFaults = `
 
 Each is one fault of an assertion that is right in everything else, and signed by the gate's own key unless the fault is in the signature
 itself. So not all of these are holes: only the gate could make an assertion that lives for an hour, or that names the address of a key
-(`+"`KEY_URL`"+`) which nobody needs. But each is a check less.
+(` + "`KEY_URL`" + `) which nobody needs. But each is a check less.
 
 | verifier | misses |
 | --- | --- |
