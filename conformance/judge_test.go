@@ -68,6 +68,7 @@ func TestWhatAnAnswerProves(t *testing.T) {
 			t.Parallel()
 			check := w.everything(t, test.app)
 			test.change(&check)
+			check.Only = []string{"plain-email"}
 			report := run(t, check)
 			if got := find(t, report, "plain-email"); got.Verdict != test.want {
 				t.Errorf("it is %s, not %s: %s", got.Verdict, test.want, got.Reason)

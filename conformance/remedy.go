@@ -5,26 +5,39 @@ type Remedy struct {
 	Fault Fault `json:"fault"`
 	// Text holds in every language.
 	Text string `json:"text"`
-	// Library is what to use in the application's language; without one, in each.
-	Library []string `json:"library,omitempty"`
+	// Notes are what the libraries leave to the application there.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // RemedyFor returns the remedy for an application in that language; "" is any.
 func RemedyFor(fault Fault, language Language) Remedy {
 	remedy := Remedy{Fault: fault, Text: texts[fault]}
-	languages := []Language{language}
-	if language == "" {
-		languages = Languages()
-	}
-	for _, l := range languages {
-		if how, found := libraries[l]; found {
-			remedy.Library = append(remedy.Library, how.use)
-			if note := how.notes[fault]; note != "" {
-				remedy.Library = append(remedy.Library, how.name+": "+note)
-			}
+	for _, how := range howIn(language) {
+		if note := how.notes[fault]; note != "" {
+			remedy.Notes = append(remedy.Notes, how.name+": "+note)
 		}
 	}
 	return remedy
+}
+
+// LibrariesFor returns how assertions are verified in that language, by the library that is meant for it; "" is any.
+func LibrariesFor(language Language) []string {
+	var all []string
+	for _, how := range howIn(language) {
+		all = append(all, how.name+": "+how.use)
+	}
+	return all
+}
+
+func howIn(language Language) []how {
+	if known, found := libraries[language]; found {
+		return []how{known}
+	}
+	var all []how
+	for _, language := range Languages() {
+		all = append(all, libraries[language])
+	}
+	return all
 }
 
 var texts = map[Fault]string{
@@ -46,38 +59,38 @@ type how struct {
 }
 
 var libraries = map[Language]how{
-	Go: {"Go", "Go: verifier, err := assertion.NewVerifier(assertion.Config{Audiences: []string{audience}}), then verifier.Handler(app), with github.com/gatehouse-iap/gatehouse/assertion; it checks all of this.",
+	Go: {"Go", "verifier, err := assertion.NewVerifier(assertion.Config{Audiences: []string{audience}}), then verifier.Handler(app), with github.com/gatehouse-iap/gatehouse/assertion; it checks all of this.",
 		map[Fault]string{
 			Issuer: "Google's idtoken packages do not look at iss: compare payload.Issuer as well.",
 			Times:  "Google's idtoken packages do not look at iat: compare payload.IssuedAt as well.",
 			Place:  "Header.Get returns the first of several: look at len(r.Header.Values(name)).",
 		}},
-	Python: {"Python", `Python: id_token.verify_token(assertion, requests.Request(), audience=AUDIENCE, certs_url="https://www.gstatic.com/iap/verify/public_key"), from google-auth.`,
+	Python: {"Python", `id_token.verify_token(assertion, requests.Request(), audience=AUDIENCE, certs_url="https://www.gstatic.com/iap/verify/public_key"), from google-auth.`,
 		map[Fault]string{
 			Issuer:    `google-auth does not look at iss: compare claims["iss"] as well. python-jose and PyJWT do when given issuer=.`,
 			Times:     `python-jose lets an iat in the future pass: compare claims["iat"] with the time as well.`,
 			Algorithm: `with python-jose or PyJWT, always pass algorithms=["ES256"].`,
 			Key:       "python-jose, given the map of keys, tries every one of them and does not look at kid: pick the key by kid first.",
 		}},
-	Node: {"Node", "Node: const {pubkeys} = await client.getIapPublicKeys(); await client.verifySignedJwtWithCertsAsync(assertion, pubkeys, AUDIENCE, ['https://cloud.google.com/iap']), from google-auth-library.",
+	Node: {"Node", "const {pubkeys} = await client.getIapPublicKeys(); await client.verifySignedJwtWithCertsAsync(assertion, pubkeys, AUDIENCE, ['https://cloud.google.com/iap']), from google-auth-library.",
 		map[Fault]string{
 			Times: "google-auth-library tolerates 300 seconds, and an exp up to a day ahead: compare exp - iat with 600 as well.",
 		}},
-	Java: {"Java", `Java: TokenVerifier.newBuilder().setAudience(AUDIENCE).setIssuer("https://cloud.google.com/iap").build().verify(assertion), from com.google.auth:google-auth-library-oauth2-http.`,
+	Java: {"Java", `TokenVerifier.newBuilder().setAudience(AUDIENCE).setIssuer("https://cloud.google.com/iap").build().verify(assertion), from com.google.auth:google-auth-library-oauth2-http.`,
 		map[Fault]string{
 			Issuer: "TokenVerifier looks at iss only after setIssuer.",
 			Times:  "TokenVerifier does not look at iat: compare it as well.",
 		}},
-	Ruby: {"Ruby", "Ruby: Google::Auth::IDTokens.verify_iap(assertion, aud: AUDIENCE), from googleauth.",
+	Ruby: {"Ruby", "Google::Auth::IDTokens.verify_iap(assertion, aud: AUDIENCE), from googleauth.",
 		map[Fault]string{
 			Times: `googleauth does not look at iat: compare payload["iat"] as well.`,
 			Key:   "googleauth tries every key and does not look at kid.",
 		}},
-	PHP: {"PHP", "PHP: (new Google\\Auth\\AccessToken())->verify($assertion, ['certsLocation' => Google\\Auth\\AccessToken::IAP_CERT_URL, 'audience' => $audience, 'throwException' => true]), from google/auth with kelvinmo/simplejwt.",
+	PHP: {"PHP", "(new Google\\Auth\\AccessToken())->verify($assertion, ['certsLocation' => Google\\Auth\\AccessToken::IAP_CERT_URL, 'audience' => $audience, 'throwException' => true]), from google/auth with kelvinmo/simplejwt.",
 		map[Fault]string{
 			Audience: "google/auth looks at aud only when 'audience' is passed.",
 		}},
-	CSharp: {"C#", `C#: await JsonWebSignature.VerifySignedTokenAsync(assertion, new SignedTokenVerificationOptions { TrustedAudiences = { audience }, TrustedIssuers = { "https://cloud.google.com/iap" }, CertificatesUrl = GoogleAuthConsts.IapKeySetUrl }), from Google.Apis.Auth.`,
+	CSharp: {"C#", `await JsonWebSignature.VerifySignedTokenAsync(assertion, new SignedTokenVerificationOptions { TrustedAudiences = { audience }, TrustedIssuers = { "https://cloud.google.com/iap" }, CertificatesUrl = GoogleAuthConsts.IapKeySetUrl }), from Google.Apis.Auth.`,
 		map[Fault]string{
 			Issuer:   "TrustedIssuers is empty unless set, and then nothing is compared.",
 			Audience: "TrustedAudiences is empty unless set, and then nothing is compared.",

@@ -20,7 +20,9 @@ type Report struct {
 	Baseline []Answer `json:"baseline"`
 	Probes   []Result `json:"probes"`
 	Remedies []Remedy `json:"remedies,omitempty"`
-	Summary  Summary  `json:"summary"`
+	// Libraries verify assertions, in the application's language if it is known.
+	Libraries []string `json:"libraries,omitempty"`
+	Summary   Summary  `json:"summary"`
 }
 
 // Result is what became of one probe.
@@ -90,6 +92,9 @@ func (r *Report) finish() {
 		default:
 			r.Summary.Refused++
 		}
+	}
+	if len(r.Remedies) > 0 {
+		r.Libraries = LibrariesFor(r.Language)
 	}
 }
 

@@ -124,6 +124,7 @@ func (f *checkFlags) define(cmd *cobra.Command) {
 	flags.StringVar(&f.tokenFile, "identity-token-file", "", "`file` with an ID token for the gate (default $GATEHOUSE_IDENTITY_TOKEN)")
 	flags.StringVar(&f.cookieFile, "cookie-file", "", "`file` with the Cookie header of a session at the gate, instead of an ID token")
 	flags.StringVar(&f.CallbackAddress, "callback", "", "`address` here, which the application can reach, to see whether it fetches keys from it")
+	flags.StringSliceVar(&f.Only, "only", nil, "`probes` to make (default: all)")
 	flags.StringSliceVar(&f.Allowed, "allow", nil, "`probes` that may be accepted: reported, but not counted")
 	flags.BoolVar(&f.requireAll, "require-all", false, "status 2 when a probe was not run")
 	flags.BoolVar(&f.list, "list", false, "print the probes instead of making them")

@@ -116,9 +116,15 @@ func printFindings(w io.Writer, report *conformance.Report) {
 			fmt.Fprintln(w, "\nHow to mend it")
 		}
 		fmt.Fprintf(w, "- %s\n", remedy.Text)
-		for _, library := range remedy.Library {
-			fmt.Fprintf(w, "    %s\n", library)
+		for _, note := range remedy.Notes {
+			fmt.Fprintf(w, "    %s\n", note)
 		}
+	}
+	for i, library := range report.Libraries {
+		if i == 0 {
+			fmt.Fprintln(w, "\nWhat verifies assertions")
+		}
+		fmt.Fprintf(w, "- %s\n", library)
 	}
 }
 

@@ -135,6 +135,7 @@ func TestCheckTellsRightFromWrongByItsStatus(t *testing.T) {
 		"right, with everything":           {args: []string{w.right.URL, "--emulator", w.emulator.URL}, says: []string{"a good assertion through the gate: 200", "alice@example.com", "cannot mint"}},
 		"the emulator of --exec":           {args: []string{w.right.URL}, env: map[string]string{"GATEHOUSE_ENDPOINT": w.emulator.URL}, says: []string{"a good assertion through the gate: 200"}},
 		"unless it is not wanted":          {args: []string{w.right.URL, "--emulator="}, env: map[string]string{"GATEHOUSE_ENDPOINT": "http://127.0.0.1:1"}},
+		"one probe":                        {args: []string{w.wrong.URL, "--only=plain-id"}, says: []string{"1 refused, 0 accepted, 0 inconclusive, 0 not run: the application was not fooled"}},
 		"the list of probes":               {args: []string{"--list"}, says: []string{"forged-known-key", "audience", "keys"}},
 		"wrong":                            {args: []string{w.wrong.URL}, status: 1, says: []string{"plain-email", "ACCEPTED", "can be fooled", "google-auth-library"}},
 		"wrong, said to be in Go":          {args: []string{w.wrong.URL, "--language=go"}, status: 1, says: []string{"gatehouse/assertion"}},

@@ -77,9 +77,13 @@ func writeProbes(w io.Writer) error {
 	for _, fault := range faults {
 		remedy := conformance.RemedyFor(fault, "")
 		fmt.Fprintf(w, "\n## %s\n\n%s\n\n", fault, remedy.Text)
-		for _, library := range remedy.Library {
-			fmt.Fprintf(w, "- %s\n", library)
+		for _, note := range remedy.Notes {
+			fmt.Fprintf(w, "- %s\n", note)
 		}
+	}
+	fmt.Fprint(w, "\n## What verifies assertions\n\n")
+	for _, library := range conformance.LibrariesFor("") {
+		fmt.Fprintf(w, "- %s\n", library)
 	}
 	return nil
 }

@@ -56,9 +56,8 @@ func TestCheckTellsRightApplicationsFromWrongOnes(t *testing.T) {
 			if status != test.status {
 				t.Errorf("it ends with %d, not %d: %+v", status, test.status, report.Summary)
 			}
-			mends := slices.ContainsFunc(report.Remedies, func(r conformance.Remedy) bool { return strings.Contains(strings.Join(r.Library, " "), test.remedy) })
-			if test.remedy != "" && !mends {
-				t.Errorf("it does not name %s: %v", test.remedy, report.Remedies)
+			if !strings.Contains(strings.Join(report.Libraries, " "), test.remedy) {
+				t.Errorf("it does not name %s: %v", test.remedy, report.Libraries)
 			}
 		})
 	}
