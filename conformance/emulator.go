@@ -14,7 +14,7 @@ import (
 )
 
 // ErrCannotMint is what a Minter returns that cannot make the assertion that it is asked for.
-var ErrCannotMint = errors.New("it is not made by this emulator")
+var ErrCannotMint = errors.New("the emulator does not make such an assertion")
 
 // Emulator is a `gatehouse dev` that runs already. It is a Minter.
 type Emulator struct {

@@ -25,7 +25,7 @@ func minted(drafts func(k *kit) []draft) func(context.Context, *kit) ([]attempt,
 		for _, d := range drafts(k) {
 			token, err := k.minter.Mint(ctx, d.header, d.claims)
 			if err != nil {
-				return nil, fmt.Errorf("cannot mint (%s): %w", d.what, err)
+				return nil, fmt.Errorf("cannot mint: %w", err)
 			}
 			all = append(all, k.bearing(d.what, token))
 		}

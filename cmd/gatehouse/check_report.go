@@ -25,7 +25,8 @@ func printCheck(cmd *cobra.Command, format *output, report *conformance.Report, 
 		return err
 	}
 	printFindings(w, report)
-	printNotRun(w, report)
+	printGrouped(w, report, conformance.Inconclusive, "Inconclusive")
+	printGrouped(w, report, conformance.NotRun, "Not run")
 	fmt.Fprintf(w, "\n%s\n", sum(report, requireAll))
 	return nil
 }
@@ -90,10 +91,10 @@ func shorten(text string, length int) string {
 	return text
 }
 
-// printFindings says what was accepted or unclear, and how to mend it.
+// printFindings says what was accepted, and how to mend it.
 func printFindings(w io.Writer, report *conformance.Report) {
 	for _, probe := range report.Probes {
-		if probe.Verdict != conformance.Accepted && probe.Verdict != conformance.Inconclusive {
+		if probe.Verdict != conformance.Accepted {
 			continue
 		}
 		fmt.Fprintf(w, "\n%s: %s\n", probe.ID, verdict(probe))
@@ -107,7 +108,7 @@ func printFindings(w io.Writer, report *conformance.Report) {
 			}
 			fmt.Fprintf(w, "  %s%s: %s\n", printable(answer.Path), printable(what), printable(reply(answer)))
 		}
-		if probe.Lax && probe.Verdict == conformance.Accepted {
+		if probe.Lax {
 			fmt.Fprintf(w, "  By itself this lets no stranger in; if it is meant, say --allow=%s.\n", probe.ID)
 		}
 	}
@@ -128,12 +129,12 @@ func printFindings(w io.Writer, report *conformance.Report) {
 	}
 }
 
-// printNotRun groups what was not run by what was missing.
-func printNotRun(w io.Writer, report *conformance.Report) {
+// printGrouped lists the probes with a verdict by its reason.
+func printGrouped(w io.Writer, report *conformance.Report, verdict conformance.Verdict, title string) {
 	var reasons []string
 	probes := map[string][]string{}
 	for _, probe := range report.Probes {
-		if probe.Verdict != conformance.NotRun {
+		if probe.Verdict != verdict {
 			continue
 		}
 		if probes[probe.Reason] == nil {
@@ -143,7 +144,7 @@ func printNotRun(w io.Writer, report *conformance.Report) {
 	}
 	for i, reason := range reasons {
 		if i == 0 {
-			fmt.Fprintln(w, "\nNot run")
+			fmt.Fprintf(w, "\n%s\n", title)
 		}
 		fmt.Fprintf(w, "- %s\n    %s\n", printable(reason), strings.Join(probes[reason], ", "))
 	}

@@ -6,12 +6,14 @@ IDENTITY=verified verifies it, with PyJWT and what PyJWT leaves out. Takes AUDIE
 
 import json
 import os
+import re
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import jwt
 
 AUDIENCE, KEYS, ISSUER, SKEW = os.environ["AUDIENCE"], os.environ["KEYS"], "https://cloud.google.com/iap", 30
+SPELLING = re.compile(r"[\w-]+\.[\w-]+\.[\w-]{85}[AQgw]", re.ASCII)
 keys = jwt.PyJWKClient(KEYS + "/public_key-jwk")
 
 
@@ -27,7 +29,7 @@ def from_unsigned(request):
 
 def from_verified(request):
     assertions = request.headers.get_all("X-Goog-IAP-JWT-Assertion", [])
-    if len(assertions) != 1:
+    if len(assertions) != 1 or not SPELLING.fullmatch(assertions[0]):  # PyJWT decodes other spellings too
         return None
     header = jwt.get_unverified_header(assertions[0])
     if header.get("typ") != "JWT" or {"jwk", "jku", "x5c", "x5u", "crit"} & header.keys():
