@@ -29,10 +29,9 @@ type app struct {
 
 // parsed is a token taken apart.
 type parsed struct {
-	content           string
-	header, claims    map[string]any
-	signature         []byte
-	headerText, token string
+	content        string
+	header, claims map[string]any
+	signature      []byte
 }
 
 func (w *world) rightApp() *app {
@@ -84,7 +83,7 @@ func splitWith(token string, encoding *base64.Encoding) (*parsed, bool) {
 	if len(parts) != 3 {
 		return nil, false
 	}
-	p := &parsed{content: parts[0] + "." + parts[1], token: token}
+	p := &parsed{content: parts[0] + "." + parts[1]}
 	header, err := encoding.DecodeString(parts[0])
 	if err != nil || json.Unmarshal(header, &p.header) != nil {
 		return nil, false

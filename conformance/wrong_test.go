@@ -8,7 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"math/big"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -232,10 +232,11 @@ func keyOfJWK(v any) *ecdsa.PublicKey {
 	jwk, _ := v.(map[string]any)
 	x, errX := base64.RawURLEncoding.DecodeString(claim(jwk, "x"))
 	y, errY := base64.RawURLEncoding.DecodeString(claim(jwk, "y"))
-	if errX != nil || errY != nil || len(x) != 32 {
+	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, x, y))
+	if errors.Join(errX, errY, err) != nil {
 		return nil
 	}
-	return &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int).SetBytes(x), Y: new(big.Int).SetBytes(y)}
+	return key
 }
 
 func keyOfCertificate(v any) *ecdsa.PublicKey {
