@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
+	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
 
 // attemptLifetime is how long a person has from leaving the application to having signed in.
@@ -58,7 +59,10 @@ type attempt struct {
 	Target   string        `json:"o"` // path and query that the person wanted
 	Issued   int64         `json:"t"` // seconds since 1970
 	Choose   bool          `json:"s,omitempty"`
-	Hint     string        `json:"l,omitempty"` // the domain or address that the application expects
+	// MaxAge, in seconds, and Factor are what the application demands to be proved.
+	MaxAge int64          `json:"m,omitempty"`
+	Factor session.Factor `json:"f,omitempty"`
+	Hint   string         `json:"l,omitempty"` // the domain or address that the application expects
 }
 
 // Why a state is refused.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
@@ -23,7 +24,7 @@ func (s *SignIn) Begin(w http.ResponseWriter, r *http.Request, app App, reason p
 	a := attempt{
 		ID: newAttemptID(now), Browser: hash[:], Host: app.Host, Resource: app.Resource, App: app.Name, ClientID: app.ClientID,
 		Target: target(r), Issued: now.Unix(), Choose: cookieValue(r, chooseCookie) != "",
-		Hint: app.LoginHint,
+		Hint: app.LoginHint, MaxAge: int64(app.Demand.MaxAge / time.Second), Factor: app.Demand.Factor,
 	}
 	state, err := s.seal(a)
 	if err != nil {

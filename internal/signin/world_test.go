@@ -104,6 +104,8 @@ type world struct {
 	// forceBegin makes the next request begin a sign-in although there is a session, as enforcement does when the
 	// session is to be confirmed.
 	forceBegin atomic.Bool
+	// demand is what the application app demands of its people.
+	demand session.Demand
 }
 
 // logBuffer keeps what was logged.
@@ -219,6 +221,7 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	case appHost:
 		here = app
+		here.Demand = w.demand
 	case otherHost:
 		here = other
 	default:
@@ -252,6 +255,8 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, err.Error(), http.StatusServiceUnavailable)
 	case err != nil:
 		w.Begin(rw, r, here, policy.NoCredential)
+	case !here.Demand.MetBy(record.Proof(), w.clock.Now()):
+		w.Begin(rw, r, here, policy.SignInTooOld)
 	case w.forceBegin.CompareAndSwap(true, false):
 		w.Begin(rw, r, here, policy.ConfirmationDue)
 	default:
