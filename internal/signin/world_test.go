@@ -104,6 +104,8 @@ type world struct {
 	// forceBegin makes the next request begin a sign-in although there is a session, as enforcement does when the
 	// session is to be confirmed.
 	forceBegin atomic.Bool
+	// hint is the login hint of the applications' settings.
+	hint string
 }
 
 // logBuffer keeps what was logged.
@@ -225,6 +227,7 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, "unknown host "+r.Host, http.StatusMisdirectedRequest)
 		return
 	}
+	here.LoginHint = w.hint
 	call, err := specialurl.Parse(r.URL.EscapedPath(), r.URL.RawQuery)
 	if err != nil {
 		http.Error(rw, err.Error(), http.StatusBadRequest)
