@@ -141,6 +141,9 @@ func TestPeopleWhoAreTurnedAwayGoWhereTheSettingsSayUnlessTheyWouldBeTurnedAwayT
 	if response, _ := v.ask(http.MethodPost, appURL, "Accept: text/html"); response.StatusCode != http.StatusForbidden {
 		t.Errorf("a form: %s", response.Status)
 	}
+	if response, _ := v.ask(http.MethodGet, appURL+"?gcp-iap-mode=SECURE_TOKEN_TEST&iap-secure-token-test-type=NOT_SET", "Accept: text/html"); response.StatusCode != http.StatusForbidden {
+		t.Errorf("a special URL: %s", response.Status)
+	}
 	if response, _ := g.get("app.test", "/", g.as("bob@example.com", private), "Accept: text/html"); response.StatusCode != http.StatusForbidden {
 		t.Errorf("a bearer: %s", response.Status)
 	}
