@@ -106,6 +106,8 @@ type world struct {
 	forceBegin atomic.Bool
 	// demand is what the application app demands of its people.
 	demand session.Demand
+	// hint is the login hint of the applications' settings.
+	hint string
 }
 
 // logBuffer keeps what was logged.
@@ -228,6 +230,7 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, "unknown host "+r.Host, http.StatusMisdirectedRequest)
 		return
 	}
+	here.LoginHint = w.hint
 	call, err := specialurl.Parse(r.URL.EscapedPath(), r.URL.RawQuery)
 	if err != nil {
 		http.Error(rw, err.Error(), http.StatusBadRequest)
