@@ -74,6 +74,7 @@ func newDevCommand(parts devParts) *cobra.Command {
 	flags.StringVar(&o.DataDir, "data", "", "keep state in this `directory` between runs")
 	flags.StringVar(&o.ReadyFile, "ready-file", "", "write this JSON `file` once everything is ready; removed at the end")
 	flags.DurationVar(&o.ReadyTimeout, "ready-timeout", emulator.DefaultReadyTimeout, "how long the app may take to accept connections")
+	flags.StringVar(&o.Account, "account", "", "sign every browser in as this `email` address, without a question; one that is not there is created")
 	flags.BoolVar(&o.NoIntercept, "no-intercept", false, "let the app's process reach Google's hosts by itself")
 	flags.StringVar(&o.Exec, "exec", "", "run this shell `command` once ready, then end everything with its exit code")
 	cmd.AddCommand(newDevEnvCommand(os.Getenv, os.Environ))

@@ -26,6 +26,8 @@ type Options struct {
 	ReadyFile    string
 	ReadyTimeout time.Duration // zero means DefaultReadyTimeout
 	Exec         string        // shell command to run once ready, whose end is the end
+	// Account is signed in without a question where nobody is; empty for none. One that is not there is created.
+	Account string
 	// NoIntercept leaves the app's process to find Google's hosts by itself.
 	NoIntercept bool
 

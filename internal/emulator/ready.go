@@ -154,6 +154,9 @@ func (r *run) gateEnded() error {
 
 // announce tells people and programs that everything is ready, and starts what waits for that.
 func (r *run) announce(ctx context.Context) error {
+	if err := r.control.remember(ctx); err != nil {
+		return err
+	}
 	r.answers.Store(true)
 	if err := r.ready.write(r.info); err != nil {
 		return err

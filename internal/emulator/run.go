@@ -18,6 +18,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/interception"
 	"github.com/gatehouse-iap/gatehouse/internal/metadataserver"
+	"github.com/gatehouse-iap/gatehouse/internal/principal"
 )
 
 // run is one run of the emulator: what it was asked for, and what it has opened so far.
@@ -40,6 +41,7 @@ type run struct {
 
 	metadata *metadataserver.Server
 	proxy    *interception.Proxy
+	control  *control
 	around   surroundings
 
 	hello   *helloServer
@@ -72,6 +74,11 @@ func (r *run) check() error {
 		r.service.Upstream = r.Upstream
 		if u, err := url.Parse(r.Upstream); err != nil || u.Scheme != "http" || r.service.Validate() != nil {
 			return fmt.Errorf("--upstream %q must be http://HOST:PORT without a path, such as http://127.0.0.1:3000", r.Upstream)
+		}
+	}
+	if r.Account != "" {
+		if r.Account, err = principal.ParseAddress(r.Account); err != nil {
+			return fmt.Errorf("--account: %w", err)
 		}
 	}
 	r.address, err = parseListen(r.Listen)
@@ -175,12 +182,17 @@ func (r *run) startHello(context.Context) error {
 }
 
 func (r *run) startGate(ctx context.Context) (err error) {
+	keys, heard := newKeyEndpoint(), &decisions{}
 	options := GateOptions{
+		Account: r.Account, WrapKeys: keys.wrap, Decision: heard.hear,
 		DataDir: r.DataDir, Listener: r.listener, Port: int(r.address.Port()), AuthHost: authHost,
 		ProjectID: r.service.ProjectID, ProjectNumber: r.service.ProjectNumber, Drain: gateDrain, Log: r.Log,
 		Bootstrap: func(ctx context.Context, admin Administration) (err error) {
-			r.fresh, err = seeder{admin: admin, service: r.service}.apply(ctx)
-			return err
+			seed := seeder{admin: admin, service: r.service}
+			if r.fresh, err = seed.apply(ctx); err != nil || r.Account == "" {
+				return err
+			}
+			return seed.ensure(ctx, r.Account)
 		},
 	}
 	for _, account := range r.info.Accounts {
@@ -190,9 +202,14 @@ func (r *run) startGate(ctx context.Context) (err error) {
 		return err
 	}
 	r.startMetadata()
-	byPath := &machine{info: r.info, gate: r.gate, metadata: r.metadata, ready: r.isReady, log: r.Log}
+	r.control = &control{
+		info: r.info, gate: r.gate, admin: r.admin, service: r.service.Service, metadata: r.metadata,
+		keys: keys, heard: heard, now: time.Now,
+	}
+	byPath := &machine{info: r.info, gate: r.gate, metadata: r.metadata, control: r.control, ready: r.isReady, log: r.Log}
 	local := map[string]http.Handler{
 		metadataHost: forPrograms(r.metadata), metadataserver.Host: forPrograms(r.metadata), // the latter where the hosts file leads it here
+		authHost + signInPath: http.HandlerFunc(r.control.signIn),
 	}
 	for _, host := range []string{"127.0.0.1", "localhost", "::1", r.address.Addr().String()} {
 		local[host] = byPath

@@ -49,6 +49,12 @@ func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if host == h.auth {
+		if len(h.local) > 0 {
+			if handler, found := h.local[host+r.URL.Path]; found {
+				handler.ServeHTTP(w, in.Request)
+				return
+			}
+		}
 		h.authHandler.ServeHTTP(w, in.Request)
 		return
 	}
@@ -67,7 +73,7 @@ type route struct {
 }
 
 func (s *Server) authRoutes(signIn *signin.SignIn, renderer *pages.Renderer) []route {
-	keys, discovery, people := s.published.Assertion(), s.published.Discovery(), signIn.Handler()
+	keys, discovery, people := s.AssertionKeys(), s.published.Discovery(), signIn.Handler()
 	return []route{
 		{"/iap/verify/", "public keys only; GET and HEAD", keys},
 		{"/.well-known/openid-configuration", "public; GET and HEAD", discovery},
