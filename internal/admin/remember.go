@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 )
 
 // remembered is everything that is administered, as it was at a moment. Signing keys are not of it: verifiers hold
@@ -19,6 +20,7 @@ import (
 type remembered struct {
 	services  []catalog.Service
 	policies  map[resource.Name]iam.Policy
+	settings  map[resource.Name]settings.Stored
 	accounts  []directory.Account
 	groups    []directory.Group
 	providers []identityprovider.Provider
@@ -47,13 +49,14 @@ func (a *Admin) Remember(ctx context.Context) (restore func(ctx context.Context,
 }
 
 func readAll(ctx context.Context, tx Tx) (r remembered, err error) {
-	var errs [6]error
+	var errs [7]error
 	r.services, errs[0] = tx.Catalog().Services(ctx)
 	r.policies, errs[1] = tx.Policies().Policies(ctx)
 	r.accounts, errs[2] = tx.Directory().Accounts(ctx)
 	r.groups, errs[3] = tx.Directory().Groups(ctx)
 	r.providers, errs[4] = tx.Providers().Providers(ctx)
 	r.owners, errs[5] = tx.Owners().Owners(ctx)
+	r.settings, errs[6] = tx.Settings().AllSettings(ctx)
 	return r, errors.Join(errs[:]...)
 }
 
@@ -64,6 +67,7 @@ func restoreAll(ctx context.Context, tx Tx, was, is remembered) error {
 	return errors.Join(
 		restoreDirectory(ctx, tx.Directory(), was, is),
 		restoreServices(ctx, tx, was, is),
+		restoreSettings(ctx, tx.Settings(), was, is),
 		restoreProviders(ctx, tx, was, is),
 		restoreOwners(ctx, tx.Owners(), was, is),
 	)
@@ -134,6 +138,17 @@ func restoreServices(ctx context.Context, tx Tx, was, is remembered) error {
 		policy.Etag = ""
 		if _, err := tx.Policies().PutPolicy(ctx, name, policy, ""); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+func restoreSettings(ctx context.Context, store settings.Store, was, is remembered) error {
+	for name, now := range is.settings {
+		if before, found := was.settings[name]; !found || before.Etag != now.Etag {
+			if _, err := store.PutSettings(ctx, name, before.Settings, ""); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

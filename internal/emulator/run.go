@@ -62,14 +62,12 @@ func (r *run) check() error {
 	if r.Upstream != "" && len(r.Command) > 0 {
 		return errors.New("--upstream names an app that runs already, and a command starts one: give one of them")
 	}
-	service, err := r.Protected.Service()
+	service, err := r.Protected.catalogService()
 	if err != nil {
 		return err
 	}
-	r.service = catalog.Service{
-		Service: service, Name: ServiceName, Hosts: []string{appHost}, OAuthClientID: clientID(service),
-		Upstream: "http://127.0.0.1:1", // until the app's own is known
-	}
+	r.service = service
+	r.service.Hosts, r.service.Upstream = []string{appHost}, "http://127.0.0.1:1" // until the app's own is known
 	if r.Upstream != "" {
 		r.service.Upstream = r.Upstream
 		if u, err := url.Parse(r.Upstream); err != nil || u.Scheme != "http" || r.service.Validate() != nil {
@@ -151,6 +149,11 @@ func (r *run) describe() {
 	for _, account := range seededAccounts() {
 		r.info.Accounts = append(r.info.Accounts, Account{account.email, account.subject, Password, account.access})
 	}
+	if r.Declared != nil {
+		for _, email := range r.Declared.Accounts {
+			r.info.Accounts = append(r.info.Accounts, Account{Email: email, Access: "from a manifest: one click, no password"})
+		}
+	}
 	if !r.NoIntercept {
 		r.info.CAFile = filepath.Join(filepath.Dir(environmentFile(r.DataDir)), "ca.pem")
 	}
@@ -189,8 +192,16 @@ func (r *run) startGate(ctx context.Context) (err error) {
 		ProjectID: r.service.ProjectID, ProjectNumber: r.service.ProjectNumber, Drain: gateDrain, Log: r.Log,
 		Bootstrap: func(ctx context.Context, admin Administration) (err error) {
 			seed := seeder{admin: admin, service: r.service}
-			if r.fresh, err = seed.apply(ctx); err != nil || r.Account == "" {
+			if r.fresh, err = seed.apply(ctx); err != nil {
 				return err
+			}
+			if r.Declared != nil {
+				if err := r.Declared.Apply(ctx, admin); err != nil {
+					return err
+				}
+			}
+			if r.Account == "" {
+				return nil
 			}
 			return seed.ensure(ctx, r.Account)
 		},

@@ -93,7 +93,7 @@ func (s seeder) kept(ctx context.Context) (catalog.Service, bool, error) {
 	}
 	i := slices.IndexFunc(services, func(kept catalog.Service) bool { return kept.Service == s.service.Service })
 	if i < 0 {
-		was := services[0].Service
+		was := services[0]
 		return catalog.Service{}, false, fmt.Errorf("the data directory was made for %s: run again with --project %s:%d --audience %s, or give --data another directory",
 			describe(was), was.ProjectID, was.ProjectNumber, was.Audience())
 	}
