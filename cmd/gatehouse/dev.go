@@ -87,6 +87,8 @@ func newDevCommand(parts devParts) *cobra.Command {
 	flags.StringVar(&documents.policy, "policy", "", "`file` with the app's IAM policy, as gcloud prints it or as a manifest")
 	flags.StringVar(&documents.settings, "settings", "", "`file` with the app's IapSettings, as gcloud prints them or as a manifest")
 	flags.StringVar(&o.Account, "account", "", "sign every browser in as this `email` address, without a question; one that is not there is created")
+	flags.StringVar(&o.TLS, "tls", "", "let browsers come in over https at this loopback `address`, with a certificate of the run's own authority (for Safari)")
+	flags.Lookup("tls").NoOptDefVal = emulator.DefaultTLS
 	flags.BoolVar(&o.NoIntercept, "no-intercept", false, "let the app's process reach Google's hosts by itself")
 	flags.StringVar(&o.Exec, "exec", "", "run this shell `command` once ready, then end everything with its exit code")
 	cmd.AddCommand(newDevEnvCommand(os.Getenv, os.Environ))

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/gatehouse-iap/gatehouse/internal/admin"
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
@@ -12,6 +14,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/emulator"
 	"github.com/gatehouse-iap/gatehouse/internal/hello"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
+	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/server"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
@@ -28,8 +31,19 @@ func newHello(keysURL, audience string) (http.Handler, error) {
 
 // newDevGate starts the very server of production with the emulator's inputs.
 func newDevGate(ctx context.Context, o emulator.GateOptions) (emulator.Gate, emulator.Administration, error) {
+	external, plain, endpoints := signin.External{Scheme: "http", Port: o.Port}, o.Listener, []server.Endpoint(nil)
+	if o.TLS != nil {
+		secure, err := devTLS(o)
+		if err != nil {
+			return nil, nil, err
+		}
+		toHTTPS := &atomic.Bool{}
+		toHTTPS.Store(true)
+		external.Scheme, plain = "https", nil
+		endpoints = []server.Endpoint{{Listener: secure}, {Listener: o.Listener, ToHTTPS: toHTTPS}}
+	}
 	gate, err := server.New(ctx, server.Options{
-		DataDir: o.DataDir, Listener: o.Listener, External: signin.External{Scheme: "http", Port: o.Port}, AuthHost: o.AuthHost,
+		DataDir: o.DataDir, Listener: plain, Endpoints: endpoints, External: external, AuthHost: o.AuthHost,
 		QuickAccounts: o.QuickAccounts, ProjectID: o.ProjectID, ProjectNumber: o.ProjectNumber, Drain: o.Drain, Dev: true, Log: o.Log,
 		Development: server.Development{Account: o.Account, WrapKeys: o.WrapKeys, Decision: o.Decision},
 		Bootstrap:   func(ctx context.Context, a *admin.Admin) error { return o.Bootstrap(ctx, devAdministration{a}) },
@@ -38,6 +52,15 @@ func newDevGate(ctx context.Context, o emulator.GateOptions) (emulator.Gate, emu
 		return nil, nil, err
 	}
 	return gate, devAdministration{gate.Admin()}, nil
+}
+
+// devTLS makes the listener for browsers speak TLS.
+func devTLS(o emulator.GateOptions) (net.Listener, error) {
+	held, err := listener.HeldCertificate(o.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	return listener.On(o.TLS, listener.Spec{Name: "tls", Certificates: held, Log: o.Log})
 }
 
 // devAdministration is what the emulator seeds through.

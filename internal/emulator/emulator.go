@@ -30,6 +30,8 @@ type Options struct {
 	Declared *Declared
 	// Account is signed in without a question where nobody is; empty for none. One that is not there is created.
 	Account string
+	// TLS is the loopback address at which browsers come in over https; empty leaves them http.
+	TLS string
 	// NoIntercept leaves the app's process to find Google's hosts by itself.
 	NoIntercept bool
 
@@ -51,6 +53,8 @@ type Options struct {
 type Declared struct {
 	// Accounts are the addresses of people who are declared: they sign in with one click.
 	Accounts []string
+	// Hosts are where the services answer that are not the app.
+	Hosts []string
 	// Policy says that they have a policy for the app, so that who may use it is not what a new store grants.
 	Policy bool
 	// Apply writes what they declare.

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
@@ -75,7 +76,10 @@ type Control interface {
 type GateOptions struct {
 	DataDir  string
 	Listener net.Listener
-	// Port is what URLs for browsers carry; their scheme is http.
+	// TLS is where browsers come in over https, with Certificate; nil when they come in at Listener.
+	TLS         net.Listener
+	Certificate tls.Certificate
+	// Port is what URLs for browsers carry; their scheme is https where there is TLS.
 	Port     int
 	AuthHost string
 	// QuickAccounts may sign in with one click; Account is signed in without one, unless it is empty.

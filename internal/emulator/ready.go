@@ -11,7 +11,7 @@ import (
 
 // live is the whole run but its end.
 func (r *run) live(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{r.open, r.startHello, r.startGate, r.startInterception, r.startChild, r.awaitReady, r.announce} {
+	for _, step := range []func(context.Context) error{r.open, r.makeAuthorities, r.startHello, r.startGate, r.startInterception, r.startChild, r.awaitReady, r.announce} {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
+	"github.com/gatehouse-iap/gatehouse/internal/certauthority"
 	"github.com/gatehouse-iap/gatehouse/internal/interception"
 	"github.com/gatehouse-iap/gatehouse/internal/metadataserver"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
@@ -25,24 +27,30 @@ import (
 type run struct {
 	Options
 	address netip.AddrPort // where to listen
-	service catalog.Service
-	info    Info
-	fresh   bool // the store was new
+	// tlsAddress is where browsers come in; invalid without --tls.
+	tlsAddress netip.AddrPort
+	service    catalog.Service
+	info       Info
+	fresh      bool // the store was new
 
-	listener  net.Listener
-	ready     readyFile
-	temporary string   // the data directory when it ends with the run
-	lock      *os.File // of that directory
-	gate      Gate
-	admin     Administration
-	stopGate  context.CancelFunc
-	gateDone  chan struct{}
-	gateErr   error // valid after gateDone
+	listener    net.Listener
+	tlsListener net.Listener
+	ready       readyFile
+	temporary   string   // the data directory when it ends with the run
+	lock        *os.File // of that directory
+	gate        Gate
+	admin       Administration
+	stopGate    context.CancelFunc
+	gateDone    chan struct{}
+	gateErr     error // valid after gateDone
 
-	metadata *metadataserver.Server
-	proxy    *interception.Proxy
-	control  *control
-	around   surroundings
+	// authorities are those of this run; certificate is what --tls presents.
+	authorities          []*certauthority.Authority
+	certificate, gstatic tls.Certificate
+	metadata             *metadataserver.Server
+	proxy                *interception.Proxy
+	control              *control
+	around               surroundings
 
 	hello   *helloServer
 	child   *process
@@ -79,6 +87,11 @@ func (r *run) check() error {
 			return fmt.Errorf("--account: %w", err)
 		}
 	}
+	if r.TLS != "" {
+		if r.tlsAddress, err = parseListen(r.TLS); err != nil {
+			return fmt.Errorf("--tls: %w", err)
+		}
+	}
 	r.address, err = parseListen(r.Listen)
 	return err
 }
@@ -90,6 +103,12 @@ func (r *run) open(ctx context.Context) (err error) {
 	}
 	r.address = r.listener.Addr().(*net.TCPAddr).AddrPort()
 	r.address = netip.AddrPortFrom(r.address.Addr().Unmap(), r.address.Port())
+	if r.tlsAddress.IsValid() {
+		if r.tlsListener, err = listen(ctx, r.tlsAddress); err != nil {
+			return fmt.Errorf("--tls: %w", err)
+		}
+		r.tlsAddress = r.tlsListener.Addr().(*net.TCPAddr).AddrPort()
+	}
 	if r.upstreamIsUs() {
 		return fmt.Errorf("--upstream %s is the emulator itself: name the app's own port, or choose another --listen", r.Upstream)
 	}
@@ -142,7 +161,7 @@ func (r *run) describe() {
 		Project: r.service.ProjectID, ProjectNumber: strconv.FormatInt(r.service.ProjectNumber, 10), DataDir: r.DataDir,
 		ServiceAccount: serviceAccount(r.service.Service),
 		URLs: URLs{
-			App: r.origin(appHost), Auth: r.origin(authHost), Metadata: r.origin(metadataHost),
+			App: r.origin(appHost), Auth: r.origin(authHost), Metadata: plainOrigin(metadataHost, r.address.Port()),
 			Keys: machineURL + "/iap/verify/public_key-jwk", Machine: machineURL,
 		},
 	}
@@ -154,7 +173,7 @@ func (r *run) describe() {
 			r.info.Accounts = append(r.info.Accounts, Account{Email: email, Access: "from a manifest: one click, no password"})
 		}
 	}
-	if !r.NoIntercept {
+	if !r.NoIntercept || r.TLS != "" {
 		r.info.CAFile = filepath.Join(filepath.Dir(environmentFile(r.DataDir)), "ca.pem")
 	}
 	r.around.info = r.info
@@ -162,10 +181,20 @@ func (r *run) describe() {
 
 // origin returns the URL of a host as browsers write it: without the port that is the default one.
 func (r *run) origin(host string) string {
-	if r.address.Port() == 80 {
+	switch {
+	case !r.tlsAddress.IsValid():
+		return plainOrigin(host, r.address.Port())
+	case r.tlsAddress.Port() == 443:
+		return "https://" + host
+	}
+	return "https://" + net.JoinHostPort(host, strconv.Itoa(int(r.tlsAddress.Port())))
+}
+
+func plainOrigin(host string, port uint16) string {
+	if port == 80 {
 		return "http://" + host
 	}
-	return "http://" + net.JoinHostPort(host, strconv.Itoa(int(r.address.Port())))
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(int(port)))
 }
 
 // startHello starts the built-in app, unless there is another.
@@ -208,6 +237,9 @@ func (r *run) startGate(ctx context.Context) (err error) {
 	}
 	for _, account := range r.info.Accounts {
 		options.QuickAccounts = append(options.QuickAccounts, account.Email)
+	}
+	if r.tlsListener != nil {
+		options.TLS, options.Certificate, options.Port = r.tlsListener, r.certificate, int(r.tlsAddress.Port())
 	}
 	if r.gate, r.admin, err = r.NewGate(ctx, options); err != nil {
 		return err
@@ -274,8 +306,10 @@ func (r *run) close() error {
 	if r.hello != nil {
 		errs = append(errs, r.hello.stop())
 	}
-	if r.listener != nil {
-		r.listener.Close() // the gate has closed it, if there was one
+	for _, l := range []net.Listener{r.listener, r.tlsListener} {
+		if l != nil {
+			l.Close() // the gate has closed it, if there was one
+		}
 	}
 	if r.temporary != "" {
 		errs = append(errs, os.RemoveAll(r.temporary))

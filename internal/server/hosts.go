@@ -65,6 +65,15 @@ func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.apps.Serve(w, in)
 }
 
+// isLocal reports whether a request names a host that the emulator serves by itself, which is none that has an external URL.
+func (h *hosts) isLocal(r *http.Request) bool {
+	if len(h.local) == 0 {
+		return false
+	}
+	host, err := catalog.CanonicalHost(r.Host)
+	return err == nil && h.local[host] != nil
+}
+
 // route is one line of the auth host's route table. guard says in a few words what keeps the route from being
 // misused; testdata/routes.golden holds the table for review.
 type route struct {

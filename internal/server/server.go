@@ -250,7 +250,7 @@ func (s *Server) entry(e Endpoint) http.Handler {
 	}
 	redirect := s.Redirect()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if e.ToHTTPS.Load() {
+		if e.ToHTTPS.Load() && !s.handler.isLocal(r) {
 			redirect.ServeHTTP(w, r)
 			return
 		}
