@@ -46,6 +46,8 @@ func newDevCommand(parts devParts) *cobra.Command {
 		Example: `  gatehouse dev
   gatehouse dev --upstream http://127.0.0.1:3000
   gatehouse dev -- npm start
+  gatehouse dev --account alice@example.com -- npm start
+  gatehouse dev --manifest deploy/gatehouse/ --service wiki -- npm start
   gatehouse dev --listen 127.0.0.1:0 --exec 'npm test' -- npm start`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if before := cmd.ArgsLenAtDash(); len(args) > 0 && before != 0 {

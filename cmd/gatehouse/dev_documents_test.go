@@ -24,7 +24,7 @@ const (
 	runDocument  = "apiVersion: gatehouse.dev/v1\nkind: CloudRunService\nmetadata: {name: run}\nspec: {region: us-east4, hosts: [run.example.com], upstream: \"https://10.0.0.8\"}\n---\n"
 	projDocument = "apiVersion: gatehouse.dev/v1\nkind: Project\nmetadata: {name: prod-project}\nspec: {projectNumber: 4711}\n---\n"
 	userDocument = "apiVersion: gatehouse.dev/v1\nkind: User\nmetadata: {name: carol@example.com}\nspec: {passwordHash: {file: /secret}}\n---\n"
-	provDocument = "apiVersion: gatehouse.dev/v1\nkind: IdentityProvider\nmetadata: {name: corp}\nspec: {domains: [corp.example], oidc: {issuer: \"https://corp.example\", clientId: x, clientSecret: {env: NOWHERE}}}\n---\n"
+	provDocument = "apiVersion: gatehouse.dev/v1\nkind: IdentityProvider\nmetadata: {name: corp}\nspec: {kind: oidc, domains: [corp.example], oidc: {issuer: \"https://corp.example\", clientId: x, clientSecret: {env: NOWHERE}}}\n---\n"
 )
 
 func TestTheAppIsTheServiceThatTheManifestsDeclare(t *testing.T) {
