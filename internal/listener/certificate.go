@@ -77,6 +77,14 @@ func loadCertificate(files CertificateFiles, now time.Time) (*certificate, error
 	if c.tls, err = tls.X509KeyPair(c.cert.data, c.key.data); err != nil {
 		return nil, fmt.Errorf("certificate %s with key %s: %w", files.CertFile, files.KeyFile, err)
 	}
+	if err := c.readNames(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// readNames notes whom the certificate names.
+func (c *certificate) readNames() error {
 	for _, name := range c.tls.Leaf.DNSNames {
 		name = strings.ToLower(strings.TrimSuffix(name, "."))
 		if parent, wild := strings.CutPrefix(name, "*."); wild {
@@ -91,9 +99,9 @@ func loadCertificate(files CertificateFiles, now time.Time) (*certificate, error
 		}
 	}
 	if len(c.names)+len(c.wildcards)+len(c.addresses) == 0 {
-		return nil, fmt.Errorf("certificate %s: %w", files.CertFile, errNoNames)
+		return fmt.Errorf("certificate %s: %w", c.files.CertFile, errNoNames)
 	}
-	return c, nil
+	return nil
 }
 
 var errNoNames = errors.New("it names no host in its subject alternative names, and browsers look nowhere else; make one that does")

@@ -74,6 +74,17 @@ func loadCertificates(files []CertificateFiles, log *slog.Logger, now func() tim
 	return s, nil
 }
 
+// HeldCertificate keeps a certificate that is in no file, with its Leaf: there is nothing to read again.
+func HeldCertificate(held tls.Certificate) (*CertificateStore, error) {
+	c := &certificate{tls: held, names: map[string]struct{}{}, wildcards: map[string]struct{}{}}
+	if err := c.readNames(); err != nil {
+		return nil, err
+	}
+	s := &CertificateStore{log: slog.New(slog.DiscardHandler), now: time.Now, problems: make([]string, 1)}
+	s.set.Store(newCertificateSet([]*certificate{c}))
+	return s, nil
+}
+
 func newCertificateSet(all []*certificate) *certificateSet {
 	set := &certificateSet{all: all, names: map[string][]*certificate{}, wildcard: map[string][]*certificate{}, uniform: true}
 	for _, c := range all {

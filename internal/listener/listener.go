@@ -43,6 +43,35 @@ type Listener struct {
 // Open listens, on a socket that the process inherited for that address where there is one, else on its own.
 // Connections are accepted by the system from now on.
 func Open(ctx context.Context, spec Spec, inherited *Inherited) (net.Listener, error) {
+	l, err := spec.listener()
+	if err != nil {
+		return nil, err
+	}
+	spec = l.spec
+	if l.Listener, err = inherited.take(spec.Address); err != nil {
+		return nil, fmt.Errorf("listener %s: %w", spec.Name, err)
+	}
+	if l.inherits = l.Listener != nil; l.inherits {
+		return l, nil
+	}
+	if l.Listener, err = new(net.ListenConfig).Listen(ctx, "tcp", spec.Address); err != nil {
+		return nil, fmt.Errorf("listener %s: %w", spec.Name, err)
+	}
+	return l, nil
+}
+
+// On accepts the connections of a socket that is open already as a Spec says, whose address does not count.
+func On(socket net.Listener, spec Spec) (net.Listener, error) {
+	l, err := spec.listener()
+	if err != nil {
+		return nil, err
+	}
+	l.Listener = socket
+	return l, nil
+}
+
+// listener returns what accepts as the Spec says, still without a socket.
+func (spec Spec) listener() (*Listener, error) {
 	if spec.Name == "" {
 		spec.Name = spec.Address
 	}
@@ -60,16 +89,6 @@ func Open(ctx context.Context, spec Spec, inherited *Inherited) (net.Listener, e
 		l.tls = tlsConfig(spec.Certificates, spec.MinVersion)
 	}
 	l.spec = spec
-	var err error
-	if l.Listener, err = inherited.take(spec.Address); err != nil {
-		return nil, fmt.Errorf("listener %s: %w", spec.Name, err)
-	}
-	if l.inherits = l.Listener != nil; l.inherits {
-		return l, nil
-	}
-	if l.Listener, err = new(net.ListenConfig).Listen(ctx, "tcp", spec.Address); err != nil {
-		return nil, fmt.Errorf("listener %s: %w", spec.Name, err)
-	}
 	return l, nil
 }
 
