@@ -109,13 +109,31 @@ func (c *check) decide(ctx context.Context) {
 		v.Outcome, v.Reason = Forward, policy.IAPDisabled
 		return
 	}
+	if c.preflight() && !v.Served.Settings.AllowHTTPOptions {
+		v.Outcome, v.Status, v.Reason = Preflight, http.StatusNoContent, policy.CORSPreflight
+		return
+	}
+	signInOnly, ok := c.signInOnly()
+	if !ok {
+		return
+	}
 	switch modeOf(v.Target.Query) {
 	// Steps of sign-in end in a redirect. A record without a status would read as a request that was let through.
 	case modeAuthenticating:
+		if c.request.Method == http.MethodGet && !canFollow(c.request) {
+			// What nobody sees neither uses up a token nor begins anew.
+			c.unauthorized(policy.NoCredential)
+			v.Sentence = sentenceEmpty
+			return
+		}
 		v.Outcome, v.Status, v.Reason = CompleteLogin, http.StatusFound, policy.NoCredential
 		return
 	case modeClearLoginCookie:
 		v.Outcome, v.Status, v.Reason = ClearLogin, http.StatusFound, policy.NoCredential
+		return
+	}
+	if !signInOnly && v.Served.Public.Match(c.request.Method, v.Target) {
+		c.passPublic()
 		return
 	}
 	if !c.authenticate(ctx) {
@@ -133,8 +151,16 @@ func (c *check) decide(ctx context.Context) {
 	if recognised {
 		ids = c.view.AppendMemberIDs(ids, v.Identity, c.groups...)
 	}
-	switch v.Reason = policy.Decide(levels, recognised, ids); v.Reason {
+	v.Reason = policy.Decide(levels, recognised, ids)
+	if signInOnly && v.Reason == policy.GrantedPublic {
+		v.Reason = policy.NoCredential // who asks for nothing but a sign-in gets one
+	}
+	switch v.Reason {
 	case policy.Granted, policy.GrantedPublic:
+		if signInOnly {
+			v.Outcome, v.Status = SignedIn, http.StatusOK
+			return
+		}
 		c.assert(recognised)
 	case policy.NoCredential:
 		c.challenge()

@@ -60,6 +60,8 @@ type Point struct {
 	Sessions  Sessions
 	Bearers   Bearers
 	Asserter  Asserter
+	// Origin returns scheme, host and port under which clients know a canonical host.
+	Origin func(host string) string
 	// Record keeps the decision; it must not keep the pointer.
 	Record func(*audit.Decision)
 	Now    func() time.Time
@@ -86,6 +88,8 @@ const (
 	SignIn                       // send the browser away to sign in
 	CompleteLogin                // the browser comes back: gcp-iap-mode=AUTHENTICATING
 	ClearLogin                   // gcp-iap-mode=CLEAR_LOGIN_COOKIE
+	SignedIn                     // gcp-iap-mode=GATEHOUSE_SIGN_IN, by somebody who is: go to ReturnTo, or say so
+	Preflight                    // a browser asks for a page of one of corsOrigins: it may
 )
 
 // Verdict is the answer of Check.
@@ -96,6 +100,10 @@ type Verdict struct {
 	Code    int // IAP's error code of a refusal; 0 for none
 	// Sentence is IAP's one-sentence body of a 401.
 	Sentence string
+	// SignInURL is where a page that gets a 401 can have its person sign in.
+	SignInURL string
+	// ReturnTo is where SignedIn leads: an address of the service's host or of one of its corsOrigins, or nowhere.
+	ReturnTo string
 	ID       audit.DecisionID
 
 	Host       string // canonical; empty when the host is malformed

@@ -42,7 +42,7 @@ func New() (*Renderer, error) {
 		return nil, fmt.Errorf("parse page layout: %w", err)
 	}
 	p := &Renderer{assets: assets, pages: make(map[string]*template.Template)}
-	for _, name := range []string{"signin", "chooser", "continue", "address", "depart", "refused", "error", "account"} {
+	for _, name := range []string{"signin", "chooser", "continue", "address", "depart", "refused", "error", "account", "done"} {
 		page, err := layout.Clone()
 		if err != nil {
 			return nil, fmt.Errorf("copy page layout: %w", err)

@@ -66,6 +66,16 @@ func (p *Renderer) Continue(w http.ResponseWriter, r *http.Request, data Continu
 	p.page(w, r, http.StatusOK, "continue", data)
 }
 
+// Done is the page of a window that was opened to sign in, and has served.
+type Done struct {
+	App string // the application
+}
+
+// Done writes the page that says that one is signed in and can go back.
+func (p *Renderer) Done(w http.ResponseWriter, r *http.Request, data Done) {
+	p.page(w, r, http.StatusOK, "done", data)
+}
+
 // Address is the page that asks for an address, by whose domain the way to sign in is found. Its form posts "email",
 // "prompt" and "state" to /signin/address.
 type Address struct {

@@ -13,6 +13,12 @@ const (
 	IAPDisabled   Reason = "iap_disabled"   // the gate is off for the service
 )
 
+// Reasons for answers that need nobody's name.
+const (
+	PublicPath    Reason = "public_path"    // the service lets this method and path pass without anybody's name
+	CORSPreflight Reason = "cors_preflight" // the gate answered a browser's question for a page of one of corsOrigins
+)
+
 // Reasons for asking who it is.
 const (
 	NoCredential    Reason = "no_credential"    // neither session nor bearer
@@ -47,6 +53,12 @@ const (
 	SignInRefused    Reason = "sign_in_refused"   // a step of the hand-off failed
 )
 
+// Reasons for not going on with a sign-in.
+const (
+	SignInLoops   Reason = "sign_in_loops"  // signing in leads back to signing in
+	ReturnRefused Reason = "return_refused" // the address to come back to is not one of the service's
+)
+
 // Reasons for which an identity provider lets nobody in.
 const (
 	SignInDeclined        Reason = "sign_in_declined"       // the person or the provider said no
@@ -69,10 +81,12 @@ func (r Reason) Describe() Description { return descriptions[r] }
 func Reasons() []Reason {
 	return []Reason{
 		Granted, GrantedPublic, IAPDisabled,
+		PublicPath, CORSPreflight,
 		NoCredential, SessionEnded, CookieInvalid, BearerInvalid, ConfirmationDue,
 		NotGranted, PrincipalSuspended,
 		TargetInvalid, TargetAmbiguous, HostInvalid, HostUnknown, HostConflict, ProxyConflict, RedirectLoop, PathUnknown, MethodRefused,
 		SnapshotStale, StoreFailed, AttributesFailed, SigningFailed, UpstreamFailed, SignInRefused,
+		SignInLoops, ReturnRefused,
 		SignInDeclined, AddressRefused, ProviderUnavailable, ProviderMisconfigured, ProviderTokenInvalid,
 	}
 }
@@ -95,7 +109,7 @@ var descriptions = map[Reason]Description{
 	ProxyConflict:      {"The proxy in front contradicts itself", "A trusted proxy passed on forwarding headers that cannot be read or that disagree about who asks. Its administrator should let it replace X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host and Forwarded, or remove those that it does not set."},
 	RedirectLoop:       {"This address leads back to itself", "The way to https from here comes back here, so it was not taken. The administrator has to change the configuration."},
 	PathUnknown:        {"Nothing here", "No application is published under this path. Check the address."},
-	MethodRefused:      {"Method not accepted", "This gate does not open tunnels."},
+	MethodRefused:      {"Method not accepted", "The gate opens no tunnels, and its own addresses are there to be read only."},
 	SnapshotStale:      {"Temporarily closed", "The gate has not been able to confirm its policy for a while, so it lets nobody in. Try again in a few minutes."},
 	StoreFailed:        {"Temporarily closed", "Your session could not be looked up. Try again in a moment."},
 	AttributesFailed:   {"Temporarily closed", "What this application is to be told about you could not be worked out. Tell an administrator: the attribute propagation of its settings has to be corrected."},
@@ -109,4 +123,9 @@ var descriptions = map[Reason]Description{
 	ProviderUnavailable:   {"Sign-in is not available right now", "Your organisation's sign-in does not answer. Try again in a minute."},
 	ProviderMisconfigured: {"Sign-in is not set up correctly", "Your organisation's sign-in and this gate do not accept each other's settings. An administrator has to correct them."},
 	ProviderTokenInvalid:  {"Sign-in was not completed", "Your organisation's sign-in gave an answer that cannot be relied on. Start again; if it happens again, tell an administrator."},
+
+	PublicPath:    {"Let through", "This path is open to everybody for this method. The application was told nobody's name."},
+	CORSPreflight: {"Answered by the gate", "A browser asked whether a page of another origin may send a request. The origin is one that the service names."},
+	SignInLoops:   {"Signing in leads back to signing in", "You have been sent round in a circle, so that was stopped here."},
+	ReturnRefused: {"Address not accepted", "The link names an address to go on to after signing in, and that is none of this application's."},
 }

@@ -107,6 +107,7 @@ func (s *Server) point(replica uint16) *enforcement.Point {
 		View: s.holder.Current, Confirmed: s.holder.Confirmed, Sessions: s.sessions,
 		Bearers:  &bearer.Verifier{Issuer: s.published.IssuerURL, Keys: s.keys, Now: s.options.Now},
 		Asserter: &issuer.Asserter{Keys: s.keys, Now: s.options.Now},
+		Origin:   s.options.External.URL,
 		Log:      s.options.Log, Record: s.record(), Now: s.options.Now, Replica: replica,
 		MaxStaleness: enforcement.DefaultMaxStaleness, Misdirected: s.options.Dev,
 	}
@@ -141,4 +142,8 @@ func (a appSignIn) Complete(w http.ResponseWriter, r *http.Request, served *snap
 
 func (a appSignIn) Clear(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string) {
 	a.signIn.Clear(w, r, appOf(served, host))
+}
+
+func (a appSignIn) SignedIn(w http.ResponseWriter, r *http.Request, served *snapshot.Served, returnTo string) {
+	a.signIn.SignedIn(w, r, served.Service.Name, returnTo)
 }

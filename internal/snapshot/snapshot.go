@@ -35,6 +35,8 @@ type Served struct {
 	Audience   string
 	CookieName string
 	Upstream   *upstream.Upstream
+	// Public are the parts of the service that are open to everybody; nil for none.
+	Public *catalog.PublicPaths
 	// Settings is what IapSettings come to for the service; never nil.
 	Settings *settings.Effective
 	// Propagation selects what the application is told about a person; nil selects nothing.
@@ -48,7 +50,7 @@ func newServed(service catalog.Service, up *upstream.Upstream) *Served {
 	name := service.Service.Name()
 	s := &Served{
 		Service: service, Resource: name, Audience: service.Audience(), CookieName: session.CookieName(name), Upstream: up,
-		Settings: &settings.Effective{},
+		Settings: &settings.Effective{}, Public: service.CompilePublicPaths(),
 	}
 	s.prepareTellings()
 	for level, more := name, true; more; level, more = level.Parent() {
