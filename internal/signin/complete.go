@@ -23,20 +23,25 @@ func (s *SignIn) Complete(w http.ResponseWriter, r *http.Request, app App) {
 		s.refuse(w, r, s.again(r, app), fmt.Errorf("method %s", r.Method))
 		return
 	}
-	token, ok := readToken(r)
-	if !ok {
-		s.refuse(w, r, s.again(r, app), errors.New("no redirect token, or one that is not ours"))
+	if r.URL.Query().Has(restartParameter) {
+		s.resume(w, r, app)
 		return
 	}
-	secret := cookieValue(r, secretPrefix+token.attempt.String())
+	token, ok := readToken(r)
+	if !ok {
+		s.restart(w, r, app, token.state, errors.New("no redirect token, or one that is not ours"))
+		return
+	}
+	_, secretName := attemptCookies(app.Resource)
+	secret := cookieValue(r, secretName)
 	if secret == "" {
-		s.refuse(w, r, s.again(r, app), errors.New("the attempt was not begun in this browser"))
+		s.restart(w, r, app, token.state, errors.New("the attempt was not begun in this browser"))
 		return
 	}
 	done, err := s.redeem(r, app, token.hash(), sha256.Sum256([]byte(secret)))
 	switch {
 	case errors.Is(err, ErrHandoff), errors.Is(err, session.ErrNotFound):
-		s.refuse(w, r, s.again(r, app), err)
+		s.restart(w, r, app, token.state, err)
 		return
 	case err != nil:
 		s.unavailable(w, r, err)
@@ -48,8 +53,9 @@ func (s *SignIn) Complete(w http.ResponseWriter, r *http.Request, app App) {
 		setCookie(w, cookie, s.Sessions.Codec.Seal(done.record.ID, now, cookie, app.Host), now, 0)
 	}
 	setCookie(w, uidCookie, done.record.Identity.Subject, now, 0)
-	clearAttempt(w, token.attempt.String())
+	clearAttempt(w, app)
 	clearCookie(w, chooseCookie)
+	s.wentRound(w, r, app, done.origin)
 	redirect(w, http.StatusFound, done.origin)
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/session"
-	"github.com/gatehouse-iap/gatehouse/internal/signin"
 )
 
 const (
@@ -362,34 +361,6 @@ func TestManyTabsAtOnce(t *testing.T) {
 	if after := cookiesOf(t, b, appURL)[session.CookieName(app.Resource)]; after != before {
 		t.Error("a tab that came back later replaced the session that the others use")
 	}
-}
-
-func TestAttemptCookiesAreBounded(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	b := newBrowser(t, w)
-	b.step()
-	u, _ := url.Parse(appURL)
-	future := &http.Cookie{Name: "__Host-GCP_IAP_XSRF_" + strings.Repeat("_", 21) + "w", Value: "x", Path: "/", Secure: true}
-	b.jar.SetCookies(u, []*http.Cookie{future, {Name: "GCP_IAP_XSRF_NONCE_planted", Value: "1", Path: "/"}})
-	var last string
-	for i := range 40 {
-		w.clock.advance(time.Second)
-		last = b.get(appURL + "/").Header.Get("Location")
-		if n := len(b.jar.Cookies(u)); i > 5 && n > 2*signin.MaxAttempts {
-			t.Fatalf("after %d attempts the browser has %d cookies", i+1, n)
-		}
-	}
-	for name := range cookiesOf(t, b, appURL) {
-		if name == future.Name || strings.HasSuffix(name, "planted") {
-			t.Errorf("%s outlived 40 attempts", name)
-		}
-	}
-	release := b.step()
-	form := b.get(last)
-	release()
-	b.post("/signin", map[string]string{"state": form.field("state"), "email": "alice@example.com", "password": "secret of alice@example.com"}).
-		wantHello(t, "alice@example.com", appHost+"/")
 }
 
 func TestRoutesOfTheAuthHost(t *testing.T) {

@@ -21,7 +21,11 @@ const (
 	ModeClearLoginCookie = "CLEAR_LOGIN_COOKIE"
 )
 
-const tokenParameter = "redirect_token_v2"
+const (
+	tokenParameter = "redirect_token_v2"
+	// restartParameter is ours. It goes with ModeAuthenticating and holds a sealed attempt that is begun anew.
+	restartParameter = "gatehouse_restart"
+)
 
 // target returns path and query of a request, as received, as something that can follow an origin in a
 // Location header without changing that origin. What no honest request has makes it "/".
@@ -79,7 +83,7 @@ func withoutOurs(query string) string {
 	for pair := range strings.SplitSeq(query, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		switch unescaped(name) {
-		case tokenParameter:
+		case tokenParameter, restartParameter:
 			continue
 		case ModeParameter:
 			if mode := strings.ToUpper(unescaped(value)); mode == ModeAuthenticating || mode == ModeClearLoginCookie {
