@@ -12,22 +12,22 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 )
 
-// A circle is noticed without a store and without anybody's session: a cookie counts how often sign-in has begun and
-// been completed for the same address within moments, and the sealed attempts count how often one followed another.
+// A circle is noticed without a store and without anybody's session: a cookie counts how often sign-in has begun for an
+// address, and come back to it, within moments; and the sealed attempts count how often one followed another.
 // Which of the two still works says something about the cause.
 //
 // The bounds are below the 20 redirects after which browsers give up with a message of their own. Somebody who opens
-// an address in several windows begins often, but completes once.
+// an address in several windows begins often, but comes back once.
 const (
-	maxBeginnings  = 8
-	maxCompletions = 3
-	roundsWindow   = 10 * time.Second
+	maxBeginnings = 8
+	maxReturns    = 3
+	roundsWindow  = 10 * time.Second
 )
 
 // rounds is what the cookie of a browser says about one address.
 type rounds struct {
-	address                 string
-	beginnings, completions int
+	address             string
+	beginnings, returns int
 }
 
 func readRounds(r *http.Request, app App, to string) rounds {
@@ -35,7 +35,7 @@ func readRounds(r *http.Request, app App, to string) rounds {
 	n := rounds{address: hex.EncodeToString(sum[:4])}
 	parts := strings.Split(cookieValue(r, roundsCookie), ".")
 	if len(parts) == 3 && parts[0] == n.address {
-		n.beginnings, n.completions = number(parts[1]), number(parts[2])
+		n.beginnings, n.returns = number(parts[1]), number(parts[2])
 	}
 	return n
 }
@@ -50,29 +50,32 @@ func number(s string) int {
 }
 
 func (n rounds) tooMany() bool {
-	return n.beginnings >= maxBeginnings || n.completions >= maxCompletions
+	return n.beginnings >= maxBeginnings || n.returns >= maxReturns
 }
 
 func (s *SignIn) countRounds(w http.ResponseWriter, n rounds) {
-	setCookie(w, roundsCookie, n.address+"."+strconv.Itoa(n.beginnings)+"."+strconv.Itoa(n.completions), s.Now(), roundsWindow)
+	setCookie(w, roundsCookie, n.address+"."+strconv.Itoa(n.beginnings)+"."+strconv.Itoa(n.returns), s.Now(), roundsWindow)
 }
 
-// goesRound counts a beginning and reports whether there were too many.
-func (s *SignIn) goesRound(w http.ResponseWriter, r *http.Request, app App, to string) bool {
+// goesRound counts a beginning, or a return that came to nothing, and reports whether there were too many.
+func (s *SignIn) goesRound(w http.ResponseWriter, r *http.Request, app App, to string, returned bool) bool {
 	n := readRounds(r, app, to)
 	if n.tooMany() {
 		clearCookie(w, roundsCookie) // so that starting again starts again
 		return true
 	}
 	n.beginnings++
+	if returned {
+		n.returns++
+	}
 	s.countRounds(w, n)
 	return false
 }
 
-// wentRound counts a completion.
+// wentRound counts a return that opened a session.
 func (s *SignIn) wentRound(w http.ResponseWriter, r *http.Request, app App, origin string) {
 	n := readRounds(r, app, strings.TrimPrefix(origin, s.External.URL(app.Host)))
-	n.completions++
+	n.returns++
 	s.countRounds(w, n)
 }
 

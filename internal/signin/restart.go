@@ -35,7 +35,7 @@ func (s *SignIn) restart(w http.ResponseWriter, r *http.Request, app App, state 
 	case before.Tries >= maxTries:
 		s.loops(w, r, again, causeUnknown)
 		return
-	case s.goesRound(w, r, app, before.Target):
+	case s.goesRound(w, r, app, before.Target, true):
 		s.loops(w, r, again, causeQuery)
 		return
 	}
