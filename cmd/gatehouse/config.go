@@ -24,7 +24,8 @@ func newConfigCheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check FILE",
 		Short: "Check a configuration and its manifests without a server",
-		Long: `Check a configuration, the files that it names, and its manifests. All faults are printed at once, one a line,
+		Long: `Check a configuration, the files that it names, its manifests, and the templates of its pages, each of which is
+rendered with sample data. All faults are printed at once, one a line,
 with file, line, column and what to do; then the exit status is 1. Otherwise what must be registered at the
 identity providers is printed. Nothing is changed, and no server is needed.
 
@@ -63,7 +64,11 @@ func checkConfig(cmd *cobra.Command, file string) error {
 	case manifestErr != nil && err == nil: // else the configuration's own faults say it better
 		fmt.Fprintln(cmd.ErrOrStderr(), manifestErr)
 	}
-	if err != nil || manifestErr != nil {
+	pagesErr := daemon.CheckPages(c)
+	if pagesErr != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), pagesErr)
+	}
+	if err != nil || manifestErr != nil || pagesErr != nil {
 		return exitError{1}
 	}
 	say(cmd, "%s: nothing wrong.", file)

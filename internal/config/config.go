@@ -28,6 +28,7 @@ type Config struct {
 	TrustedProxies  []netip.Prefix
 	Manifests       []string
 	GoogleEndpoints GoogleEndpoints
+	Pages           Pages
 	Log             Log
 }
 
@@ -55,6 +56,7 @@ type Listener struct {
 	// https address. Read fills in the default.
 	RedirectToHTTPS bool
 	ProxyProtocol   *ProxyProtocol
+	HealthCheck     *HealthCheck
 
 	redirect *bool // as written
 }
@@ -70,6 +72,12 @@ type Certificate struct{ CertFile, KeyFile string }
 
 // ProxyProtocol says from whom a listener takes the PROXY protocol.
 type ProxyProtocol struct{ From []netip.Prefix }
+
+// HealthCheck is what a listener for clients answers to load balancers.
+type HealthCheck struct{ Path string }
+
+// Pages say how pages look.
+type Pages struct{ Templates string }
 
 // Admin is the listener for health and metrics; without an address there is none.
 type Admin struct{ Address string }

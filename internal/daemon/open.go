@@ -18,6 +18,7 @@ type entrance struct {
 	listener     net.Listener
 	certificates *listener.CertificateStore // nil for plain HTTP
 	toHTTPS      atomic.Bool
+	healthPath   string
 	google       bool // answers in the place of a host of Google's; such ones stand after all others
 }
 
@@ -65,6 +66,9 @@ func (d *daemon) openOne(ctx context.Context, i int, l config.Listener) (*entran
 			return nil, err
 		}
 		spec.Certificates, spec.MinVersion = e.certificates, l.TLS.MinVersion
+	}
+	if l.HealthCheck != nil {
+		e.healthPath = l.HealthCheck.Path
 	}
 	if l.ProxyProtocol != nil {
 		spec.ProxyFrom = l.ProxyProtocol.From

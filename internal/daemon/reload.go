@@ -13,7 +13,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/manifest"
 )
 
-// part is one of the things that are read again while the server runs: configuration, certificates, manifests.
+// part is one of the things that are read again while the server runs: configuration, certificates, manifests, templates.
 type part struct {
 	name    string
 	taken   time.Time // when it was last taken up
@@ -88,6 +88,8 @@ func (d *daemon) reloadAll(ctx context.Context) {
 	d.note(d.certificates, d.certificateProblems(), false)
 	d.watched[d.manifests].begin()
 	d.note(d.manifests, d.apply(ctx, d.server.Admin()), false)
+	d.watched[d.pages].begin()
+	d.note(d.pages, d.takePages(), false)
 	d.server.ReloadFiles()
 }
 
@@ -99,6 +101,9 @@ func (d *daemon) reloadChanged(ctx context.Context) {
 	d.refreshCertificates()
 	if d.upstreams.changed() {
 		d.server.ReloadFiles()
+	}
+	if d.watched[d.pages].changed() {
+		d.reload(d.pages, d.takePages())
 	}
 	if d.watched[d.manifests].changed() {
 		err := d.apply(ctx, d.server.Admin())

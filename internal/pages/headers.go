@@ -16,14 +16,19 @@ func Headers(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", contentSecurityPolicy(nil))
+	h.Set("Content-Security-Policy", contentSecurityPolicy(false, nil))
 }
 
-// contentSecurityPolicy returns the policy of a page whose forms may lead on, by redirect, to further origins:
-// Chromium holds every redirect that answers a form against form-action, not only the form's own address.
-func contentSecurityPolicy(formTargets []string) string {
+// contentSecurityPolicy returns the policy of a page, with our script or without, whose forms may lead on, by redirect,
+// to further origins: Chromium holds every redirect that answers a form against form-action, not only the form's own
+// address. Pages with a script are the auth host's, where nothing is served that is not ours.
+func contentSecurityPolicy(script bool, formTargets []string) string {
 	var policy strings.Builder
-	policy.WriteString("default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'")
+	policy.WriteString("default-src 'none'; ")
+	if script {
+		policy.WriteString("script-src 'self'; ")
+	}
+	policy.WriteString("style-src 'self'; img-src 'self'; form-action 'self'")
 	for _, target := range formTargets {
 		if isOrigin(target) {
 			policy.WriteByte(' ')

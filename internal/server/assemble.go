@@ -54,6 +54,7 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	renderer.Log = o.Log
 	s.published = &issuer.Endpoints{Keys: s.keys, Now: o.Now, IssuerURL: o.External.URL(authHost)}
 	signIn := &signin.SignIn{
 		External: o.External, AuthHost: authHost, Transactor: state.store, Sessions: s.sessions,

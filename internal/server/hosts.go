@@ -89,6 +89,7 @@ func (s *Server) Routes() string {
 	line("gstatic listener /", "relay to the real host, verified: no credentials, no cookies, not to ourselves; GET and HEAD")
 	line("metadata listener /", "no credentials: project and zone; Metadata-Flavor asked, X-Forwarded-For refused, our host only; GET and HEAD")
 	if s.options.Health != nil {
+		line("listener with healthCheck, any host, its path", "ready or not, no detail; GET and HEAD")
 		line("to-HTTPS listener, any host /", "redirect to a host that is served; from a trusted proxy over HTTPS: as above")
 		for _, r := range s.healthRoutes() {
 			line("health listener "+r.pattern, r.guard)
