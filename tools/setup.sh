@@ -36,6 +36,9 @@ need python3 "Debian's IAP verifiers" test -x /usr/bin/python3
 need python3-jose "a verifier of assertions" python jose
 need python3-jwt "a verifier of assertions" python jwt
 need python3-cryptography "ES256 for both of them" python cryptography
+need ruby "Debian's IAP verifiers in Ruby" have ruby
+need ruby-googleauth "a verifier of assertions" ruby -e 'require "googleauth/id_tokens"'
+need ruby-jwt "a verifier of assertions" ruby -e 'require "jwt"'
 need python3-jsonschema "a validator of JSON Schema" python jsonschema
 need python3-yaml "what the validator reads" python yaml
 

@@ -19,6 +19,10 @@ const devLong = `dev runs the real gate on this machine, with a project, three a
 front of COMMAND, which is started with PORT set; or of an app that runs already at URL; or of a built-in app
 that says hello.
 
+An app that was written for Google Cloud runs unchanged: what its process asks of www.gstatic.com/iap/verify/ and
+metadata.google.internal is answered here. Variables lead it there (--no-intercept leaves all but the metadata
+server's address out); gatehouse dev env prints them for programs that you start yourself.
+
 The app's process sees PORT, IAP_AUDIENCE and GOOGLE_CLOUD_PROJECT (its own value is kept), reads nothing from
 standard input, and dies with gatehouse dev, together with everything that it starts and that does not detach
 itself (setsid). Its death ends gatehouse dev, with its exit status.
@@ -70,7 +74,9 @@ func newDevCommand(parts devParts) *cobra.Command {
 	flags.StringVar(&o.DataDir, "data", "", "keep state in this `directory` between runs")
 	flags.StringVar(&o.ReadyFile, "ready-file", "", "write this JSON `file` once everything is ready; removed at the end")
 	flags.DurationVar(&o.ReadyTimeout, "ready-timeout", emulator.DefaultReadyTimeout, "how long the app may take to accept connections")
+	flags.BoolVar(&o.NoIntercept, "no-intercept", false, "let the app's process reach Google's hosts by itself")
 	flags.StringVar(&o.Exec, "exec", "", "run this shell `command` once ready, then end everything with its exit code")
+	cmd.AddCommand(newDevEnvCommand(os.Getenv, os.Environ))
 	return cmd
 }
 

@@ -58,7 +58,7 @@ func (r *resolver) compareNames() {
 // keyPath is the field that says what a document is about.
 func keyPath(kind Kind) string {
 	switch kind {
-	case KindIamPolicy:
+	case KindIamPolicy, KindIapSettings:
 		return "spec.resource"
 	case KindBackendService:
 		return "spec.id"

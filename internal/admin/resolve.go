@@ -8,6 +8,7 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 )
 
 // CheckDocuments finds what is wrong with documents by themselves and with each other, without a server: what
@@ -30,6 +31,7 @@ type resolver struct {
 	stored  serviceIndex // on the server, which documents may refer to
 	broken  map[int]bool // documents with a fault of their own: others are not compared with them
 	void    map[int]bool // those of them that hold nothing to look at
+	rules   settings.Rules
 }
 
 func newResolver(documents []Document, project Project, stored []catalog.Service) *resolver {
@@ -75,9 +77,13 @@ func (r *resolver) resolve() {
 		}
 	}
 	services := r.stored.with(r.services())
-	for i := range r.documents { // policies refer to services, which have their numbers only now
-		if d := &r.documents[i]; d.Policy != nil && !r.void[i] {
+	for i := range r.documents { // policies and settings refer to services, which have their numbers only now
+		switch d := &r.documents[i]; {
+		case r.void[i]:
+		case d.Policy != nil:
 			r.resolvePolicy(i, d, services)
+		case d.Settings != nil:
+			r.resolveSettings(i, d, services)
 		}
 	}
 }
@@ -100,8 +106,8 @@ func (r *resolver) agreeOnProject() {
 		case r.broken[i]:
 		case d.Service != nil && d.Service.ProjectID != "":
 			r.sameProject(i, "spec.project", d.Service.ProjectID)
-		case d.Policy != nil:
-			if parts := strings.Split(d.Policy.Resource, "/"); len(parts) >= 2 && parts[0] == "projects" {
+		case d.about() != "":
+			if parts := strings.Split(d.about(), "/"); len(parts) >= 2 && parts[0] == "projects" {
 				r.sameProject(i, "spec.resource", parts[1])
 			}
 		}

@@ -84,6 +84,7 @@ var forbidden = []struct{ from, to, reason string }{
 	{"internal/signin", "internal/storage", "whoever uses a store declares it"},
 	{"internal/hello", "internal", "the Hello app is an ordinary app: it sees the public packages only"},
 	{"assertion", "internal", "an app that imports the assertion package gets nothing else"},
+	{"conformance", "internal", "a test that imports the conformance package gets nothing else"},
 	{"internal", "cmd", "the command assembles; nothing is built on it"},
 }
 
@@ -199,8 +200,10 @@ func readPicture(t *testing.T) map[string]row {
 
 // importedName completes a name of the third column: there, internal/ is left out.
 func importedName(name string) string {
-	if within(name, "assertion") || within(name, "cmd") {
-		return name
+	for _, tree := range []string{"assertion", "conformance", "cmd"} {
+		if within(name, tree) {
+			return name
+		}
 	}
 	return "internal/" + name
 }

@@ -26,6 +26,8 @@ type Options struct {
 	ReadyFile    string
 	ReadyTimeout time.Duration // zero means DefaultReadyTimeout
 	Exec         string        // shell command to run once ready, whose end is the end
+	// NoIntercept leaves the app's process to find Google's hosts by itself.
+	NoIntercept bool
 
 	// NewGate makes the real server on the listener.
 	NewGate func(ctx context.Context, o GateOptions) (Gate, Administration, error)

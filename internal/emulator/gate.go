@@ -10,6 +10,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 )
@@ -26,6 +27,8 @@ type Gate interface {
 	AssertionKeys() http.Handler
 	// MintIDToken returns a bearer token, or directory.ErrNotFound where no such account may sign in.
 	MintIDToken(ctx context.Context, email, audience string) (string, error)
+	// MintInstanceToken returns one that also describes the machine that a service account is on; nil for none.
+	MintInstanceToken(ctx context.Context, email, audience string, machine *issuer.ComputeEngine) (string, error)
 }
 
 // Administration is what the emulator writes to the store through. Once the gate serves, its methods return when

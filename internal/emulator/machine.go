@@ -11,22 +11,26 @@ import (
 	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/metadataserver"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 )
 
 // machine answers by path on the address itself (127.0.0.1:8080, localhost:8080), for programs that do not
 // resolve *.localhost. No web page can call it: see refuseBrowsers.
 type machine struct {
-	info  Info
-	gate  Gate
-	ready func() bool
-	log   *slog.Logger
+	info     Info
+	gate     Gate
+	metadata http.Handler
+	ready    func(ctx context.Context) bool
+	log      *slog.Logger
 }
 
 // The guards of a route, beyond the one that all have.
 const (
 	open   = "open"                   // any program on this machine
 	marked = "X-Gatehouse-Emulator:1" // only who says that it means the emulator
+	// flavored is what the metadata server asks for by itself, and no web page can send either.
+	flavored = "Metadata-Flavor:Google"
 )
 
 // markHeader is what a web page cannot send across origins without asking first, and asking is refused.
@@ -53,9 +57,9 @@ func (m *machine) routes() []route {
 		{http.MethodGet, "/emulator/v1/info", marked, m.describe},
 		{http.MethodPost, accountsPath, marked, m.generateIDToken},
 		{"", "/emulator/", marked, m.notFound},
-		// Names of Google's that a client must not mistake the app for, before they are served here.
+		{"", "/computeMetadata/", flavored, m.metadata.ServeHTTP},
+		// A name of Google's that a client must not mistake the app for, before it is served here.
 		{"", "/v1/", open, m.notFound},
-		{"", "/computeMetadata/", open, m.notFound},
 	}
 }
 
@@ -68,6 +72,10 @@ func (m *machine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	if refused := refuseBrowsers(r); refused != "" {
 		writeProblem(w, http.StatusForbidden, refused)
+		return
+	}
+	if _, asked := r.Header[metadataserver.Flavor]; asked && r.URL.Path == "/" { // detection
+		m.metadata.ServeHTTP(w, r)
 		return
 	}
 	for _, route := range m.routes() {
@@ -107,11 +115,22 @@ func refuseBrowsers(r *http.Request) string {
 	return ""
 }
 
+// forPrograms keeps web pages from a handler.
+func forPrograms(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refused := refuseBrowsers(r); refused != "" {
+			writeProblem(w, http.StatusForbidden, refused)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 func (m *machine) health(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok\n") }
 
-func (m *machine) readiness(w http.ResponseWriter, _ *http.Request) {
-	if !m.ready() {
-		writeText(w, http.StatusServiceUnavailable, "starting\n")
+func (m *machine) readiness(w http.ResponseWriter, r *http.Request) {
+	if !m.ready(r.Context()) {
+		writeText(w, http.StatusServiceUnavailable, "not ready: something is starting, or nothing answers at --upstream\n")
 		return
 	}
 	writeText(w, http.StatusOK, "ready\n")

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/metadataserver"
 )
 
 func newMachine() *machine {
@@ -22,7 +24,8 @@ func newMachine() *machine {
 			PID: 1, Audience: "/a", ClientID: "client",
 			URLs: URLs{App: "http://app.localhost:8080", Machine: "http://127.0.0.1:8080"},
 		},
-		gate: &standIn{memory: memory}, ready: func() bool { return true }, log: slog.New(slog.DiscardHandler),
+		gate: &standIn{memory: memory}, ready: func(context.Context) bool { return true }, log: slog.New(slog.DiscardHandler),
+		metadata: metadataserver.New(metadataserver.Options{ProjectID: "dev-project", ProjectNumber: 1, Zone: "z-a", Hosts: []string{"localhost"}}),
 	}
 }
 
@@ -33,7 +36,7 @@ const (
 
 func TestTheGuardOfTheByPathRoutes(t *testing.T) {
 	t.Parallel()
-	mark := []string{markHeader, "1"}
+	mark, flavor := []string{markHeader, "1"}, []string{metadataserver.Flavor, "Google"}
 	for name, test := range map[string]struct {
 		method, path string
 		header       []string
@@ -72,7 +75,10 @@ func TestTheGuardOfTheByPathRoutes(t *testing.T) {
 		"no address, no token":                                {"POST", "/emulator/v1/accounts/alice:generateIdToken", mark, 400},
 		"what fails inside stays inside":                      {"POST", "/emulator/v1/accounts/broken@example.com:generateIdToken", mark, 500},
 		"the admin API is not served yet":                     {"GET", "/v1/projects", nil, 404},
-		"the metadata server is not served yet":               {"GET", "/computeMetadata/v1/project/project-id", nil, 404},
+		"the metadata server answers":                         {"GET", "/computeMetadata/v1/project/project-id", flavor, 200},
+		"it finds itself":                                     {"GET", "/", flavor, 200},
+		"not for a page":                                      {"GET", "/", append(flavor, "Sec-Fetch-Site", "same-site"), 403},
+		"nor for another origin":                              {"GET", "/computeMetadata/v1/project/project-id", append(flavor, "Origin", "null"), 403},
 		"anything else goes to the app":                       {"GET", "/anything?x=1", nil, 302},
 		"whatever it starts with":                             {"GET", "/healthzzz", nil, 302},
 		"with its method":                                     {"POST", "/anything", nil, 307},
@@ -168,7 +174,7 @@ func FuzzMintingNeverAnswersOtherThanItSays(f *testing.F) {
 func TestReadinessIsToldApartFromHealth(t *testing.T) {
 	t.Parallel()
 	m := newMachine()
-	m.ready = func() bool { return false }
+	m.ready = func(context.Context) bool { return false }
 	for path, status := range map[string]int{"/healthz": 200, "/readyz": 503} {
 		answer := httptest.NewRecorder()
 		m.ServeHTTP(answer, httptest.NewRequest("GET", path, http.NoBody))

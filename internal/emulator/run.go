@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
+	"github.com/gatehouse-iap/gatehouse/internal/interception"
+	"github.com/gatehouse-iap/gatehouse/internal/metadataserver"
 )
 
 // run is one run of the emulator: what it was asked for, and what it has opened so far.
@@ -28,12 +30,17 @@ type run struct {
 
 	listener  net.Listener
 	ready     readyFile
-	temporary string // the data directory when it ends with the run
+	temporary string   // the data directory when it ends with the run
+	lock      *os.File // of that directory
 	gate      Gate
 	admin     Administration
 	stopGate  context.CancelFunc
 	gateDone  chan struct{}
 	gateErr   error // valid after gateDone
+
+	metadata *metadataserver.Server
+	proxy    *interception.Proxy
+	around   surroundings
 
 	hello   *helloServer
 	child   *process
@@ -106,8 +113,11 @@ func (r *run) upstreamIsUs() bool {
 
 func (r *run) openDataDir() (err error) {
 	if r.DataDir == "" {
+		removeStale()
 		// Made 0700, and with a name that nobody can guess.
-		r.temporary, err = os.MkdirTemp("", "gatehouse-dev-")
+		if r.temporary, err = os.MkdirTemp("", temporaryPrefix); err == nil {
+			r.lock, err = lockTemporary(r.temporary)
+		}
 		r.DataDir = r.temporary
 	}
 	if err == nil {
@@ -125,14 +135,19 @@ func (r *run) describe() {
 	r.info = Info{
 		PID: os.Getpid(), Audience: r.service.Audience(), ClientID: r.service.OAuthClientID,
 		Project: r.service.ProjectID, ProjectNumber: strconv.FormatInt(r.service.ProjectNumber, 10), DataDir: r.DataDir,
+		ServiceAccount: serviceAccount(r.service.Service),
 		URLs: URLs{
-			App: r.origin(appHost), Auth: r.origin(authHost),
+			App: r.origin(appHost), Auth: r.origin(authHost), Metadata: r.origin(metadataHost),
 			Keys: machineURL + "/iap/verify/public_key-jwk", Machine: machineURL,
 		},
 	}
 	for _, account := range seededAccounts() {
 		r.info.Accounts = append(r.info.Accounts, Account{account.email, account.subject, Password, account.access})
 	}
+	if !r.NoIntercept {
+		r.info.CAFile = filepath.Join(filepath.Dir(environmentFile(r.DataDir)), "ca.pem")
+	}
+	r.around.info = r.info
 }
 
 // origin returns the URL of a host as browsers write it: without the port that is the default one.
@@ -174,8 +189,11 @@ func (r *run) startGate(ctx context.Context) (err error) {
 	if r.gate, r.admin, err = r.NewGate(ctx, options); err != nil {
 		return err
 	}
-	byPath := &machine{info: r.info, gate: r.gate, ready: r.answers.Load, log: r.Log}
-	local := make(map[string]http.Handler)
+	r.startMetadata()
+	byPath := &machine{info: r.info, gate: r.gate, metadata: r.metadata, ready: r.isReady, log: r.Log}
+	local := map[string]http.Handler{
+		metadataHost: forPrograms(r.metadata), metadataserver.Host: forPrograms(r.metadata), // the latter where the hosts file leads it here
+	}
 	for _, host := range []string{"127.0.0.1", "localhost", "::1", r.address.Addr().String()} {
 		local[host] = byPath
 	}
@@ -196,8 +214,15 @@ func (r *run) startChild(context.Context) (err error) {
 	if len(r.Command) == 0 {
 		return nil
 	}
+	env, notes, err := r.around.appEnvironment(r.Environ, r.port)
+	if err != nil {
+		return err
+	}
+	for _, note := range notes {
+		fmt.Fprintf(r.Stderr, "gatehouse: %s\n", note)
+	}
 	r.child, err = startProcess(command{
-		name: commandLine(r.Command), args: r.Command, env: appEnvironment(r.Environ, r.info, r.port),
+		name: commandLine(r.Command), args: r.Command, env: env,
 		stdout: io.MultiWriter(&r.lines, r.Stdout), stderr: io.MultiWriter(&r.lines, r.Stderr),
 	})
 	if err != nil {
@@ -217,7 +242,7 @@ func (r *run) close() error {
 			p.stop(stopping{grace: r.After(processGrace), hurry: r.Hurry})
 		}
 	}
-	errs := []error{r.closeGate()}
+	errs := []error{r.closeGoogle(), r.closeGate()}
 	if r.hello != nil {
 		errs = append(errs, r.hello.stop())
 	}
@@ -226,6 +251,9 @@ func (r *run) close() error {
 	}
 	if r.temporary != "" {
 		errs = append(errs, os.RemoveAll(r.temporary))
+	}
+	if r.lock != nil {
+		r.lock.Close()
 	}
 	return errors.Join(errs...)
 }

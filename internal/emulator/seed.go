@@ -103,6 +103,9 @@ func (s seeder) seed(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.createServiceAccount(ctx); err != nil {
+		return err
+	}
 	if err := s.put(ctx); err != nil {
 		return err
 	}
@@ -120,6 +123,18 @@ func (s seeder) create(ctx context.Context, account seeded) error {
 	})
 	if err != nil && !errors.Is(err, directory.ErrExists) {
 		return fmt.Errorf("cannot create the account %s: %w", account.email, err)
+	}
+	return nil
+}
+
+// createServiceAccount makes the account that the app's machine runs as. It has no access but what policies give it.
+func (s seeder) createServiceAccount(ctx context.Context) error {
+	email := serviceAccount(s.service.Service)
+	err := s.admin.CreateAccount(ctx, s.actor(), directory.Account{
+		Kind: principal.ServiceAccount, Email: email, Subject: "100000000000000000004", DisplayName: "Default service account",
+	})
+	if err != nil && !errors.Is(err, directory.ErrExists) {
+		return fmt.Errorf("cannot create the service account %s: %w", email, err)
 	}
 	return nil
 }

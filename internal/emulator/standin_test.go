@@ -17,6 +17,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 )
@@ -95,6 +96,14 @@ func (s *standIn) MintIDToken(_ context.Context, email, audience string) (string
 		return "", fmt.Errorf("%s: %w", email, directory.ErrNotFound)
 	}
 	return "token." + email + "." + audience, nil
+}
+
+func (s *standIn) MintInstanceToken(ctx context.Context, email, audience string, machine *issuer.ComputeEngine) (string, error) {
+	token, err := s.MintIDToken(ctx, email, audience)
+	if machine != nil {
+		token += " on " + machine.InstanceName + " in " + machine.Zone
+	}
+	return token, err
 }
 
 func (m *memory) wrote(what string) { m.writes = append(m.writes, what) }

@@ -73,7 +73,8 @@ func (c *check) acceptBearer(token string) bool {
 
 func (c *check) acceptSession(ctx context.Context) bool {
 	v := c.verdict
-	record, err := c.Sessions.Authenticate(ctx, c.request.Header["Cookie"], v.Host, v.Served.CookieName, v.Served.Resource)
+	cookie := v.Served.Cookie(v.Host)
+	record, err := c.Sessions.Authenticate(ctx, c.request.Header["Cookie"], cookie.Scope(v.Host), cookie.Name, v.Served.Resource)
 	switch {
 	case err == nil:
 		v.Identity, v.Credential = record.Identity, audit.SessionCookie

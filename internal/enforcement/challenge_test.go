@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 )
 
 var update = flag.Bool("update", false, "write testdata/challenge.golden")
@@ -94,7 +95,7 @@ func orNone(s string) string {
 // answers asks about the full product and returns one line for each, in the order of the product.
 func answers(t *testing.T, dims []dimension, more ...string) []string {
 	t.Helper()
-	point, record := newPoint(t, theService())
+	point, record := newPoint(t, theService(), settings.IapSettings{})
 	point.Sessions = sessions{err: session.ErrNone}
 	total := 1
 	for _, d := range dims {

@@ -21,7 +21,9 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
+	"github.com/gatehouse-iap/gatehouse/internal/specialurl"
 )
 
 // stored is a small store: one service, its policy, one account.
@@ -29,6 +31,7 @@ type stored struct {
 	service catalog.Service
 	policy  iam.Policy
 	account directory.Account
+	set     settings.IapSettings // on the project
 }
 
 func (s stored) Read(_ context.Context, f func(snapshot.View) error) error { return f(s) }
@@ -37,6 +40,7 @@ func (s stored) Position(context.Context) (int64, error)                   { ret
 func (s stored) Changes(context.Context, int64) ([]snapshot.Change, error) { return nil, nil }
 func (s stored) Catalog() catalog.Reader                                   { return s }
 func (s stored) Policies() iam.Reader                                      { return policies{s} }
+func (s stored) Settings() settings.Reader                                 { return iapSettings{s} }
 func (s stored) Directory() directory.Reader                               { return s }
 func (s stored) Keys() issuer.Reader                                       { return keyReader{} }
 func (s stored) Providers() identityprovider.Reader                        { return noProviders{} }
@@ -61,6 +65,15 @@ func (p policies) Policies(context.Context) (map[resource.Name]iam.Policy, error
 	return map[resource.Name]iam.Policy{p.service.Service.Name(): p.policy}, nil
 }
 func (p policies) Policy(context.Context, resource.Name) (iam.Policy, error) { return p.policy, nil }
+
+type iapSettings struct{ stored }
+
+func (s iapSettings) AllSettings(context.Context) (map[resource.Name]settings.Stored, error) {
+	return map[resource.Name]settings.Stored{"projects/1": {Settings: s.set}}, nil
+}
+func (s iapSettings) Settings(context.Context, resource.Name) (settings.Stored, error) {
+	return settings.Stored{Settings: s.set}, nil
+}
 
 // noProviders leaves our own directory to vouch for everybody.
 type noProviders struct{}
@@ -97,6 +110,9 @@ type signer struct{ err error }
 func (s signer) Assert(issuer.Claims) (*issuer.Prepared, error) {
 	return &issuer.Prepared{KeyID: "k"}, s.err
 }
+func (s signer) AssertFlawed(_ issuer.Claims, test specialurl.Test) (*issuer.Prepared, error) {
+	return &issuer.Prepared{Assertion: []string{string(test)}}, s.err
+}
 
 type result struct {
 	verdict enforcement.Verdict
@@ -112,12 +128,12 @@ func theService() catalog.Service {
 }
 
 // newPoint returns a point in front of a service, with alice signed in, and where it records.
-func newPoint(t *testing.T, service catalog.Service) (*enforcement.Point, *audit.Decision) {
+func newPoint(t *testing.T, service catalog.Service, set settings.IapSettings) (*enforcement.Point, *audit.Decision) {
 	t.Helper()
 	builder := snapshot.NewBuilder(stored{service, iam.Policy{Etag: "e", Bindings: []iam.Binding{
 		{Role: iam.RoleHTTPSResourceAccessor, Members: []string{"user:alice@example.com"}},
 		{Role: iam.RoleOwner, Members: []string{"user:bob@example.com"}},
-	}}, alice})
+	}}, alice, set})
 	builder.CompileKeys = func([]issuer.Key, *issuer.KeySet) (*issuer.KeySet, error) { return &issuer.KeySet{}, nil }
 	holder := &snapshot.Holder{}
 	if err := builder.Start(t.Context(), holder); err != nil {
@@ -135,7 +151,13 @@ func newPoint(t *testing.T, service catalog.Service) (*enforcement.Point, *audit
 // ask puts one request, after edits, to a point with alice signed in, after change.
 func ask(t *testing.T, change func(*enforcement.Point), edits ...func(*enforcement.Request)) result {
 	t.Helper()
-	point, record := newPoint(t, theService())
+	return askWith(t, settings.IapSettings{}, change, edits...)
+}
+
+// askWith is ask with settings on the project.
+func askWith(t *testing.T, set settings.IapSettings, change func(*enforcement.Point), edits ...func(*enforcement.Request)) result {
+	t.Helper()
+	point, record := newPoint(t, theService(), set)
 	change(point)
 	request := enforcement.Request{
 		Method: "GET", Host: "app.test", Target: "/a?secret=1", Header: http.Header{}, Peer: netip.MustParseAddr("192.0.2.1"),
@@ -207,7 +229,7 @@ func TestAStepOfSignInIsNotRecordedAsLetThrough(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"AUTHENTICATING", "CLEAR_LOGIN_COOKIE"} {
 		r := ask(t, func(*enforcement.Point) {}, func(request *enforcement.Request) { request.Target = "/a?gcp-iap-mode=" + mode })
-		if r.verdict.Outcome == enforcement.Forward || r.record.Status != http.StatusFound || r.record.Reason != policy.NoCredential {
+		if r.verdict.Outcome == enforcement.Forward || r.record.Status != http.StatusFound || r.record.Reason != policy.SpecialURL || r.record.Special != mode {
 			t.Errorf("%s: %+v", mode, r.record)
 		}
 	}

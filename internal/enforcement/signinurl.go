@@ -1,22 +1,18 @@
 package enforcement
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
+	"github.com/gatehouse-iap/gatehouse/internal/specialurl"
 )
 
-// modeSignIn is the one mode that is ours: sign in, and go on to the address that the parameter continue names, or
-// show a page that says that it is done. Where IAP stands in our place it is a mode that IAP does not know: an
-// ordinary request, for which people sign in all the same.
-const (
-	modeSignIn        = "GATEHOUSE_SIGN_IN"
-	continueParameter = "continue"
-	maxContinue       = 2 << 10
-)
+// maxContinue bounds the address that specialurl.SignIn goes on to.
+const maxContinue = 2 << 10
 
 // signInURL is where a page can have its person sign in, in this window or another one. It says nothing of the
 // request that was refused, and begins nothing: the attempt begins when somebody goes there.
@@ -29,37 +25,34 @@ func (c *check) signInURL() string {
 	if prefixes := v.Served.Service.PathPrefixes; len(prefixes) > 0 {
 		path = strings.TrimSuffix(prefixes[0], "/") + "/"
 	}
-	return c.Origin(v.Host) + path + "?" + modeParameter + modeSignIn
+	return c.Origin(v.Host) + path + "?" + specialurl.Parameter + "=" + string(specialurl.SignIn)
 }
 
-// signInOnly reports whether a request only wants its person to be signed in. What it asks for is read before anybody
-// is sent to sign in. It returns false when it has refused.
-func (c *check) signInOnly() (only, ok bool) {
-	v := c.verdict
-	if modeOf(v.Target.Query) != modeSignIn {
-		return false, true
+// signInOnly answers somebody who only wants to be signed in (specialurl.SignIn). What it asks for is read before
+// anybody is sent to sign in. Where IAP stands in our place it is a mode that IAP does not know: an ordinary request,
+// for which people sign in all the same.
+func (c *check) signInOnly(ctx context.Context) {
+	address, ok := c.returnTo()
+	if !ok {
+		c.verdict.refuse(http.StatusBadRequest, policy.ReturnRefused)
+		return
 	}
-	if c.request.Method != http.MethodGet && c.request.Method != http.MethodHead {
-		v.refuse(http.StatusMethodNotAllowed, policy.MethodRefused)
-		return true, false
+	if c.known(ctx) {
+		c.answer(SignedIn, http.StatusOK)
+		c.verdict.ReturnTo = address
 	}
-	if v.ReturnTo, ok = c.returnTo(); !ok {
-		v.refuse(http.StatusBadRequest, policy.ReturnRefused)
-	}
-	return true, ok
 }
 
-// returnTo reads the rest of the query of modeSignIn: nothing, or one address to go on to. It must be an address of
+// returnTo reads the rest of the query of specialurl.SignIn: nothing, or one address to go on to. It must be an address of
 // the same host, or of an origin that the service names in corsOrigins.
 func (c *check) returnTo() (string, bool) {
-	address, given, modes := "", false, 0
+	address, given := "", false
 	for parameter := range strings.SplitSeq(c.verdict.Target.Query, "&") {
 		name, value, _ := strings.Cut(parameter, "=")
 		switch {
-		case name+"=" == modeParameter && modes == 0:
-			modes++
+		case name == specialurl.Parameter: // there is one, as has been seen
 			continue
-		case name != continueParameter || given:
+		case name != specialurl.ContinueParameter || given:
 			return "", false
 		}
 		plain, err := url.QueryUnescape(value)

@@ -34,6 +34,8 @@ func declare(kind admin.Kind, name string, spec any, d decoder) Document {
 			policy.Bindings = append(policy.Bindings, iam.Binding{Role: b.Role, Members: b.Members})
 		}
 		document.Policy = &admin.DeclaredPolicy{Resource: s.Resource, Policy: policy}
+	case *IapSettings:
+		document.Settings = &admin.DeclaredSettings{Resource: s.Resource, Settings: s.IapSettings, Etag: s.Etag}
 	case *IdentityProvider:
 		document.Provider = &s.Provider
 	case *User:
@@ -74,6 +76,8 @@ func specFrom(d Document) any {
 			spec.Bindings = append(spec.Bindings, Binding{b.Role, b.Members})
 		}
 		return spec
+	case d.Settings != nil:
+		return &IapSettings{Resource: d.Settings.Resource, IapSettings: d.Settings.Settings, Etag: d.Settings.Etag}
 	case d.Provider != nil:
 		return &IdentityProvider{*d.Provider}
 	case d.User != nil:

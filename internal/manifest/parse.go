@@ -170,6 +170,10 @@ func (p *parser) document(at *place) {
 		d.fault(at.root, "", "a document is a mapping that begins with apiVersion: %s", APIVersion)
 		return
 	}
+	if at.value("apiVersion") == nil && at.value("kind") == nil && isBareSettings(at) {
+		p.bareSettings(d)
+		return
+	}
 	if p.options.Resource != "" && at.value("apiVersion") == nil && at.value("kind") == nil {
 		p.barePolicy(d)
 		return
@@ -196,7 +200,9 @@ func (p *parser) document(at *place) {
 	d.subject = strings.TrimSpace(string(kind) + " " + envelope.Metadata.Name)
 	d.document = len(p.documents)
 	value := reflect.New(spec)
-	if node := at.value("spec"); node != nil {
+	if node := at.value("spec"); node != nil && kind == admin.KindIapSettings {
+		d.settings(node, value.Interface().(*IapSettings))
+	} else if node != nil {
 		d.value(node, value.Elem(), "spec")
 	} else if kind != admin.KindGroup && kind != admin.KindUser {
 		d.fault(at.root, "spec", "spec is missing: it holds what the document declares")

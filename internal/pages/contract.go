@@ -47,8 +47,8 @@ func allPages() []page {
 		}},
 		{"chooser", true, []sample{
 			{Chooser{State: sampleState}, nil},
-			{Chooser{App: "Payroll", Host: "app.example.com", State: sampleState, Email: sampleEmail, Quick: quick, OtherURL: "/other"},
-				append(form("/signin/account", "state"), state, need{"button", "value", sampleEmail}, need{"a", "href", "/other"})},
+			{Chooser{App: "Payroll", Host: "app.example.com", State: sampleState, Email: sampleEmail, Quick: quick, OtherURL: "/other", SignOutURL: "/out"},
+				append(form("/signin/account", "state"), state, need{"button", "value", sampleEmail}, need{"a", "href", "/other"}, need{"a", "href", "/out"})},
 		}},
 		{"address", true, []sample{
 			{Address{State: sampleState}, append(form("/signin/address", "state", "email"), state)},
@@ -77,8 +77,17 @@ func allPages() []page {
 				ActionURL: sampleURL, ActionLabel: "Start again", Sentence: codeSentence(9), CodeURL: codeURL(9)},
 				[]need{{"", "", codeSentence(9)}, {"", "", "Start again."}, {"", "", sampleReason}, {"", "", sampleID}, {"a", "href", sampleURL}}},
 		}},
+		{"signout", false, []sample{
+			{SignOut{BackURL: "/back"}, []need{{"a", "href", "/back"}}},
+			{SignOut{Email: sampleEmail, Apps: 2, Provider: "Corp account", App: "Payroll", BackURL: "/back", Return: "sample-return"},
+				append(form("/signout", "return"), need{"input", "value", "sample-return"}, need{"", "", sampleEmail})},
+		}},
+		{"refresher", false, []sample{
+			{Refresher{App: "Payroll", Email: sampleEmail, SelfURL: "/self", RefreshURL: "/refresh"}, nil},
+			{Refresher{App: "Payroll", SignInNeeded: true, SelfURL: "/self", RefreshURL: "/refresh"}, []need{{"a", "href", "/refresh"}}},
+		}},
 		{"account", false, []sample{
-			{Account{Notice: "You have signed out.", SignInURL: "/in"}, []need{{"", "", "You have signed out."}, {"a", "href", "/in"}}},
+			{Account{Notice: "You have signed out.", SignInURL: "/in", App: "Payroll", BackURL: "/back"}, []need{{"", "", "You have signed out."}}},
 			{Account{SignedIn: true, Email: sampleEmail, Apps: 2}, append(form("/signout"), need{"", "", sampleEmail})},
 		}},
 	}

@@ -198,7 +198,7 @@ func TestTheGuideNamesEveryPageAndField(t *testing.T) {
 	guide := string(text)
 	for name, data := range map[string]any{
 		"signin": pages.SignIn{}, "chooser": pages.Chooser{}, "address": pages.Address{}, "continue": pages.Continue{}, "depart": pages.Depart{},
-		"done": pages.Done{}, "refused": pages.Refused{}, "error": pages.Error{}, "account": pages.Account{},
+		"done": pages.Done{}, "refused": pages.Refused{}, "error": pages.Error{}, "account": pages.Account{}, "signout": pages.SignOut{}, "refresher": pages.Refresher{},
 	} {
 		_, section, found := strings.Cut(guide, "\n### "+name+".html")
 		if !found {

@@ -1,5 +1,5 @@
-// Package pages owns every HTML page outside the console: sign-in, account chooser, hand-off, refusal, error,
-// and who is signed in at the auth host; and what all of them share, the headers of generated responses and
+// Package pages owns every HTML page outside the console: sign-in, account chooser, hand-off, refusal, error, session
+// refresher, and who is signed in at the auth host; and what all of them share, the headers of generated responses and
 // the stylesheet. It renders what it is given and decides nothing: it reads no session, no policy and no
 // store. No page needs a script; the Content-Security-Policy allows one, of ours, where it keeps the fragment of an address.
 package pages
@@ -113,13 +113,22 @@ func initial(email string) string {
 // page writes one HTML page, whose forms may lead on to formTargets. The whole page is rendered before the
 // first byte leaves, so that a fault in a template is an honest 500 and never half a page.
 func (p *Renderer) page(w http.ResponseWriter, r *http.Request, status int, name string, data any, formTargets ...string) {
+	p.pageWith(w, r, status, name, data, contentSecurityPolicy(p.script[name], formTargets))
+}
+
+// framedPage is page for one that pages of the same origin may show in a frame.
+func (p *Renderer) framedPage(w http.ResponseWriter, r *http.Request, status int, name string, data any) {
+	p.pageWith(w, r, status, name, data, framedSecurityPolicy())
+}
+
+func (p *Renderer) pageWith(w http.ResponseWriter, r *http.Request, status int, name string, data any, policy string) {
 	body, err := p.render(name, data)
 	Headers(w.Header())
 	if err != nil {
 		send(w, r, http.StatusInternalServerError, "text/plain; charset=utf-8", []byte("This page could not be shown.\n"))
 		return
 	}
-	w.Header().Set("Content-Security-Policy", contentSecurityPolicy(p.script[name], formTargets))
+	w.Header().Set("Content-Security-Policy", policy)
 	send(w, r, status, "text/html; charset=utf-8", body)
 }
 

@@ -1,6 +1,10 @@
 package pages
 
-import "net/http"
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
 
 // SignIn is the page that asks for address and password. Its form posts "email", "password" and "state" to
 // /signin; each button of Quick posts "account" and "state" to /signin/account.
@@ -30,6 +34,7 @@ type Chooser struct {
 	State       string
 	Email       string   // who is signed in
 	Quick       []string // as in SignIn; Email is not offered twice
+	SignOutURL  string   // leads to the page that signs out of all applications; without it that is not offered
 	OtherURL    string   // leads to the sign-in form; without it "Use another account" is not offered
 	Status      int      // 200 when zero
 	FormTargets []string // as in SignIn
@@ -43,7 +48,7 @@ func (p *Renderer) Chooser(w http.ResponseWriter, r *http.Request, data Chooser)
 			others = append(others, email)
 		}
 	}
-	data.Quick, data.OtherURL = others, safeLink(data.OtherURL)
+	data.Quick, data.OtherURL, data.SignOutURL = others, safeLink(data.OtherURL), safeLink(data.SignOutURL)
 	p.page(w, r, statusOr(data.Status, http.StatusOK), "chooser", data, data.FormTargets...)
 }
 
@@ -73,6 +78,11 @@ type Done struct {
 // Done writes the page that says that one is signed in and can go back.
 func (p *Renderer) Done(w http.ResponseWriter, r *http.Request, data Done) {
 	p.page(w, r, http.StatusOK, "done", data)
+}
+
+// refreshHeader sends a browser on after a time. The address must be one that safeLink lets through.
+func refreshHeader(after time.Duration, address string) string {
+	return strconv.Itoa(int(after/time.Second)) + "; url=" + address
 }
 
 // Address is the page that asks for an address, by whose domain the way to sign in is found. Its form posts "email",
@@ -105,7 +115,7 @@ func (p *Renderer) Depart(w http.ResponseWriter, r *http.Request, data Depart) {
 		p.Error(w, r, Error{Title: "Sign-in was not completed", Text: "The identity provider has no valid address. Tell an administrator."})
 		return
 	}
-	w.Header().Set("Refresh", "0; url="+data.URL)
+	w.Header().Set("Refresh", refreshHeader(0, data.URL))
 	p.page(w, r, http.StatusOK, "depart", data)
 }
 
@@ -115,12 +125,14 @@ type Account struct {
 	Email     string
 	Apps      int    // applications that this sign-in has opened
 	Notice    string // what has just happened, such as "You have signed out."; a sentence
+	BackURL   string // leads back to App, where the person came from
+	App       string
 	SignInURL string // leads to the sign-in form; offered to those who are not signed in
 }
 
 // Account writes the auth host's page.
 func (p *Renderer) Account(w http.ResponseWriter, r *http.Request, data Account) {
-	data.SignInURL = safeLink(data.SignInURL)
+	data.SignInURL, data.BackURL = safeLink(data.SignInURL), safeLink(data.BackURL)
 	p.page(w, r, http.StatusOK, "account", data)
 }
 

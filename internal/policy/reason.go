@@ -11,6 +11,9 @@ const (
 	Granted       Reason = "granted"        // a binding names the principal
 	GrantedPublic Reason = "granted_public" // a binding names allUsers
 	IAPDisabled   Reason = "iap_disabled"   // the gate is off for the service
+
+	PreflightAllowed Reason = "preflight_allowed" // OPTIONS, which the settings let pass
+	TokenTest        Reason = "token_test"        // SECURE_TOKEN_TEST: somebody who may pass asked for a bad assertion
 )
 
 // Reasons for answers that need nobody's name.
@@ -28,6 +31,14 @@ const (
 	ConfirmationDue Reason = "confirmation_due" // the identity provider has to confirm the session
 )
 
+// Reasons about special URLs (gcp-iap-mode), which the gate answers itself.
+const (
+	SpecialURL        Reason = "special_url"         // it was carried out
+	SpecialURLInvalid Reason = "special_url_invalid" // it is not spelled as it has to be
+	SpecialURLRefused Reason = "special_url_refused" // it cannot be used in this way
+	NoExternalPeople  Reason = "no_external_people"  // GCIP_SIGNOUT where nobody comes from Identity Platform
+)
+
 // Reasons for refusing somebody we know.
 const (
 	NotGranted         Reason = "not_granted"         // no binding names the principal
@@ -40,6 +51,7 @@ const (
 	TargetAmbiguous  Reason = "target_ambiguous"  // its three forms lead to different services
 	HostInvalid      Reason = "host_invalid"      // Host is malformed or disagrees with the target
 	HostUnknown      Reason = "host_unknown"      // no service answers on that host
+	DomainRefused    Reason = "domain_refused"    // the settings do not allow the host
 	HostConflict     Reason = "host_conflict"     // the host does not belong on the TLS connection that it came over
 	ProxyConflict    Reason = "proxy_conflict"    // a trusted proxy contradicts itself about the client
 	RedirectLoop     Reason = "redirect_loop"     // plain HTTP would be redirected to itself
@@ -80,12 +92,13 @@ func (r Reason) Describe() Description { return descriptions[r] }
 // Reasons lists every reason, in the order of this file.
 func Reasons() []Reason {
 	return []Reason{
-		Granted, GrantedPublic, IAPDisabled,
+		Granted, GrantedPublic, IAPDisabled, TokenTest, PreflightAllowed,
 		PublicPath, CORSPreflight,
 		NoCredential, SessionEnded, CookieInvalid, BearerInvalid, ConfirmationDue,
+		SpecialURL, SpecialURLInvalid, SpecialURLRefused, NoExternalPeople,
 		NotGranted, PrincipalSuspended,
-		TargetInvalid, TargetAmbiguous, HostInvalid, HostUnknown, HostConflict, ProxyConflict, RedirectLoop, PathUnknown, MethodRefused,
-		SnapshotStale, StoreFailed, AttributesFailed, SigningFailed, UpstreamFailed, SignInRefused,
+		TargetInvalid, TargetAmbiguous, HostInvalid, HostUnknown, DomainRefused, HostConflict, ProxyConflict, RedirectLoop,
+		PathUnknown, MethodRefused, SnapshotStale, StoreFailed, AttributesFailed, SigningFailed, UpstreamFailed, SignInRefused,
 		SignInLoops, ReturnRefused,
 		SignInDeclined, AddressRefused, ProviderUnavailable, ProviderMisconfigured, ProviderTokenInvalid,
 	}
@@ -95,21 +108,28 @@ var descriptions = map[Reason]Description{
 	Granted:            {"Let through", "A binding of the policy names this person or service account."},
 	GrantedPublic:      {"Let through", "The policy lets everybody in (allUsers)."},
 	IAPDisabled:        {"Let through", "The gate is off for this service. The application was told nobody's name."},
+	PreflightAllowed:   {"Let through", "The settings let every OPTIONS request pass without sign-in. The application was told nobody's name."},
+	TokenTest:          {"Let through with a bad assertion", "Somebody who may use this application asked for an assertion that is wrong in one way (SECURE_TOKEN_TEST), to see whether the application notices."},
 	NoCredential:       {"Sign in first", "Nobody is signed in here yet."},
 	SessionEnded:       {"Signed out", "The session has ended. Sign in again to go on."},
 	CookieInvalid:      {"Sign in again", "The session cookie is not one that this site issued. Sign in again to get a new one."},
 	BearerInvalid:      {"Token refused", "The bearer token was not accepted. Ask for a new one with the right audience."},
+	SpecialURL:         {"Answered by the gate", "The address asked something of the gate itself, which did it. The application was not told."},
+	SpecialURLInvalid:  {"Address not accepted", "The address seems to ask something of the gate itself (gcp-iap-mode, /_gcp_iap/), but it is not spelled exactly, says it twice, or asks for a test that does not exist. It was not passed on. Check its spelling."},
+	SpecialURLRefused:  {"This cannot be done in this way", "What the address asks of the gate is for a person who opens it in a browser: not for a form, a script, a page of another site or a program with a token. Open the address in a window of its own."},
+	NoExternalPeople:   {"Nobody to sign out", "This application has no people from Identity Platform, so there is no such session to end. To sign out of the application, use gcp-iap-mode=CLEAR_LOGIN_COOKIE."},
 	NotGranted:         {"You don't have access", "You are signed in, but nobody has given this account access to this application. Ask an administrator to add it, or use another account."},
 	PrincipalSuspended: {"This account is suspended", "The account exists but has been switched off. Ask an administrator to enable it, or use another account."},
 	TargetInvalid:      {"Address not accepted", "The address of this request has a form that different programs read differently, so it was not passed on."},
 	TargetAmbiguous:    {"Address not accepted", "The address of this request could mean two different applications, so it was not passed on."},
 	HostInvalid:        {"Address not accepted", "The host name of this request is malformed or is given twice, differently."},
 	HostUnknown:        {"Nothing here", "No application is published under this host name. Check the address."},
+	DomainRefused:      {"Address not accepted", "This application may not be reached under this host name: it is not among the allowed domains of its settings. Use the application's own address, or ask an administrator."},
 	HostConflict:       {"Another connection is needed", "This host name does not belong on the encrypted connection that the request came over. Open the address again; a program must name the host of the request when it connects (SNI)."},
 	ProxyConflict:      {"The proxy in front contradicts itself", "A trusted proxy passed on forwarding headers that cannot be read or that disagree about who asks. Its administrator should let it replace X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host and Forwarded, or remove those that it does not set."},
 	RedirectLoop:       {"This address leads back to itself", "The way to https from here comes back here, so it was not taken. The administrator has to change the configuration."},
 	PathUnknown:        {"Nothing here", "No application is published under this path. Check the address."},
-	MethodRefused:      {"Method not accepted", "The gate opens no tunnels, and its own addresses are there to be read only."},
+	MethodRefused:      {"Method not accepted", "This gate does not open tunnels."},
 	SnapshotStale:      {"Temporarily closed", "The gate has not been able to confirm its policy for a while, so it lets nobody in. Try again in a few minutes."},
 	StoreFailed:        {"Temporarily closed", "Your session could not be looked up. Try again in a moment."},
 	AttributesFailed:   {"Temporarily closed", "What this application is to be told about you could not be worked out. Tell an administrator: the attribute propagation of its settings has to be corrected."},

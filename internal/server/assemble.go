@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement/reverseproxy"
+	"github.com/gatehouse-iap/gatehouse/internal/expression"
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
@@ -40,7 +41,8 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 	passwords := password.NewChecker(o.Now)
 	s.admin = &admin.Admin{
 		Store: state.store, Keys: keySealer, HashPassword: passwords.Hash, CheckHash: password.CheckHash, Decisions: s.decisions, Entries: state.store,
-		ProjectID: o.ProjectID, ProjectNumber: o.ProjectNumber, Lifetimes: session.DefaultLifetimes, Now: o.Now, Log: o.Log,
+		ValidateExpression: expression.Check,
+		ProjectID:          o.ProjectID, ProjectNumber: o.ProjectNumber, Lifetimes: session.DefaultLifetimes, Now: o.Now, Log: o.Log,
 	}
 	s.sessions = &session.Table{
 		Store: state.store, Codec: session.Codec{Sealer: state.ring.Sealer("session cookie")},
@@ -130,7 +132,10 @@ func (s *Server) record() func(*audit.Decision) {
 type appSignIn struct{ signIn *signin.SignIn }
 
 func appOf(served *snapshot.Served, host string) signin.App {
-	return signin.App{Name: served.Service.Name, Resource: served.Resource, Host: host, ClientID: served.Service.OAuthClientID}
+	return signin.App{
+		Name: served.Service.Name, Resource: served.Resource, Host: host, ClientID: served.Service.OAuthClientID,
+		CookieDomain: served.Cookie(host).Domain, LoginHint: served.Settings.LoginHint,
+	}
 }
 
 func (a appSignIn) Begin(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string, reason policy.Reason) {
@@ -143,6 +148,14 @@ func (a appSignIn) Complete(w http.ResponseWriter, r *http.Request, served *snap
 
 func (a appSignIn) Clear(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string) {
 	a.signIn.Clear(w, r, appOf(served, host))
+}
+
+func (a appSignIn) GoOn(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string) {
+	a.signIn.GoOn(w, r, appOf(served, host))
+}
+
+func (a appSignIn) SignOut(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string) {
+	a.signIn.SignOut(w, r, appOf(served, host))
 }
 
 func (a appSignIn) SignedIn(w http.ResponseWriter, r *http.Request, served *snapshot.Served, returnTo string) {

@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
+	"github.com/gatehouse-iap/gatehouse/internal/specialurl"
 )
 
 // hosts sends a request where its host belongs: to the gate's own auth host, to what the emulator serves by
@@ -84,6 +85,10 @@ func (s *Server) Routes() string {
 		line("AUTH_HOST "+r.pattern, r.guard)
 	}
 	line("any other host "+pages.StaticPrefix, "public style sheets; GET and HEAD")
+	for _, mode := range specialurl.Modes() {
+		line("any other host ?"+specialurl.Parameter+"="+string(mode), specialGuards[mode])
+	}
+	line("any other host /_gcp_iap/, /_gcp_gatekeeper/", "the same by older paths; anything else there is 404 or 400, never forwarded")
 	line("any other host /", "enforcement: route, authenticate, decide, assert, record, forward")
 	line("gstatic listener /iap/verify/", "public keys only; our host only; GET and HEAD")
 	line("gstatic listener /", "relay to the real host, verified: no credentials, no cookies, not to ourselves; GET and HEAD")
@@ -96,6 +101,20 @@ func (s *Server) Routes() string {
 		}
 	}
 	return b.String()
+}
+
+// specialGuards says of each special URL what keeps it from being misused.
+var specialGuards = map[specialurl.Mode]string{
+	specialurl.Authenticating:   "one-time token, for the browser that began; no bearer",
+	specialurl.SignIn:           "begins a sign-in; goes on to the same host or one of corsOrigins only; GET and HEAD; not from other sites' subresources; no bearer",
+	specialurl.ClearLoginCookie: "ends this browser's session with this application only; GET; not from other sites' subresources; no bearer",
+	specialurl.DoSessionRefresh: "begins a sign-in; GET and HEAD; not from other sites' subresources; no bearer",
+	specialurl.ForceLogin:       "begins a sign-in; GET and HEAD; not from other sites' subresources; no bearer",
+	specialurl.GCIPSignOut:      "always refused: there are no external identities yet",
+	specialurl.Identity:         "who is signed in, told to them; GET and HEAD; not to other origins",
+	specialurl.SecureTokenTest:  "only who may use the application; forwarded with an assertion that is good for nothing",
+	specialurl.SessionRefresher: "only who is signed in; GET and HEAD; framed by its own origin only; no bearer",
+	specialurl.SignOut:          "changes nothing: leads to AUTH_HOST /signout, whose form has a cross-origin check; no bearer",
 }
 
 // authMux serves the first route that the path belongs to; the last takes all. It is no http.ServeMux, which answers

@@ -131,6 +131,11 @@ func (s *Server) AssertionKeys() http.Handler { return s.published.Assertion() }
 
 // MintIDToken returns a bearer token for an account, or directory.ErrNotFound where there is none that may use one.
 func (s *Server) MintIDToken(ctx context.Context, email, audience string) (string, error) {
+	return s.MintInstanceToken(ctx, email, audience, nil)
+}
+
+// MintInstanceToken returns a bearer token that also describes the machine that the account asked from; nil for none.
+func (s *Server) MintInstanceToken(ctx context.Context, email, audience string, machine *issuer.ComputeEngine) (string, error) {
 	account, found := s.holder.Current().Directory.Account(email)
 	if !found || account.Disabled {
 		return "", fmt.Errorf("account %s: %w", email, directory.ErrNotFound)
@@ -140,7 +145,7 @@ func (s *Server) MintIDToken(ctx context.Context, email, audience string) (strin
 	}
 	return s.holder.Current().Keys.MintIDToken(issuer.IDTokenClaims{
 		Issuer: s.published.IssuerURL, Audience: audience,
-		Subject: account.Subject, Email: account.Email, HostedDomain: account.HostedDomain,
+		Subject: account.Subject, Email: account.Email, HostedDomain: account.HostedDomain, ComputeEngine: machine,
 	}, s.options.Now())
 }
 
@@ -215,7 +220,7 @@ func (s *Server) serveClients(ctx context.Context) error {
 	for _, e := range s.endpoints() {
 		group.Go(func() error { return listener.Serve(ending, e.Listener, s.entry(e), s.options.Log, s.options.Drain) })
 	}
-	for _, e := range s.googleEndpoints() {
+	for _, e := range s.googleEndpoints(ending) {
 		group.Go(func() error { return listener.Serve(ending, e.listener, e.handler, s.options.Log, s.options.Drain) })
 	}
 	group.Go(func() error {
@@ -265,8 +270,12 @@ func (s *Server) closeListeners() error {
 	for _, e := range s.endpoints() {
 		errs = append(errs, e.Listener.Close())
 	}
-	for _, e := range s.googleEndpoints() {
-		errs = append(errs, e.listener.Close())
+	if g := s.options.GoogleEndpoints; g != nil {
+		for _, l := range []net.Listener{g.GStatic, g.Metadata} {
+			if l != nil {
+				errs = append(errs, l.Close())
+			}
+		}
 	}
 	if h := s.options.Health; h != nil {
 		errs = append(errs, h.Listener.Close())

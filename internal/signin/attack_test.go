@@ -230,7 +230,7 @@ func TestAttacksWithSessionCookies(t *testing.T) {
 	alice.signIn(appURL+"/", "alice@example.com")
 	bob.signIn(appURL+"/", "bob@example.com")
 	alice.get(otherURL + "/")
-	name, otherName := session.CookieName(app.Resource), session.CookieName(other.Resource)
+	name, otherName := session.HostCookie(app.Resource).Name, session.HostCookie(other.Resource).Name
 	a, b := cookiesOf(t, alice, appURL)[name], cookiesOf(t, bob, appURL)[name]
 	atOther, atAuth := cookiesOf(t, alice, otherURL)[otherName], cookiesOf(t, alice, authURL)[session.AuthCookieName]
 	tests := []struct{ name, address, cookie string }{
@@ -272,7 +272,7 @@ func TestAPlantedSessionDoesNotSurviveSigningIn(t *testing.T) {
 	token := handoff(t, victim, appURL+"/x", "alice@example.com")
 	victim.give(appURL, planted)
 	victim.get(token).wantHello(t, "alice@example.com", appHost+"/x")
-	name := session.CookieName(app.Resource)
+	name := session.HostCookie(app.Resource).Name
 	if cookiesOf(t, victim, appURL)[name] == planted[name] {
 		t.Error("the planted cookie is still there")
 	}
@@ -327,6 +327,8 @@ var returnTricks = []string{
 	"/#@evil.test", "?//evil.test", "?https://evil.test", "#evil.test", "*", "", "/\u2028/evil.test", "/\u3002evil.test", "/\xff\xfeevil.test",
 	"//[::1]/", "//evil.test:443/", "/https://evil.test", "/x?next=https://evil.test", "/x?gcp-iap-mode=AUTHENTICATING&redirect_token_v2=zzz",
 	"/x?gcp-iap-mode=CLEAR_LOGIN_COOKIE", "/x?gcp%2Diap-mode=CLEAR_LOGIN_COOKIE", "//evil.test?gcp-iap-mode=CLEAR_LOGIN_COOKIE",
+	"//evil.test?gcp-iap-mode=FORCE_LOGIN", "/x?gcp-iap-mode=DO_SESSION_REFRESH", "//evil.test/?gcp-iap-mode=DO_SESSION_REFRESH#@evil.test",
+	"/_gcp_iap/clear_login_cookie//evil.test", "/_gcp_iap/..//evil.test", "/x?gcp-iap-mode=GATEHOUSE_SIGN_OUT&u=//evil.test",
 	"/" + strings.Repeat("a", 5000), "//" + strings.Repeat("a", 1600) + ".evil.test/", "/x?" + strings.Repeat("b", 5000), "/%zz", "/%",
 	"/x#", "/ /evil.test", "/x y?a b",
 }
@@ -394,6 +396,15 @@ func TestReturnAddressesEndAtTheApplication(t *testing.T) {
 		wantOwnOrigin(t, trick, cleared.Header().Get("Location"))
 		if n := len(cleared.Result().Header["Location"]); n != 1 || cleared.Header().Get("Set-Cookie") == "a=b" {
 			t.Errorf("%q writes headers: %v", trick, cleared.Header())
+		}
+
+		gone := httptest.NewRecorder()
+		w.GoOn(gone, asked(trick), app)
+		wantOwnOrigin(t, trick, gone.Header().Get("Location"))
+		left := httptest.NewRecorder()
+		w.SignOut(left, asked(trick), app)
+		if there, found := strings.CutPrefix(left.Header().Get("Location"), authURL+"/signout?return="); !found || strings.Contains(there, "evil") {
+			t.Errorf("%q leads to %q", trick, left.Header().Get("Location"))
 		}
 	}
 }

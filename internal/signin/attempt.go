@@ -43,7 +43,8 @@ type attempt struct {
 	// Tries counts the attempts before this one that came to nothing and were begun anew without a question.
 	Tries int `json:"k,omitempty"`
 	// Again is set in a restart that the auth host asks for: nothing has been begun at the application's host.
-	Again bool `json:"g,omitempty"`
+	Again bool   `json:"g,omitempty"`
+	Hint  string `json:"l,omitempty"` // the domain or address that the application expects
 }
 
 // Why a state is refused.

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
-	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
 
@@ -28,7 +27,7 @@ func (s *SignIn) Handler() http.Handler {
 		"/signin":         {http.MethodPost: s.signIn},
 		"/signin/account": {http.MethodPost: s.chooseAccount},
 		addressPath:       {http.MethodPost: s.address},
-		"/signout":        {http.MethodPost: s.signOut},
+		signOutPath:       {http.MethodGet: s.askSignOut, http.MethodPost: s.signOut},
 		signedOutPath:     {http.MethodGet: s.signedOut},
 	}
 	static := s.Pages.Static()
@@ -93,7 +92,7 @@ func (s *SignIn) authorize(w http.ResponseWriter, r *http.Request) {
 	case prompt == promptLogin, !signedIn && a.Choose: // somebody else than the one whom the provider would take
 		s.start(w, r, a, "", promptChoose)
 	case !signedIn:
-		s.start(w, r, a, "", "")
+		s.startExpected(w, r, a)
 	case a.Choose || prompt == promptChoose:
 		s.choose(w, r, a, present)
 	case present.Ask(s.Now()):
@@ -163,7 +162,7 @@ func (s *SignIn) choose(w http.ResponseWriter, r *http.Request, a attempt, prese
 	}
 	s.Pages.Chooser(w, r, pages.Chooser{
 		App: a.App, Host: a.Host, State: state, Email: present.Identity.Email, Quick: s.Quick,
-		OtherURL:    otherURL(state),
+		OtherURL: otherURL(state), SignOutURL: s.signOutURL(origin{Host: a.Host, Resource: a.Resource, App: a.App, Target: a.Target}),
 		FormTargets: []string{s.External.URL(a.Host)},
 	})
 }
@@ -216,18 +215,10 @@ func (s *SignIn) showAccount(w http.ResponseWriter, r *http.Request) {
 	page := pages.Account{SignedIn: signedIn}
 	if signedIn {
 		page.Email = present.Identity.Email
-		family, err := s.Sessions.Store.Sessions(r.Context(), session.Filter{ID: present.ID})
-		if err != nil {
+		if page.Apps, err = s.openApps(r, present.ID); err != nil {
 			s.unavailable(w, r, err)
 			return
 		}
-		apps := make(map[resource.Name]bool)
-		for _, record := range family {
-			if record.Parent == present.ID {
-				apps[record.Resource] = true
-			}
-		}
-		page.Apps = len(apps)
 	}
 	s.Pages.Account(w, r, page)
 }

@@ -50,6 +50,7 @@ func (s *SignIn) newAttempt(r *http.Request, app App, to string) (attempt, strin
 	return attempt{
 		ID: newAttemptID(), Browser: hash[:], Host: app.Host, Resource: app.Resource, App: app.Name, ClientID: app.ClientID,
 		Target: to, Issued: s.Now().Unix(), Choose: cookieValue(r, chooseCookie) != "",
+		Hint: app.LoginHint,
 	}, secret
 }
 
@@ -64,6 +65,9 @@ func (s *SignIn) authorizeURL(a attempt, state string) string {
 	b.WriteString("&redirect_uri=" + url.QueryEscape(auth+"/v1/oauth/clientIds/"+a.ClientID+":handleRedirect"))
 	b.WriteString("&code_challenge=" + encoding.EncodeToString(a.Browser))
 	b.WriteString("&code_challenge_method=S256&cred_ref=true")
+	if a.Hint != "" {
+		b.WriteString("&hd=" + url.QueryEscape(a.Hint))
+	}
 	b.WriteString("&state=" + state)
 	if a.Choose {
 		b.WriteString("&prompt=" + promptChoose)

@@ -10,20 +10,21 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/specialurl"
 )
 
 // handoffLifetime is how long a redirect token is good for.
 const handoffLifetime = time.Minute
 
 // Complete receives a browser that comes back from the auth host with a redirect token, and gives it the
-// application's own session. It serves requests with ModeAuthenticating.
+// application's own session. It serves requests with specialurl.Authenticating.
 func (s *SignIn) Complete(w http.ResponseWriter, r *http.Request, app App) {
 	if r.Method != http.MethodGet { // others neither come from a browser's redirect nor may use up a token
 		w.Header().Set("Allow", http.MethodGet)
 		s.refuse(w, r, s.again(r, app), fmt.Errorf("method %s", r.Method))
 		return
 	}
-	if r.URL.Query().Has(restartParameter) {
+	if r.URL.Query().Has(specialurl.RestartParameter) {
 		s.resume(w, r, app)
 		return
 	}
@@ -48,11 +49,15 @@ func (s *SignIn) Complete(w http.ResponseWriter, r *http.Request, app App) {
 		return
 	}
 	now := s.Now()
-	cookie := session.CookieName(app.Resource)
+	kept := app.cookie()
 	if done.opened {
-		setCookie(w, cookie, s.Sessions.Codec.Seal(done.record.ID, now, cookie, app.Host), now, 0)
+		value := s.Sessions.Codec.Seal(done.record.ID, now, kept.Name, kept.Scope(app.Host))
+		setCookieOf(w, kept.Name, value, kept.Domain, now, 0)
 	}
-	setCookie(w, uidCookie, done.record.Identity.Subject, now, 0)
+	if kept.Domain != "" {
+		clearCookie(w, uidCookie) // one from before the cookies had a domain would tell scripts of somebody else
+	}
+	setCookieOf(w, uidCookie, done.record.Identity.Subject, kept.Domain, now, 0)
 	clearAttempt(w, app)
 	clearCookie(w, chooseCookie)
 	s.wentRound(w, r, app, done.origin)
@@ -73,7 +78,8 @@ type completed struct {
 // sign-in, such as one that somebody planted, ends here.
 func (s *SignIn) redeem(r *http.Request, app App, token, browser [32]byte) (completed, error) {
 	ctx, now := r.Context(), s.Now()
-	present, err := s.Sessions.Authenticate(ctx, r.Header["Cookie"], app.Host, session.CookieName(app.Resource), app.Resource)
+	kept := app.cookie()
+	present, err := s.Sessions.Authenticate(ctx, r.Header["Cookie"], kept.Scope(app.Host), kept.Name, app.Resource)
 	if errors.Is(err, session.ErrStore) {
 		return completed{}, err
 	}

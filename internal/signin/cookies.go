@@ -28,7 +28,13 @@ const (
 // *.localhost, and elsewhere a session must not travel in the clear. Without a lifetime the cookie ends with
 // the browser.
 func setCookie(w http.ResponseWriter, name, value string, now time.Time, lifetime time.Duration) {
+	setCookieOf(w, name, value, "", now, lifetime)
+}
+
+// setCookieOf sets a cookie that the hosts of a domain share; with an empty one it is of the host alone.
+func setCookieOf(w http.ResponseWriter, name, value, domain string, now time.Time, lifetime time.Duration) {
 	c := cookie(name, value)
+	c.Domain = domain
 	if lifetime > 0 {
 		c.MaxAge = int(lifetime / time.Second)
 		c.Expires = now.Add(lifetime)
@@ -37,8 +43,12 @@ func setCookie(w http.ResponseWriter, name, value string, now time.Time, lifetim
 }
 
 // clearCookie removes a cookie of ours.
-func clearCookie(w http.ResponseWriter, name string) {
+func clearCookie(w http.ResponseWriter, name string) { clearCookieOf(w, name, "") }
+
+// clearCookieOf removes a cookie that has a domain.
+func clearCookieOf(w http.ResponseWriter, name, domain string) {
 	c := cookie(name, "")
+	c.Domain = domain
 	c.MaxAge, c.Expires = -1, time.Unix(1, 0)
 	http.SetCookie(w, c)
 }

@@ -66,6 +66,7 @@ func (s *SignIn) leave(w http.ResponseWriter, r *http.Request, a attempt, p iden
 	address, err := s.Redirecting.Leave(r.Context(), p, Departure{
 		RedirectURI: s.redirectURI(p), State: encoding.EncodeToString(s.Sealer.Seal(plain, departureUse)), Nonce: d.Nonce,
 		Challenge: encoding.EncodeToString(challenge[:]), LoginHint: hint, Prompt: prompt,
+		HostedDomain: s.expectedAt(a, p, hint),
 	})
 	if err != nil {
 		if d.Quiet {

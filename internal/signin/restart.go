@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/specialurl"
 )
 
 // maxTries is how often sign-in is begun anew without a question before the person is told. A callback that was
@@ -62,7 +62,7 @@ const maxRestartURL = 3 << 10
 func (s *SignIn) restartURL(a attempt) (string, error) {
 	sealed, err := s.sealFor(restartUse, a)
 	path, _, _ := strings.Cut(a.Target, "?")
-	return s.origin(a.Host, path) + "?" + ModeParameter + "=" + ModeAuthenticating + "&" + restartParameter + "=" + sealed, err
+	return s.origin(a.Host, path) + "?" + specialurl.Parameter + "=" + string(specialurl.Authenticating) + "&" + specialurl.RestartParameter + "=" + sealed, err
 }
 
 func (s *SignIn) toAuthHost(a attempt) (string, error) {
@@ -72,7 +72,8 @@ func (s *SignIn) toAuthHost(a attempt) (string, error) {
 
 // arrived sends somebody on who has a session here already.
 func (s *SignIn) arrived(w http.ResponseWriter, r *http.Request, app App, to string) bool {
-	_, err := s.Sessions.Authenticate(r.Context(), r.Header["Cookie"], app.Host, session.CookieName(app.Resource), app.Resource)
+	kept := app.cookie()
+	_, err := s.Sessions.Authenticate(r.Context(), r.Header["Cookie"], kept.Scope(app.Host), kept.Name, app.Resource)
 	if err != nil {
 		return false
 	}
@@ -83,7 +84,7 @@ func (s *SignIn) arrived(w http.ResponseWriter, r *http.Request, app App, to str
 // resume goes on with an attempt that is begun anew: on to the auth host, if the browser shows the cookies that it was
 // just given.
 func (s *SignIn) resume(w http.ResponseWriter, r *http.Request, app App) {
-	values := r.URL.Query()[restartParameter]
+	values := r.URL.Query()[specialurl.RestartParameter]
 	if len(values) != 1 {
 		s.refuse(w, r, s.again(r, app), errors.New("more than one restart"))
 		return

@@ -26,6 +26,18 @@ type App struct {
 	Resource resource.Name // what sessions there are for
 	Host     string        // canonical, without port; one that leads to Resource
 	ClientID string        // its OAuth client id
+	// CookieDomain is the domain that the cookies of its sessions have at this host; empty for the host alone.
+	CookieDomain string
+	// LoginHint is the domain, or the address, of the people whom the application expects; empty for anybody's.
+	LoginHint string
+}
+
+// cookie is how the application's session is kept at the host.
+func (a App) cookie() session.Cookie {
+	if a.CookieDomain != "" {
+		return session.DomainCookie(a.Resource, a.CookieDomain)
+	}
+	return session.HostCookie(a.Resource)
 }
 
 // External is how browsers reach us, whatever we listen on.

@@ -356,11 +356,11 @@ func TestManyTabsAtOnce(t *testing.T) {
 	}
 	stop()
 	b.get(tabs[0]).wantHello(t, "alice@example.com", appHost+"/tab")
-	before := cookiesOf(t, b, appURL)[session.CookieName(app.Resource)]
+	before := cookiesOf(t, b, appURL)[session.HostCookie(app.Resource).Name]
 	for _, tab := range tabs[1:] {
 		b.get(tab).wantHello(t, "alice@example.com", appHost+"/tab")
 	}
-	if after := cookiesOf(t, b, appURL)[session.CookieName(app.Resource)]; after != before {
+	if after := cookiesOf(t, b, appURL)[session.HostCookie(app.Resource).Name]; after != before {
 		t.Error("a tab that came back later replaced the session that the others use")
 	}
 }
@@ -380,7 +380,7 @@ func TestRoutesOfTheAuthHost(t *testing.T) {
 		{"POST", "/", 405, "GET"},
 		{"GET", "/signin", 405, "POST"},
 		{"GET", "/signin/account", 405, "POST"},
-		{"GET", "/signout", 405, "POST"},
+		{"PUT", "/signout", 405, "GET, POST"},
 		{"POST", "/o/oauth2/v2/auth", 405, "GET"},
 		{"GET", "/o/oauth2/v2/auth", 400, ""},
 		{"POST", "/signin", 400, ""},

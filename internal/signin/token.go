@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/specialurl"
 )
 
 // token is what redirect_token_v2 holds: 256 random bits, after the id of the attempt that it completes. Whoever has
@@ -37,7 +38,7 @@ func (t token) hash() [32]byte { return sha256.Sum256(append(t.attempt[:], t.sec
 // readToken reads the token of a request. A parameter that is given twice counts as none. Of one that is no token the
 // attempt may be told all the same.
 func readToken(r *http.Request) (t token, ok bool) {
-	values := r.URL.Query()[tokenParameter]
+	values := r.URL.Query()[specialurl.TokenParameter]
 	if len(values) != 1 {
 		return token{}, false
 	}

@@ -39,7 +39,9 @@ type Departure struct {
 	Nonce       string
 	Challenge   string // PKCE, S256
 	LoginHint   string
-	Prompt      string // besides the provider's own; "none" to ask the person nothing
+	// HostedDomain is the domain of the people who are expected, one that the provider may vouch for; empty for any.
+	HostedDomain string
+	Prompt       string // besides the provider's own; "none" to ask the person nothing
 }
 
 // Answer is what a browser brought back from a provider.

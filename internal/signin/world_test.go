@@ -33,6 +33,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
 	"github.com/gatehouse-iap/gatehouse/internal/signin/password"
+	"github.com/gatehouse-iap/gatehouse/internal/specialurl"
 	"github.com/gatehouse-iap/gatehouse/internal/storage"
 	"github.com/gatehouse-iap/gatehouse/internal/storage/sqlite"
 )
@@ -224,15 +225,28 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, "unknown host "+r.Host, http.StatusMisdirectedRequest)
 		return
 	}
-	switch r.URL.Query().Get(signin.ModeParameter) {
-	case signin.ModeAuthenticating:
-		w.Complete(rw, r, here)
-		return
-	case signin.ModeClearLoginCookie:
-		w.Clear(rw, r, here)
+	call, err := specialurl.Parse(r.URL.EscapedPath(), r.URL.RawQuery)
+	if err != nil {
+		http.Error(rw, err.Error(), http.StatusBadRequest)
 		return
 	}
-	record, err := w.Sessions.Authenticate(r.Context(), r.Header["Cookie"], here.Host, session.CookieName(here.Resource), here.Resource)
+	switch call.Mode {
+	case specialurl.Authenticating:
+		w.Complete(rw, r, here)
+		return
+	case specialurl.ClearLoginCookie:
+		w.Clear(rw, r, here)
+		return
+	case specialurl.SignOut:
+		w.SignOut(rw, r, here)
+		return
+	case specialurl.ForceLogin:
+		if _, err := w.Sessions.Authenticate(r.Context(), r.Header["Cookie"], here.Host, session.HostCookie(here.Resource).Name, here.Resource); err == nil {
+			w.GoOn(rw, r, here)
+			return
+		}
+	}
+	record, err := w.Sessions.Authenticate(r.Context(), r.Header["Cookie"], here.Host, session.HostCookie(here.Resource).Name, here.Resource)
 	switch {
 	case errors.Is(err, session.ErrStore):
 		http.Error(rw, err.Error(), http.StatusServiceUnavailable)

@@ -32,6 +32,7 @@ func (s *Snapshot) UpstreamFiles() []string {
 
 // report says in the log what is wrong with the way to an application that has come into the view.
 func (b *Builder) report(before, now *Served) {
+	b.reportCookieDomain(before, now)
 	if insecure(now) && (before == nil || !insecure(before)) {
 		b.Log.Warn("the certificate of this application is NOT verified: whoever can reach the network between can read and change everything; "+
 			"name its authority in upstreamTls.caFile and take upstreamTls.insecureSkipVerify out",

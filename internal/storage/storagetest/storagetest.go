@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) *storage.DB) {
 		"audit":        auditSentences(),
 		"catalog":      catalogSentences(),
 		"policies":     policySentences(),
+		"settings":     settingsSentences(),
 		"accounts":     accountSentences(),
 		"groups":       groupSentences(),
 		"keys":         keySentences(),
