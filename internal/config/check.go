@@ -24,6 +24,7 @@ func (c *Config) derive(r *reader) {
 	for i := range c.Manifests {
 		c.Manifests[i] = c.resolve(c.Manifests[i])
 	}
+	c.Pages.Templates = c.resolve(c.Pages.Templates)
 	c.deriveRootKey(r)
 	c.deriveListeners(r)
 	c.deriveGoogleEndpoints(r)
@@ -117,6 +118,13 @@ func (c *Config) check(r *reader, source Source) {
 	}
 	if g := c.GoogleEndpoints.GStatic; g != nil {
 		checkCertificate(r, "googleEndpoints.gstatic", Certificate{CertFile: g.CertFile, KeyFile: g.KeyFile})
+	}
+	if dir := c.Pages.Templates; dir != "" {
+		if info, err := os.Stat(dir); err != nil {
+			r.fault("pages.templates", fileProblem(dir, err), "name a directory that is there")
+		} else if !info.IsDir() {
+			r.fault("pages.templates", dir+" is not a directory", "name the directory that the templates are in")
+		}
 	}
 	for i, path := range c.Manifests {
 		if path == "" {

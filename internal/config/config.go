@@ -29,6 +29,7 @@ type Config struct {
 	TrustedProxies  []netip.Prefix
 	Manifests       []string
 	GoogleEndpoints GoogleEndpoints
+	Pages           Pages
 	Log             Log
 }
 
@@ -56,6 +57,7 @@ type Listener struct {
 	// https address. Read fills in the default.
 	RedirectToHTTPS bool
 	ProxyProtocol   *ProxyProtocol
+	HealthCheck     *HealthCheck
 
 	redirect *bool // as written
 }
@@ -74,6 +76,12 @@ type Certificate struct {
 
 // ProxyProtocol says from whom a listener takes the PROXY protocol.
 type ProxyProtocol struct{ From []netip.Prefix }
+
+// HealthCheck is what a listener for clients answers to load balancers.
+type HealthCheck struct{ Path string }
+
+// Pages say how pages look.
+type Pages struct{ Templates string }
 
 // Admin is the listener for health and metrics; without an address there is none.
 type Admin struct{ Address string }

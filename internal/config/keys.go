@@ -30,6 +30,8 @@ func (c *Config) keys() []key {
 			meaning: "Files and directories of manifests (services, policies, identity providers, …) that are applied at start and whenever they change."},
 		{name: "googleEndpoints", value: section[GoogleEndpoints]{&c.GoogleEndpoints, googleEndpointsKeys},
 			meaning: "Listeners at which the server answers in the place of www.gstatic.com and metadata.google.internal, for applications written for Google Cloud that are pointed here; docs/unchanged-apps.md says how."},
+		{name: "pages", value: section[Pages]{&c.Pages, pagesKeys},
+			meaning: "How the pages that people see look; docs/custom-pages.md says what can be changed."},
 		{name: "log", value: section[Log]{&c.Log, logKeys},
 			meaning: "The server's own log, on standard error."},
 	}
@@ -63,6 +65,22 @@ func listenerKeys(l *Listener) []key {
 			meaning: "Answers plain requests with the https address of the same page. Requests that a trusted proxy received over HTTPS are served."},
 		{name: "proxyProtocol", standard: "not expected", value: optional[ProxyProtocol]{&l.ProxyProtocol, proxyProtocolKeys},
 			meaning: "Takes the client's address from the PROXY protocol, version 1 or 2."},
+		{name: "healthCheck", restart: true, standard: "not answered", value: optional[HealthCheck]{&l.HealthCheck, healthCheckKeys},
+			meaning: "Answers a load balancer's health checks on this listener."},
+	}
+}
+
+func healthCheckKeys(h *HealthCheck) []key {
+	return []key{
+		{name: "path", required: true, restart: true, example: "/-/healthz", value: plainPath(&h.Path),
+			meaning: "The path, to the letter, that is answered on this listener for every host, before anything else: 200 while the server answers people, else 503. No application gets requests for it any more, so choose one that none has."},
+	}
+}
+
+func pagesKeys(p *Pages) []key {
+	return []key{
+		{name: "templates", standard: "the built-in pages", example: "/etc/gatehouse/pages", value: text(&p.Templates, "a directory"),
+			meaning: "A directory with templates of your own for some or all pages, and with their style sheets and pictures. Files are read again when they change."},
 	}
 }
 

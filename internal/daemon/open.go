@@ -19,6 +19,7 @@ type entrance struct {
 	listener     net.Listener
 	certificates *listener.CertificateStore // nil for plain HTTP
 	toHTTPS      atomic.Bool
+	healthPath   string
 	google       bool // answers in the place of a host of Google's; such ones stand after all others
 }
 
@@ -66,6 +67,9 @@ func (d *daemon) openOne(ctx context.Context, i int, l config.Listener) (*entran
 			return nil, err
 		}
 		spec.Certificates = e.certificates
+	}
+	if l.HealthCheck != nil {
+		e.healthPath = l.HealthCheck.Path
 	}
 	spec.ProxyFrom = proxyFrom(l)
 	var err error

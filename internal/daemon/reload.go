@@ -14,8 +14,8 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/manifest"
 )
 
-// part is one of the things that are read again while the server runs: configuration, certificates, manifests, and
-// the files of upstreams.
+// part is one of the things that are read again while the server runs: configuration, certificates, manifests, the
+// files of upstreams, templates.
 type part struct {
 	name    string
 	told    bool      // whoever reads it logs what comes of that
@@ -94,6 +94,8 @@ func (d *daemon) reloadAll(ctx context.Context) {
 	d.note(d.certificates, d.certificateProblems(), false)
 	d.watched[d.manifests].begin()
 	d.note(d.manifests, d.apply(ctx, d.server.Admin()), false)
+	d.watched[d.pages].begin()
+	d.note(d.pages, d.takePages(), false)
 	d.server.ReloadFiles()
 }
 
@@ -105,6 +107,9 @@ func (d *daemon) reloadChanged(ctx context.Context) {
 	d.refreshCertificates()
 	if d.watched[d.upstreams].changed() {
 		d.server.ReloadFiles()
+	}
+	if d.watched[d.pages].changed() {
+		d.reload(d.pages, d.takePages())
 	}
 	d.noteUpstreams(false)
 	changed, secrets := d.watched[d.manifests].changed(), d.secrets.changed()

@@ -129,6 +129,14 @@ func (c *check) decide(ctx context.Context) {
 		c.passPreflight()
 		return
 	}
+	if c.preflight() {
+		v.Outcome, v.Status, v.Reason = Preflight, http.StatusNoContent, policy.CORSPreflight
+		return
+	}
+	if c.call.Mode == "" && v.Served.Public.Match(c.request.Method, v.Target) {
+		c.passPublic()
+		return
+	}
 	if !c.recognise(ctx) {
 		return
 	}

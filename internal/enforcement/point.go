@@ -64,6 +64,8 @@ type Point struct {
 	Sessions  Sessions
 	Bearers   Bearers
 	Asserter  Asserter
+	// Origin returns scheme, host and port under which clients know a canonical host.
+	Origin func(host string) string
 	// Record keeps the decision; it must not keep the pointer.
 	Record func(*audit.Decision)
 	Now    func() time.Time
@@ -94,6 +96,8 @@ const (
 	TellIdentity                 // say who Identity is: IDENTITY
 	GoOn                         // to the same address without the special parameter: FORCE_LOGIN, when it is done
 	ShowRefresher                // with Status; 401 says that its person has to sign in: SESSION_REFRESHER
+	SignedIn                     // by somebody who wanted that and no more, to ReturnTo or a page: GATEHOUSE_SIGN_IN
+	Preflight                    // a browser asks for a page of one of corsOrigins: it may
 )
 
 // Verdict is the answer of Check.
@@ -106,6 +110,10 @@ type Verdict struct {
 	Allow string
 	// Sentence is IAP's one-sentence body of a 401.
 	Sentence string
+	// SignInURL is where a page that gets a 401 can have its person sign in.
+	SignInURL string
+	// ReturnTo is where SignedIn leads: an address of the service's host or of one of its corsOrigins, or nowhere.
+	ReturnTo string
 	ID       audit.DecisionID
 	// Location is where somebody goes who is refused, in place of our page; empty for our page.
 	Location string

@@ -119,19 +119,17 @@ type result struct {
 	record  audit.Decision
 }
 
-// ask puts one request, after edits, to a point with alice signed in, after change.
-func ask(t *testing.T, change func(*enforcement.Point), edits ...func(*enforcement.Request)) result {
-	t.Helper()
-	return askWith(t, settings.IapSettings{}, change, edits...)
-}
-
-// askWith is ask with settings on the project.
-func askWith(t *testing.T, set settings.IapSettings, change func(*enforcement.Point), edits ...func(*enforcement.Request)) result {
-	t.Helper()
-	service := catalog.Service{
+// theService is the one service of the stored ones.
+func theService() catalog.Service {
+	return catalog.Service{
 		Service: resource.Service{Kind: resource.BackendService, ProjectID: "dev-project", ProjectNumber: 1, ID: "1"},
 		Name:    "app", Hosts: []string{"app.test"}, Upstream: "http://127.0.0.1:1", OAuthClientID: "c",
 	}
+}
+
+// newPoint returns a point in front of a service, with alice signed in, and where it records.
+func newPoint(t *testing.T, service catalog.Service, set settings.IapSettings) (*enforcement.Point, *audit.Decision) {
+	t.Helper()
 	builder := snapshot.NewBuilder(stored{service, iam.Policy{Etag: "e", Bindings: []iam.Binding{
 		{Role: iam.RoleHTTPSResourceAccessor, Members: []string{"user:alice@example.com"}},
 		{Role: iam.RoleOwner, Members: []string{"user:bob@example.com"}},
@@ -141,12 +139,25 @@ func askWith(t *testing.T, set settings.IapSettings, change func(*enforcement.Po
 	if err := builder.Start(t.Context(), holder); err != nil {
 		t.Fatal(err)
 	}
-	var r result
-	point := &enforcement.Point{
+	record := new(audit.Decision)
+	return &enforcement.Point{
 		View: holder.Current, Confirmed: holder.Confirmed, Now: time.Now, MaxStaleness: enforcement.DefaultMaxStaleness,
 		Sessions: sessions{record: session.Record{ID: session.NewID(), Identity: alice.Identity()}},
-		Bearers:  noBearers{}, Asserter: signer{}, Record: func(d *audit.Decision) { r.record = *d }, Replica: 3, Log: slog.New(slog.DiscardHandler),
-	}
+		Bearers:  noBearers{}, Asserter: signer{}, Record: func(d *audit.Decision) { *record = *d }, Replica: 3, Log: slog.New(slog.DiscardHandler),
+		Origin: func(host string) string { return "https://" + host },
+	}, record
+}
+
+// ask puts one request, after edits, to a point with alice signed in, after change.
+func ask(t *testing.T, change func(*enforcement.Point), edits ...func(*enforcement.Request)) result {
+	t.Helper()
+	return askWith(t, settings.IapSettings{}, change, edits...)
+}
+
+// askWith is ask with settings on the project.
+func askWith(t *testing.T, set settings.IapSettings, change func(*enforcement.Point), edits ...func(*enforcement.Request)) result {
+	t.Helper()
+	point, record := newPoint(t, theService(), set)
 	change(point)
 	request := enforcement.Request{
 		Method: "GET", Host: "app.test", Target: "/a?secret=1", Header: http.Header{}, Peer: netip.MustParseAddr("192.0.2.1"),
@@ -154,8 +165,8 @@ func askWith(t *testing.T, set settings.IapSettings, change func(*enforcement.Po
 	for _, edit := range edits {
 		edit(&request)
 	}
-	r.verdict = point.Check(t.Context(), &request)
-	return r
+	verdict := point.Check(t.Context(), &request)
+	return result{verdict, *record}
 }
 
 func TestEveryFailureIsARefusalWithAReason(t *testing.T) {

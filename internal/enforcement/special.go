@@ -55,6 +55,8 @@ func (c *check) special(ctx context.Context) bool {
 		if c.known(ctx) {
 			c.answer(GoOn, http.StatusFound)
 		}
+	case specialurl.SignIn:
+		c.signInOnly(ctx)
 	case specialurl.DoSessionRefresh:
 		c.refresh(ctx)
 	case specialurl.SessionRefresher:
@@ -99,6 +101,12 @@ func (c *check) allowed(mode specialurl.Mode) bool {
 		// Sign-in itself refuses what is no way back: the redirect token and the browser's cookie decide.
 		if carriesBearer(r) {
 			v.refuse(http.StatusBadRequest, policy.SpecialURLRefused)
+			return false
+		}
+		if r.Method == http.MethodGet && inBackground(r.Header) {
+			// What nobody sees neither uses up a token nor begins anew.
+			c.unauthorized(policy.NoCredential)
+			v.Sentence = sentenceEmpty
 			return false
 		}
 		return true

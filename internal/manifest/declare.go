@@ -54,7 +54,8 @@ func (s Service) declare(kind admin.Kind) *catalog.Service {
 		Service: resource.Service{Kind: resource.Kind(kind), ProjectID: s.Project},
 		Hosts:   s.Hosts, PathPrefixes: s.PathPrefixes,
 		Upstream: s.Upstream, UpstreamTLS: s.UpstreamTLS, UpstreamHost: s.UpstreamHost,
-		IAPDisabled:   s.IAP != nil && s.IAP.Enabled != nil && !*s.IAP.Enabled,
+		IAPDisabled: s.IAP != nil && s.IAP.Enabled != nil && !*s.IAP.Enabled,
+		PublicPaths: s.PublicPaths, CORSOrigins: s.CORSOrigins,
 		OAuthClientID: s.OAuthClientID,
 	}
 }
@@ -96,7 +97,7 @@ func serviceSpec(s catalog.Service) any {
 	common := Service{
 		Hosts: s.Hosts, PathPrefixes: s.PathPrefixes,
 		Upstream: s.Upstream, UpstreamTLS: s.UpstreamTLS, UpstreamHost: s.UpstreamHost,
-		IAP: &IAP{&enabled}, OAuthClientID: s.OAuthClientID,
+		IAP: &IAP{&enabled}, PublicPaths: s.PublicPaths, CORSOrigins: s.CORSOrigins, OAuthClientID: s.OAuthClientID,
 	}
 	switch s.Kind {
 	case resource.AppEngineApp:

@@ -53,6 +53,12 @@ type Service struct {
 	UpstreamHost string `json:"upstreamHost"`
 	// The gate itself.
 	IAP *IAP `json:"iap"`
+	// Parts of the service that everybody may use, signed in or not, such as webhooks and an application's own health
+	// check. The application is told nobody's name there.
+	PublicPaths []catalog.PublicPath `json:"publicPaths"`
+	// Origins whose pages may read what the gate itself answers and send requests of any method, such as
+	// https://spa.example.com: exactly as browsers write them, without wildcards.
+	CORSOrigins []string `json:"corsOrigins"`
 	// The OAuth client id of the service, the aud of bearer tokens for it. Left out,
 	// PROJECT_NUMBER-NAME.apps.googleusercontent.com.
 	OAuthClientID string `json:"oauthClientId"`

@@ -16,12 +16,13 @@ func Headers(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", contentSecurityPolicy(nil))
+	h.Set("Content-Security-Policy", contentSecurityPolicy(false, nil))
 }
 
-// contentSecurityPolicy returns the policy of a page whose forms may lead on, by redirect, to further origins:
-// Chromium holds every redirect that answers a form against form-action, not only the form's own address.
-func contentSecurityPolicy(formTargets []string) string {
+// contentSecurityPolicy returns the policy of a page, with our script or without, whose forms may lead on, by redirect,
+// to further origins: Chromium holds every redirect that answers a form against form-action, not only the form's own
+// address. Pages with a script are the auth host's, where nothing is served that is not ours.
+func contentSecurityPolicy(script bool, formTargets []string) string {
 	var policy strings.Builder
 	policy.WriteString(ownResources)
 	for _, target := range formTargets {
@@ -31,6 +32,9 @@ func contentSecurityPolicy(formTargets []string) string {
 		}
 	}
 	policy.WriteString("; base-uri 'none'; frame-ancestors 'none'")
+	if script {
+		policy.WriteString("; script-src 'self'")
+	}
 	return policy.String()
 }
 

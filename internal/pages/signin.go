@@ -61,15 +61,24 @@ type Continue struct {
 	URL string // where to go: an http or https URL, or a path
 }
 
-// Continue writes the page and the Refresh header that leaves it at once. A URL that is not one to go to
-// gets an error page.
+// Continue writes the page, which is left at once: by our script, which takes the fragment of the address along, or
+// without scripts by the page itself. A URL that is not one to go to gets an error page.
 func (p *Renderer) Continue(w http.ResponseWriter, r *http.Request, data Continue) {
 	if data.URL = safeLink(data.URL); data.URL == "" {
 		p.Error(w, r, Error{Title: "Sign-in was not completed", Text: "There is no valid address to continue to. Start again from the application."})
 		return
 	}
-	w.Header().Set("Refresh", refreshHeader(0, data.URL))
 	p.page(w, r, http.StatusOK, "continue", data)
+}
+
+// Done is the page of a window that was opened to sign in, and has served.
+type Done struct {
+	App string // the application
+}
+
+// Done writes the page that says that one is signed in and can go back.
+func (p *Renderer) Done(w http.ResponseWriter, r *http.Request, data Done) {
+	p.page(w, r, http.StatusOK, "done", data)
 }
 
 // refreshHeader sends a browser on after a time. The address must be one that safeLink lets through.

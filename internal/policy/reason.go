@@ -16,6 +16,12 @@ const (
 	TokenTest        Reason = "token_test"        // SECURE_TOKEN_TEST: somebody who may pass asked for a bad assertion
 )
 
+// Reasons for answers that need nobody's name.
+const (
+	PublicPath    Reason = "public_path"    // the service lets this method and path pass without anybody's name
+	CORSPreflight Reason = "cors_preflight" // the gate answered a browser's question for a page of one of corsOrigins
+)
+
 // Reasons for asking who it is.
 const (
 	NoCredential    Reason = "no_credential"    // neither session nor bearer
@@ -60,6 +66,12 @@ const (
 	SignInRefused    Reason = "sign_in_refused"   // a step of the hand-off failed
 )
 
+// Reasons for not going on with a sign-in.
+const (
+	SignInLoops   Reason = "sign_in_loops"  // signing in leads back to signing in
+	ReturnRefused Reason = "return_refused" // the address to come back to is not one of the service's
+)
+
 // Reasons for which an identity provider lets nobody in.
 const (
 	SignInDeclined        Reason = "sign_in_declined"       // the person or the provider said no
@@ -83,12 +95,13 @@ func (r Reason) Describe() Description { return descriptions[r] }
 func Reasons() []Reason {
 	return []Reason{
 		Granted, GrantedPublic, IAPDisabled, TokenTest, PreflightAllowed,
-		NoCredential, SessionEnded, CookieInvalid, BearerInvalid, ConfirmationDue, SignInTooOld,
+		PublicPath, CORSPreflight, NoCredential, SessionEnded, CookieInvalid, BearerInvalid, ConfirmationDue, SignInTooOld,
 		SpecialURL, SpecialURLInvalid, SpecialURLRefused, NoExternalPeople,
 		NotGranted, PrincipalSuspended,
 		TargetInvalid, TargetAmbiguous, HostInvalid, HostUnknown, DomainRefused, HostConflict, ProxyConflict, RedirectLoop,
 		PathUnknown, MethodRefused, SnapshotStale, StoreFailed, AttributesFailed, SigningFailed, UpstreamFailed, SignInRefused,
-		SignInDeclined, SignInUnproved, AddressRefused, ProviderUnavailable, ProviderMisconfigured, ProviderTokenInvalid,
+		SignInLoops, ReturnRefused, SignInDeclined, SignInUnproved, AddressRefused, ProviderUnavailable, ProviderMisconfigured,
+		ProviderTokenInvalid,
 	}
 }
 
@@ -133,4 +146,9 @@ var descriptions = map[Reason]Description{
 	ProviderUnavailable:   {"Sign-in is not available right now", "Your organisation's sign-in does not answer. Try again in a minute."},
 	ProviderMisconfigured: {"Sign-in is not set up correctly", "Your organisation's sign-in and this gate do not accept each other's settings. An administrator has to correct them."},
 	ProviderTokenInvalid:  {"Sign-in was not completed", "Your organisation's sign-in gave an answer that cannot be relied on. Start again; if it happens again, tell an administrator."},
+
+	PublicPath:    {"Let through", "This path is open to everybody for this method. The application was told nobody's name."},
+	CORSPreflight: {"Answered by the gate", "A browser asked whether a page of another origin may send a request. The origin is one that the service names."},
+	SignInLoops:   {"Signing in leads back to signing in", "You have been sent round in a circle, so that was stopped here."},
+	ReturnRefused: {"Address not accepted", "The link names an address to go on to after signing in, and that is none of this application's."},
 }

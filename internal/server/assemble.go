@@ -56,6 +56,7 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	renderer.Log = o.Log
 	s.published = &issuer.Endpoints{Keys: s.keys, Now: o.Now, IssuerURL: o.External.URL(authHost)}
 	signIn := &signin.SignIn{
 		External: o.External, AuthHost: authHost, Transactor: state.store, Sessions: s.sessions,
@@ -109,6 +110,7 @@ func (s *Server) point(replica uint16) *enforcement.Point {
 		View: s.holder.Current, Confirmed: s.holder.Confirmed, Sessions: s.sessions,
 		Bearers:  &bearer.Verifier{Issuer: s.published.IssuerURL, Keys: s.keys, Now: s.options.Now},
 		Asserter: &issuer.Asserter{Keys: s.keys, Now: s.options.Now},
+		Origin:   s.options.External.URL,
 		Log:      s.options.Log, Record: s.record(), Now: s.options.Now, Replica: replica,
 		MaxStaleness: enforcement.DefaultMaxStaleness, Misdirected: s.options.Dev,
 	}
@@ -160,4 +162,8 @@ func (a appSignIn) GoOn(w http.ResponseWriter, r *http.Request, served *snapshot
 
 func (a appSignIn) SignOut(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string) {
 	a.signIn.SignOut(w, r, appOf(served, host))
+}
+
+func (a appSignIn) SignedIn(w http.ResponseWriter, r *http.Request, served *snapshot.Served, returnTo string) {
+	a.signIn.SignedIn(w, r, served.Service.Name, returnTo)
 }

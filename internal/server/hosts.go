@@ -109,6 +109,7 @@ func (s *Server) Routes() string {
 	line("gstatic listener /", "relay to the real host, verified: no credentials, no cookies, not to ourselves; GET and HEAD")
 	line("metadata listener /", "no credentials: project and zone; Metadata-Flavor asked, X-Forwarded-For refused, our host only; GET and HEAD")
 	if s.options.Health != nil {
+		line("listener with healthCheck, any host, its path", "ready or not, no detail; GET and HEAD")
 		line("to-HTTPS listener, any host /", "redirect to a host that is served; from a trusted proxy over HTTPS: as above")
 		for _, r := range s.healthRoutes() {
 			line("health listener "+r.pattern, r.guard)
@@ -120,6 +121,7 @@ func (s *Server) Routes() string {
 // specialGuards says of each special URL what keeps it from being misused.
 var specialGuards = map[specialurl.Mode]string{
 	specialurl.Authenticating:   "one-time token, for the browser that began; no bearer",
+	specialurl.SignIn:           "begins a sign-in; goes on to the same host or one of corsOrigins only; GET and HEAD; not from other sites' subresources; no bearer",
 	specialurl.ClearLoginCookie: "ends this browser's session with this application only; GET; not from other sites' subresources; no bearer",
 	specialurl.DoSessionRefresh: "begins a sign-in; GET and HEAD; not from other sites' subresources; no bearer",
 	specialurl.ForceLogin:       "begins a sign-in; GET and HEAD; not from other sites' subresources; no bearer",

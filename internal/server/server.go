@@ -20,6 +20,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
+	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
@@ -68,6 +69,8 @@ type Endpoint struct {
 	Listener net.Listener
 	// ToHTTPS sends plain requests to the external URL while it is true; nil never does.
 	ToHTTPS *atomic.Bool
+	// HealthPath is answered for load balancers, on every host and before anything else; empty for none.
+	HealthPath string
 }
 
 // RootKey says where root keys are. A file that does not exist is made together with an empty store; keys that
@@ -246,8 +249,19 @@ func (s *Server) endpoints() []Endpoint {
 	return append([]Endpoint{{Listener: s.options.Listener}}, s.options.Endpoints...)
 }
 
+// UsePages makes the pages look as an installation wants them; nil stands for the built-in look.
+func (s *Server) UsePages(c *pages.Custom) { s.handler.apps.Pages.Use(c) }
+
 // entry is what answers at an endpoint.
 func (s *Server) entry(e Endpoint) http.Handler {
+	if e.HealthPath != "" {
+		return s.withHealth(e.HealthPath, s.guarded(e))
+	}
+	return s.guarded(e)
+}
+
+// guarded is what answers people at an endpoint.
+func (s *Server) guarded(e Endpoint) http.Handler {
 	if e.ToHTTPS == nil {
 		return s.handler
 	}

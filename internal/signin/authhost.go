@@ -114,6 +114,10 @@ func (s *SignIn) opened(w http.ResponseWriter, r *http.Request, state string) (a
 		if a.Host != "" {
 			again = s.origin(a.Host, a.Target)
 		}
+		if again != "" && r.Method == http.MethodGet {
+			s.bounce(w, r, a, err)
+			return attempt{}, false
+		}
 		s.refuse(w, r, again, err)
 		return attempt{}, false
 	}

@@ -7,10 +7,6 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
 
-// maxCleared bounds how many attempt cookies one sign-out takes away. A browser has no more; the rest ends within
-// ten minutes.
-const maxCleared = 16
-
 // Clear signs a browser out of one application: it ends the session there, takes our cookies away and goes on to the
 // same address without the parameter. The sign-in that follows asks which account to use. It serves requests
 // with specialurl.ClearLoginCookie.
@@ -32,10 +28,8 @@ func (s *SignIn) Clear(w http.ResponseWriter, r *http.Request, app App) {
 		clearCookie(w, session.HostCookie(app.Resource).Name)
 		clearCookie(w, uidCookie)
 	}
-	old := attempts(r, s.Now(), secretPrefix, noncePrefix)
-	for _, suffix := range old[:min(len(old), maxCleared)] {
-		clearAttempt(w, suffix)
-	}
+	clearAttempt(w, app)
+	clearCookie(w, roundsCookie)
 	setCookie(w, chooseCookie, "1", s.Now(), attemptLifetime)
 	redirect(w, http.StatusFound, s.stripped(r, app))
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/specialurl"
 )
 
 // handoffLifetime is how long a redirect token is good for.
@@ -23,20 +24,25 @@ func (s *SignIn) Complete(w http.ResponseWriter, r *http.Request, app App) {
 		s.refuse(w, r, s.again(r, app), fmt.Errorf("method %s", r.Method))
 		return
 	}
-	token, ok := readToken(r)
-	if !ok {
-		s.refuse(w, r, s.again(r, app), errors.New("no redirect token, or one that is not ours"))
+	if r.URL.Query().Has(specialurl.RestartParameter) {
+		s.resume(w, r, app)
 		return
 	}
-	secret := cookieValue(r, secretPrefix+token.attempt.String())
+	token, ok := readToken(r)
+	if !ok {
+		s.restart(w, r, app, token.state, errors.New("no redirect token, or one that is not ours"))
+		return
+	}
+	_, secretName := attemptCookies(app.Resource)
+	secret := cookieValue(r, secretName)
 	if secret == "" {
-		s.refuse(w, r, s.again(r, app), errors.New("the attempt was not begun in this browser"))
+		s.restart(w, r, app, token.state, errors.New("the attempt was not begun in this browser"))
 		return
 	}
 	done, err := s.redeem(r, app, token.hash(), sha256.Sum256([]byte(secret)))
 	switch {
 	case errors.Is(err, ErrHandoff), errors.Is(err, session.ErrNotFound):
-		s.refuse(w, r, s.again(r, app), err)
+		s.restart(w, r, app, token.state, err)
 		return
 	case err != nil:
 		s.unavailable(w, r, err)
@@ -52,8 +58,9 @@ func (s *SignIn) Complete(w http.ResponseWriter, r *http.Request, app App) {
 		clearCookie(w, uidCookie) // one from before the cookies had a domain would tell scripts of somebody else
 	}
 	setCookieOf(w, uidCookie, done.record.Identity.Subject, kept.Domain, now, 0)
-	clearAttempt(w, token.attempt.String())
+	clearAttempt(w, app)
 	clearCookie(w, chooseCookie)
+	s.wentRound(w, r, app, done.origin)
 	redirect(w, http.StatusFound, done.origin)
 }
 

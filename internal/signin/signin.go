@@ -122,6 +122,7 @@ const authorizePath = "/o/oauth2/v2/auth"
 
 // The error codes of IAP's pages that sign-in uses.
 const (
+	codeClientEmpty         = 7
 	codeNotCompleted        = 9
 	codeClientMisconfigured = 11
 	codeTokenInvalid        = 13

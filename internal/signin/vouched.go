@@ -3,6 +3,7 @@ package signin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
@@ -93,6 +94,8 @@ var (
 	ErrProviderDown = errors.New("the identity provider does not answer")
 	// ErrProviderSetup reports that we and the provider do not fit together: an administrator must act.
 	ErrProviderSetup = errors.New("the identity provider and its configuration here do not fit together")
+	// ErrNoSecret is a kind of it: what we prove ourselves with is empty or cannot be read.
+	ErrNoSecret = fmt.Errorf("%w: the client secret is empty or cannot be read", ErrProviderSetup)
 	// ErrProviderToken reports an ID token, or an answer around it, that proves nothing.
 	ErrProviderToken = errors.New("the identity provider's token is not valid here")
 	// ErrProviderAnswer reports an answer that does not belong to this attempt, or a code that is not good any more.

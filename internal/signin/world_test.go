@@ -256,6 +256,8 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, session.ErrStore):
 		http.Error(rw, err.Error(), http.StatusServiceUnavailable)
+	case errors.Is(err, session.ErrInvalid):
+		w.Begin(rw, r, here, policy.CookieInvalid)
 	case err != nil:
 		w.Begin(rw, r, here, policy.NoCredential)
 	case !here.Demand.MetBy(record.Proof(), w.clock.Now()):
@@ -274,6 +276,8 @@ type browser struct {
 	http  *http.Client
 	jar   *cookiejar.Jar
 	peer  string
+	// between stands between the browser and the gate; nil for nothing.
+	between func(r *http.Request, pass func(*http.Request) *http.Response) *http.Response
 }
 
 func newBrowser(t testing.TB, w *world) *browser {
@@ -298,13 +302,21 @@ func (b *browser) RoundTrip(r *http.Request) (*http.Response, error) {
 	if in.URL = target; in.Body == nil {
 		in.Body = http.NoBody
 	}
-	recorder := httptest.NewRecorder()
-	if elsewhere := b.world.outside[r.URL.Host]; elsewhere != nil {
-		elsewhere.ServeHTTP(recorder, in)
-	} else {
-		b.world.ServeHTTP(recorder, in)
+	pass := func(in *http.Request) *http.Response {
+		recorder := httptest.NewRecorder()
+		if elsewhere := b.world.outside[r.URL.Host]; elsewhere != nil {
+			elsewhere.ServeHTTP(recorder, in)
+		} else {
+			b.world.ServeHTTP(recorder, in)
+		}
+		return recorder.Result()
 	}
-	response := recorder.Result()
+	var response *http.Response
+	if b.between != nil {
+		response = b.between(in, pass)
+	} else {
+		response = pass(in)
+	}
 	response.Request = r
 	return response, nil
 }

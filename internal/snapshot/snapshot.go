@@ -37,6 +37,8 @@ type Served struct {
 	Resource resource.Name
 	Audience string
 	Upstream *upstream.Upstream
+	// Public are the parts of the service that are open to everybody; nil for none.
+	Public *catalog.PublicPaths
 	// Settings is what IapSettings come to for the service; never nil.
 	Settings *settings.Effective
 	// Demand is what the settings ask people to prove, again and again.
@@ -56,6 +58,7 @@ func newServed(service catalog.Service, up *upstream.Upstream, all map[resource.
 	name := service.Service.Name()
 	s := &Served{
 		Service: service, Resource: name, Audience: service.Audience(), cookie: session.HostCookie(name), Upstream: up,
+		Public: service.CompilePublicPaths(),
 	}
 	for level, more := name, true; more; level, more = level.Parent() {
 		s.lineage = append(s.lineage, level)

@@ -26,11 +26,11 @@ func Resume(path, query string) (string, string) {
 	case call.ByPath && (call.Mode == Identity || call.Mode == SessionRefresher):
 		// The way back has a parameter of its own, which an older path cannot have.
 		path, query = "/", with(query, Parameter+"="+string(call.Mode))
-	case call.Mode == "", call.Mode == Identity, call.Mode == SessionRefresher, call.Mode == SecureTokenTest:
+	case call.Mode == "", call.Mode == Identity, call.Mode == SessionRefresher, call.Mode == SecureTokenTest, call.Mode == SignIn:
 	default:
 		path, query = Strip(path, query)
 	}
-	return path, without(query, TokenParameter)
+	return path, without(without(query, TokenParameter), RestartParameter)
 }
 
 // without takes a parameter out of a raw query, however its name is spelled.

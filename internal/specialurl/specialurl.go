@@ -8,7 +8,7 @@ import "errors"
 // Mode is what a special URL asks for. The empty mode is an ordinary request.
 type Mode string
 
-// The modes. All but the last are IAP's own.
+// The modes. All but the last two are IAP's own.
 const (
 	Authenticating   Mode = "AUTHENTICATING"     // the way back from sign-in
 	ClearLoginCookie Mode = "CLEAR_LOGIN_COOKIE" // sign out of this application
@@ -19,6 +19,7 @@ const (
 	SecureTokenTest  Mode = "SECURE_TOKEN_TEST"  // forward with a bad assertion
 	SessionRefresher Mode = "SESSION_REFRESHER"  // a page that keeps the session alive
 	SignOut          Mode = "GATEHOUSE_SIGN_OUT" // ours: to the page that signs out of all applications
+	SignIn           Mode = "GATEHOUSE_SIGN_IN"  // ours: sign in, and go on to what ContinueParameter names, or say that it is done
 )
 
 // Test is what is wrong with the assertion of SecureTokenTest.
@@ -39,12 +40,15 @@ const (
 	Parameter      = "gcp-iap-mode"
 	TestParameter  = "iap-secure-token-test-type"
 	TokenParameter = "redirect_token_v2" // of Authenticating
+
+	RestartParameter  = "gatehouse_restart" // ours, of Authenticating: an attempt that is begun anew
+	ContinueParameter = "continue"          // ours, of SignIn
 )
 
 // Modes lists the modes.
 func Modes() []Mode {
 	return []Mode{
-		Authenticating, ClearLoginCookie, DoSessionRefresh, ForceLogin, GCIPSignOut, Identity, SecureTokenTest, SessionRefresher, SignOut,
+		Authenticating, ClearLoginCookie, DoSessionRefresh, ForceLogin, GCIPSignOut, Identity, SecureTokenTest, SessionRefresher, SignOut, SignIn,
 	}
 }
 

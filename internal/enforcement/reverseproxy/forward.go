@@ -41,11 +41,13 @@ func (h *Handler) forward(w http.ResponseWriter, in Incoming, v *enforcement.Ver
 	target, ok := targetURL(v.Target, v.Served.Upstream)
 	if !ok {
 		v.Reason, v.Status = policy.TargetInvalid, http.StatusBadRequest
+		allowOrigin(w.Header(), r.Header, v.Served)
 		h.refuse(w, r, v)
 		return
 	}
 	f := Forwarder{Scheme: h.Scheme, Log: h.Log, Failed: func(w http.ResponseWriter, r *http.Request, status int) {
 		text := policy.UpstreamFailed.Describe()
+		allowOrigin(w.Header(), r.Header, v.Served)
 		h.Pages.Error(w, r, pages.Error{
 			Status: status, Title: text.Title, Text: text.Text, Reason: string(policy.UpstreamFailed), ID: v.ID.String(),
 		})

@@ -23,6 +23,8 @@ type SignIn interface {
 	GoOn(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string)
 	// SignOut leads to the page that signs out of all applications.
 	SignOut(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string)
+	// SignedIn goes on to an address that the decision has found to be the service's, or says that it is done.
+	SignedIn(w http.ResponseWriter, r *http.Request, served *snapshot.Served, returnTo string)
 }
 
 // Handler serves application hosts.
@@ -58,9 +60,16 @@ func (h *Handler) Serve(w http.ResponseWriter, in Incoming) {
 		return
 	}
 	v := h.Point.Check(r.Context(), &request)
-	switch v.Outcome {
-	case enforcement.Forward:
+	if v.Outcome == enforcement.Forward {
 		h.forward(w, in, &v)
+		return
+	}
+	allowOrigin(w.Header(), r.Header, v.Served)
+	switch v.Outcome {
+	case enforcement.Preflight:
+		allowPreflight(w, r.Header)
+	case enforcement.SignedIn:
+		h.SignIn.SignedIn(w, r, v.Served, v.ReturnTo)
 	case enforcement.SignIn:
 		h.SignIn.Begin(w, r, v.Served, v.Host, v.Reason)
 	case enforcement.CompleteLogin:
@@ -98,6 +107,9 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, v *enforcement.
 		w.Header().Set("Location", v.Location)
 		w.WriteHeader(v.Status)
 	case v.Status == http.StatusUnauthorized:
+		if v.SignInURL != "" {
+			w.Header().Set(headerSignIn, v.SignInURL)
+		}
 		writeSentence(w, r, v.Status, v.Sentence)
 	case v.Status == http.StatusForbidden:
 		h.Pages.Refused(w, r, pages.Refused{

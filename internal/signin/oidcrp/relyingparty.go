@@ -262,7 +262,7 @@ func (c *client) redeem(ctx context.Context, m metadata, parameters url.Values) 
 	default:
 		secret, err := c.config.ClientSecret.Read() // each time: it may have been rotated
 		if err != nil {
-			return nil, fmt.Errorf("%w: client secret: %w", signin.ErrProviderSetup, err)
+			return nil, fmt.Errorf("%w: %w", signin.ErrNoSecret, err)
 		}
 		request.ClientSecret = string(secret)
 		if c.config.ClientAuthentication == identityprovider.ClientSecretPost {
