@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 )
 
 func TestEverythingIsBroughtBackAndSessionsEnd(t *testing.T) {
@@ -25,6 +26,12 @@ func TestEverythingIsBroughtBackAndSessionsEnd(t *testing.T) {
 	}
 
 	f.openSession(t, "alice@example.com", now)
+	on := true
+	if _, err := f.UpdateIapSettings(t.Context(), peer, appName, settings.Document{
+		IapSettings: settings.IapSettings{AccessSettings: &settings.AccessSettings{CORSSettings: &settings.CORSSettings{AllowHTTPOptions: &on}}},
+	}, nil); err != nil {
+		t.Fatal(err)
+	}
 	changed := everything()
 	changed[0].Service.Hosts = []string{"elsewhere.example.com"}
 	changed[1] = policyOf("wiki", "user:alice@example.com")
