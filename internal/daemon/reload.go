@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -154,26 +155,48 @@ func (d *daemon) takeConfig() error {
 	if keys := d.config.NeedsRestart(next); len(keys) > 0 {
 		return fmt.Errorf("%s: a running server does not take up a change of %s: restart it, or take the change back", d.ConfigFile, strings.Join(keys, ", "))
 	}
-	stores := make([]*listener.CertificateStore, len(d.entrances))
-	for i, l := range next.Listeners {
-		if l.TLS == nil {
-			continue
-		}
-		if stores[i], err = listener.LoadCertificates(certificateFiles(l), d.log); err != nil {
-			return err
-		}
+	stores, err := loadAgain(d.entrances, next, d.log)
+	if err != nil {
+		return err
 	}
-	for i, l := range next.Listeners {
-		e := d.entrances[i]
-		e.toHTTPS.Store(l.RedirectToHTTPS)
+	for i, e := range d.entrances {
 		if stores[i] != nil {
 			e.certificates.Replace(stores[i])
+		}
+		if e.google {
+			continue
+		}
+		l := next.Listeners[i]
+		e.toHTTPS.Store(l.RedirectToHTTPS)
+		if own, ok := e.listener.(*listener.Listener); ok {
+			own.SetProxyFrom(proxyFrom(l))
 		}
 	}
 	d.proxies.Set(next.TrustedProxies)
 	d.level.Set(next.Log.Level)
 	d.config = next
 	return nil
+}
+
+// loadAgain reads the certificates that the next configuration names, for each entrance that has any.
+func loadAgain(entrances []*entrance, next *config.Config, log *slog.Logger) ([]*listener.CertificateStore, error) {
+	stores := make([]*listener.CertificateStore, len(entrances))
+	for i, e := range entrances {
+		var files []listener.CertificateFiles
+		switch {
+		case e.certificates == nil:
+			continue
+		case e.google:
+			files = gstaticFiles(next.GoogleEndpoints.GStatic)
+		default:
+			files = certificateFiles(next.Listeners[i])
+		}
+		var err error
+		if stores[i], err = listener.LoadCertificates(files, log); err != nil {
+			return nil, err
+		}
+	}
+	return stores, nil
 }
 
 // apply brings what the manifests declare about, all of it or nothing.
