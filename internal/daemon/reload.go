@@ -14,9 +14,11 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/manifest"
 )
 
-// part is one of the things that are read again while the server runs: configuration, certificates, manifests.
+// part is one of the things that are read again while the server runs: configuration, certificates, manifests, and
+// the files of upstreams.
 type part struct {
 	name    string
+	told    bool      // whoever reads it logs what comes of that
 	taken   time.Time // when it was last taken up
 	problem error     // why what is there now is not in force
 	since   time.Time // when the problem was found
@@ -33,6 +35,9 @@ func (d *daemon) note(p *part, err error, atStart bool) {
 	}
 	d.mu.Unlock()
 	d.metrics.Reloaded(p.name, now, err == nil, atStart)
+	if p.told {
+		return
+	}
 	if err != nil {
 		for _, line := range faultLines(err) {
 			d.log.Error("fault", "in", p.name, "fault", line)
@@ -98,10 +103,12 @@ func (d *daemon) reloadChanged(ctx context.Context) {
 		d.reload(d.reading, d.takeConfig())
 	}
 	d.refreshCertificates()
-	if d.upstreams.changed() {
+	if d.watched[d.upstreams].changed() {
 		d.server.ReloadFiles()
 	}
-	if d.watched[d.manifests].changed() {
+	d.noteUpstreams(false)
+	changed, secrets := d.watched[d.manifests].changed(), d.secrets.changed()
+	if changed || secrets {
 		err := d.apply(ctx, d.server.Admin())
 		d.reload(d.manifests, err)
 		var faults admin.Faults
@@ -118,6 +125,20 @@ func (d *daemon) reload(p *part, err error) {
 	}
 	d.note(p, err, false)
 	d.tell(d.Notifier.Status(d.status()))
+}
+
+// noteUpstreams takes over what the builder of the snapshot has found about the files of upstreams.
+func (d *daemon) noteUpstreams(atStart bool) {
+	var err error
+	if faults := d.server.UpstreamFaults(); len(faults) > 0 {
+		err = errors.New(strings.Join(faults, "\n"))
+	}
+	switch {
+	case atStart:
+		d.note(d.upstreams, err, true)
+	case err != nil || d.upstreams.problem != nil:
+		d.reload(d.upstreams, err)
+	}
 }
 
 func (d *daemon) refreshCertificates() {
@@ -199,6 +220,16 @@ func loadAgain(entrances []*entrance, next *config.Config, log *slog.Logger) ([]
 	return stores, nil
 }
 
+// secretFiles lists the files from which the server takes over what documents only name.
+func secretFiles(documents []manifest.Document) (files []string) {
+	for _, document := range documents {
+		if user := document.User; user != nil && user.PasswordHash != nil && user.PasswordHash.File != "" {
+			files = append(files, user.PasswordHash.File)
+		}
+	}
+	return files
+}
+
 // apply brings what the manifests declare about, all of it or nothing.
 func (d *daemon) apply(ctx context.Context, a *admin.Admin) error {
 	if len(d.config.Manifests) == 0 {
@@ -208,6 +239,8 @@ func (d *daemon) apply(ctx context.Context, a *admin.Admin) error {
 	if err != nil || len(documents) == 0 {
 		return err
 	}
+	d.secretFiles = secretFiles(documents)
+	d.secrets.begin()
 	plan, err := a.Apply(ctx, admin.System("manifests"), documents, admin.ApplyOptions{})
 	if err != nil && !errors.Is(err, admin.ErrNotSettled) {
 		return err
@@ -220,6 +253,11 @@ func (d *daemon) apply(ctx context.Context, a *admin.Admin) error {
 	}
 	for _, note := range plan.Notes {
 		d.log.Warn(note)
+	}
+	for _, document := range documents {
+		if document.Service != nil && onAuthHost(d.config, *document.Service) >= 0 {
+			d.log.Warn("a service has the auth host, at which people sign in, and is never reached there: give it another host", "service", document.Name, "host", d.config.AuthHost)
+		}
 	}
 	return nil
 }

@@ -38,6 +38,8 @@ const maxFile = 128 << 20
 type Options struct {
 	// Resource makes documents without an envelope the IAM policy of this resource, as gcloud prints it.
 	Resource string
+	// Project is that of the server, where it is known; the documents may be about no other.
+	Project admin.Project
 }
 
 // Load reads the documents of files and directories, and checks them by themselves and together. Each belongs to

@@ -49,7 +49,7 @@ func Parse(inputs []Input, o Options) ([]Document, error) {
 		documents = append(documents, p.documents...)
 	}
 	var meanings admin.Faults
-	if err := admin.CheckDocuments(documents); err != nil && !errors.As(err, &meanings) {
+	if err := admin.CheckDocuments(documents, o.Project); err != nil && !errors.As(err, &meanings) {
 		return nil, err
 	}
 	forms := map[int][]string{} // the fields of each document that could not be read

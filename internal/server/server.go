@@ -162,6 +162,9 @@ func (s *Server) UpstreamFiles() []string { return s.holder.Current().UpstreamFi
 // ReloadFiles makes the files that upstreams name be read again, soon. The log says what came of it.
 func (s *Server) ReloadFiles() { s.builder.ReloadFiles() }
 
+// UpstreamFaults says which upstreams cannot be used, or not as their files are now.
+func (s *Server) UpstreamFaults() []string { return s.holder.Current().UpstreamFaults() }
+
 // Ready waits until the server answers and its administration socket is there.
 func (s *Server) Ready(ctx context.Context) error {
 	select {
