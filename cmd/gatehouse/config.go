@@ -54,9 +54,10 @@ func checkConfig(cmd *cobra.Command, file string) error {
 	if err != nil {
 		fmt.Fprintln(cmd.ErrOrStderr(), faults)
 	}
-	registrations, manifestErr := daemon.Registrations(c)
+	var registrations []daemon.Registration
+	manifestErr := daemon.CheckManifests(c)
 	if manifestErr == nil {
-		manifestErr = daemon.CheckManifests(c)
+		registrations, manifestErr = daemon.Registrations(c)
 	}
 	var documents admin.Faults
 	switch {

@@ -28,8 +28,8 @@ type resolver struct {
 	documents []Document
 	// project is the server's. Where that is not known it is what the documents themselves say, in whole or in part.
 	project Project
-	given   bool // the project is the server's
-	server  bool // the documents are about to be applied there
+	given   bool         // the project is the server's
+	server  bool         // the documents are about to be applied there
 	stored  serviceIndex // on the server, which documents may refer to
 	broken  map[int]bool // documents with a fault of their own: others are not compared with them
 	void    map[int]bool // those of them that hold nothing to look at
