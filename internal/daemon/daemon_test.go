@@ -635,3 +635,23 @@ func TestWhoSpeaksThePROXYProtocolIsTakenUpWhileTheServerRuns(t *testing.T) {
 		t.Errorf("from others only: %s", got)
 	}
 }
+
+func TestOtherFilesForTheCertificateOfGoogleEndpointsAreTakenUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.certificate("one", "www.gstatic.com", "one.test")
+	w.certificate("two", "www.gstatic.com", "two.test")
+	w.write("gatehouse.yaml", plainConfig+"googleEndpoints: {gstatic: {address: \"127.0.0.1:0\", certFile: one.crt, keyFile: one.key}}\n")
+	w.start()
+	names := func() string {
+		return strings.Join(w.get(1, "https://www.gstatic.com/iap/verify/public_key").tls.PeerCertificates[0].DNSNames, " ")
+	}
+	if got := names(); got != "www.gstatic.com one.test" {
+		t.Fatalf("at first that of %s", got)
+	}
+	w.edit("gatehouse.yaml", "certFile: one.crt, keyFile: one.key", "certFile: two.crt, keyFile: two.key")
+	w.look()
+	if got := names(); got != "www.gstatic.com two.test" || w.readyz().Config.State != "current" {
+		t.Errorf("then that of %s, and /readyz says %+v", got, w.readyz())
+	}
+}
