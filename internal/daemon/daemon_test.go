@@ -523,6 +523,11 @@ func TestASymbolicLinkToADirectoryOfManifestsIsFollowedAndWatched(t *testing.T) 
 	if a := w.get(0, "http://wiki.localhost/"); a.status != 200 {
 		t.Errorf("a link that is switched is not noticed: %d", a.status)
 	}
+	w.edit("two/app.yaml", "wiki.localhost", "docs.localhost")
+	w.look()
+	if a := w.get(0, "http://docs.localhost/"); a.status != 200 {
+		t.Errorf("a file behind the link that changes is not noticed: %d", a.status)
+	}
 }
 
 // A daemon that waits on a pipe would hear neither SIGHUP nor SIGTERM.
