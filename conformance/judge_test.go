@@ -13,6 +13,7 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/assertion"
 	"github.com/gatehouse-iap/gatehouse/conformance"
+	"github.com/gatehouse-iap/gatehouse/emulator"
 )
 
 // answering is an application that answers people without a good assertion with one status, and others with 200.
@@ -180,6 +181,13 @@ func TestProbesThroughTheGateAreNotRunWhereItLetsNobodyThrough(t *testing.T) {
 	w := newWorld(t)
 	for name, spoil := range map[string]func(c *conformance.Check){
 		"a wrong credential": func(c *conformance.Check) { c.Gate.Header = http.Header{"Authorization": {"Bearer other"}} },
+		"a page of the gate's own": func(c *conformance.Check) {
+			signIn := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+				rw.Header().Set("X-Goog-IAP-Generated-Response", "true")
+			}))
+			t.Cleanup(signIn.Close)
+			c.Gate.URL = signIn.URL
+		},
 		"a gate that is not there": func(c *conformance.Check) {
 			c.Gate.URL = "http://" + closedAddress(t)
 		},
@@ -222,9 +230,25 @@ func TestAnEmulatorThatCannotMintIsSaidSo(t *testing.T) {
 	check.Assertion = w.sign(nil, goodClaims())
 	refusing := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(refusing.Close)
-	check.Minter = &conformance.Emulator{Endpoint: refusing.URL}
+	check.Minter = conformance.Emulator{Client: &emulator.Client{Endpoint: refusing.URL}}
 	if got := find(t, run(t, check), "expired"); got.Verdict != conformance.NotRun || !strings.Contains(got.Reason, "404") {
 		t.Errorf("it is %s: %s", got.Verdict, got.Reason)
+	}
+}
+
+func TestFetchingKeysFromAnywhereIsAFindingEvenWhenTheyAreNotBelieved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	app := w.rightApp()
+	app.header = func(h map[string]any) bool {
+		keyOfURL(h["jku"])
+		return rightHeader(h)
+	}
+	check := w.everything(t, app)
+	check.Only = []string{"header-jku"}
+	got := find(t, run(t, check), "header-jku")
+	if got.Verdict != conformance.Accepted || got.Decisive()[0].Status != http.StatusUnauthorized {
+		t.Errorf("it is %s: %+v", got.Verdict, got.Answers)
 	}
 }
 
@@ -307,8 +331,10 @@ func TestAChecksFaultsAreFoundBeforeAnythingIsJudged(t *testing.T) {
 		"an assertion for another": func(c *conformance.Check) {
 			c.Assertion, c.Audience = w.sign(nil, goodClaims()), "/projects/1/apps/other"
 		},
-		"a gate that is no address":           func(c *conformance.Check) { c.Gate.URL = "app" },
-		"an emulator that is not to be asked": func(c *conformance.Check) { c.Minter = &conformance.Emulator{Endpoint: "127.0.0.1:8080"} },
+		"a gate that is no address": func(c *conformance.Check) { c.Gate.URL = "app" },
+		"an emulator that is not to be asked": func(c *conformance.Check) {
+			c.Minter = conformance.Emulator{Client: &emulator.Client{Endpoint: "127.0.0.1:8080"}}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
