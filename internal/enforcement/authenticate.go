@@ -79,7 +79,7 @@ func (c *check) acceptSession(ctx context.Context) bool {
 	case err == nil:
 		v.Identity, v.Credential = record.Identity, audit.SessionCookie
 		c.sessionID, c.groups = record.ID.String(), record.Groups
-		c.told = record.Attributes
+		c.told, c.proof = record.Attributes, record.Proof()
 		if record.Ask(c.now) && canFollow(c.request) {
 			v.Outcome, v.Status, v.Reason = SignIn, http.StatusFound, policy.ConfirmationDue
 			return false

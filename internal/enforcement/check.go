@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
+	"github.com/gatehouse-iap/gatehouse/internal/session"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
 	"github.com/gatehouse-iap/gatehouse/internal/specialurl"
 )
@@ -27,6 +28,7 @@ type check struct {
 
 	sessionID string
 	groups    []string              // addresses of groups that the session's provider names
+	proof     session.Proof         // of the session
 	told      []principal.Attribute // what it says besides
 	denied    policy.Reason         // why nobody was recognised
 	tried     []*iam.Compiled
@@ -147,7 +149,11 @@ func (c *check) decide(ctx context.Context) {
 		ids = c.view.AppendMemberIDs(ids, v.Identity, c.groups...)
 	}
 	switch v.Reason = policy.Decide(levels, recognised, ids); v.Reason {
-	case policy.Granted, policy.GrantedPublic:
+	case policy.Granted:
+		if c.proved() {
+			c.assert(recognised)
+		}
+	case policy.GrantedPublic:
 		c.assert(recognised)
 	case policy.NoCredential:
 		c.challenge()

@@ -22,12 +22,13 @@ func (c *check) passPreflight() {
 	_, v.StripAuthorization = c.ourBearer("Authorization")
 }
 
-// turnAway refuses somebody whom we know: with our page, or where the settings say that people go. Programs stay.
+// turnAway refuses somebody whom we know: with our page, or where the settings say that people go. Programs stay, and
+// so does whoever calls a special URL: the answer belongs to the page that called it.
 func (c *check) turnAway(reason policy.Reason, ids []uint32) {
 	v := c.verdict
 	v.refuse(http.StatusForbidden, reason)
 	page := v.Served.DeniedPage
-	if page == nil || v.Credential != audit.SessionCookie || !canFollow(c.request) || c.refusedAt(page, reason, ids) {
+	if page == nil || c.call.Mode != "" || v.Credential != audit.SessionCookie || !canFollow(c.request) || c.refusedAt(page, reason, ids) {
 		return
 	}
 	v.Status, v.Location = http.StatusFound, page.URL

@@ -13,6 +13,7 @@ type SignIn struct {
 	Host    string   // the application's host, so that people see where they will arrive
 	State   string   // carried through the form unread
 	Email   string   // what was typed before, or a hint
+	Again   bool     // the person is signed in, and proves it once more
 	Problem string   // why the last attempt failed; a sentence
 	Quick   []string // accounts that sign in by one click; development only
 	Status  int      // 200 when zero

@@ -28,6 +28,7 @@ const (
 	SessionEnded    Reason = "session_ended"    // expired, idle, signed out or revoked
 	CookieInvalid   Reason = "cookie_invalid"   // does not open here, or two that disagree
 	BearerInvalid   Reason = "bearer_invalid"   // a token for us that fails
+	SignInTooOld    Reason = "sign_in_too_old"  // the settings ask for a more recent or a stronger sign-in
 	ConfirmationDue Reason = "confirmation_due" // the identity provider has to confirm the session
 )
 
@@ -74,6 +75,7 @@ const (
 // Reasons for which an identity provider lets nobody in.
 const (
 	SignInDeclined        Reason = "sign_in_declined"       // the person or the provider said no
+	SignInUnproved        Reason = "sign_in_unproved"       // it does not show what the application's settings demand
 	AddressRefused        Reason = "address_refused"        // the provider may not vouch for the address
 	ProviderUnavailable   Reason = "provider_unavailable"   // it does not answer
 	ProviderMisconfigured Reason = "provider_misconfigured" // it and we do not fit together
@@ -94,13 +96,13 @@ func Reasons() []Reason {
 	return []Reason{
 		Granted, GrantedPublic, IAPDisabled, TokenTest, PreflightAllowed,
 		PublicPath, CORSPreflight,
-		NoCredential, SessionEnded, CookieInvalid, BearerInvalid, ConfirmationDue,
+		NoCredential, SessionEnded, CookieInvalid, BearerInvalid, ConfirmationDue, SignInTooOld,
 		SpecialURL, SpecialURLInvalid, SpecialURLRefused, NoExternalPeople,
 		NotGranted, PrincipalSuspended,
 		TargetInvalid, TargetAmbiguous, HostInvalid, HostUnknown, DomainRefused, HostConflict, ProxyConflict, RedirectLoop,
 		PathUnknown, MethodRefused, SnapshotStale, StoreFailed, AttributesFailed, SigningFailed, UpstreamFailed, SignInRefused,
 		SignInLoops, ReturnRefused,
-		SignInDeclined, AddressRefused, ProviderUnavailable, ProviderMisconfigured, ProviderTokenInvalid,
+		SignInDeclined, SignInUnproved, AddressRefused, ProviderUnavailable, ProviderMisconfigured, ProviderTokenInvalid,
 	}
 }
 
@@ -138,6 +140,8 @@ var descriptions = map[Reason]Description{
 	SignInRefused:      {"Sign-in was not completed", "This step of signing in is no longer valid: it may be too old, already used, or begun in another browser. Start again."},
 
 	ConfirmationDue:       {"Confirming your sign-in", "Your organisation's sign-in is asked whether you are still signed in there."},
+	SignInTooOld:          {"Sign in again", "This application asks for a recent sign-in, or for a second factor or a security key. Programs that act for a person cannot give that; a service account can be used instead."},
+	SignInUnproved:        {"Sign-in was not enough", "This application asks for a recent sign-in, or for a second factor or a security key, and your organisation's sign-in did not confirm that. Start again and use what your organisation gave you for this; if it happens again, tell an administrator."},
 	SignInDeclined:        {"Sign-in was declined", "Your organisation's sign-in was cancelled or did not let you continue. Start again, or ask an administrator."},
 	AddressRefused:        {"This account cannot be used here", "Your organisation's sign-in worked, but it may not vouch for the address that it gave, or has not verified it. Use another account, or ask an administrator."},
 	ProviderUnavailable:   {"Sign-in is not available right now", "Your organisation's sign-in does not answer. Try again in a minute."},

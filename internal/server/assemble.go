@@ -134,7 +134,7 @@ type appSignIn struct{ signIn *signin.SignIn }
 func appOf(served *snapshot.Served, host string) signin.App {
 	return signin.App{
 		Name: served.Service.Name, Resource: served.Resource, Host: host, ClientID: served.Service.OAuthClientID,
-		CookieDomain: served.Cookie(host).Domain, LoginHint: served.Settings.LoginHint,
+		CookieDomain: served.Cookie(host).Domain, LoginHint: served.Settings.LoginHint, Demand: served.Demand,
 	}
 }
 

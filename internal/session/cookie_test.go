@@ -147,3 +147,17 @@ func FuzzCookieOpen(f *testing.F) {
 		}
 	})
 }
+
+func TestBothSortsOfCookieNameTheResourceInTheirValue(t *testing.T) {
+	t.Parallel()
+	host, domain := HostCookie(testName), DomainCookie(testName, "example.com")
+	if id := namedResource(domain.Name); id == [8]byte{} || id != namedResource(host.Name) {
+		t.Errorf("%x and %x", id, namedResource(host.Name))
+	}
+	if domain.Name != "GCP_IAAP_AUTH_TOKEN_"+testName.ID() {
+		t.Errorf("the name with a domain is %s", domain.Name)
+	}
+	if host.Scope("app.example.com") != "app.example.com" || domain.Scope("app.example.com") != ".example.com" {
+		t.Errorf("scopes %q, %q", host.Scope("app.example.com"), domain.Scope("app.example.com"))
+	}
+}

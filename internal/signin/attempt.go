@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
+	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
 
 // attemptLifetime is how long a person has from leaving the application to having signed in.
@@ -43,8 +44,11 @@ type attempt struct {
 	// Tries counts the attempts before this one that came to nothing and were begun anew without a question.
 	Tries int `json:"k,omitempty"`
 	// Again is set in a restart that the auth host asks for: nothing has been begun at the application's host.
-	Again bool   `json:"g,omitempty"`
-	Hint  string `json:"l,omitempty"` // the domain or address that the application expects
+	Again bool `json:"g,omitempty"`
+	// MaxAge, in seconds, and Factor are what the application demands to be proved.
+	MaxAge int64          `json:"m,omitempty"`
+	Factor session.Factor `json:"f,omitempty"`
+	Hint   string         `json:"l,omitempty"` // the domain or address that the application expects
 }
 
 // Why a state is refused.

@@ -169,6 +169,10 @@ func (s *SignIn) choose(w http.ResponseWriter, r *http.Request, a attempt, prese
 
 // handOff sends the browser back to the application with a token for the session that it has here.
 func (s *SignIn) handOff(w http.ResponseWriter, r *http.Request, a attempt, present session.Record) {
+	if !a.demand().MetBy(present.Proof(), s.Now()) {
+		s.proveAgain(w, r, a, present)
+		return
+	}
 	var handed token
 	err := s.Transactor.SignIn(r.Context(), func(tx Tx) (err error) {
 		handed, err = s.putHandoff(r.Context(), tx.Handoffs(), a, present.ID)

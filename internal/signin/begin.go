@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
@@ -50,7 +51,7 @@ func (s *SignIn) newAttempt(r *http.Request, app App, to string) (attempt, strin
 	return attempt{
 		ID: newAttemptID(), Browser: hash[:], Host: app.Host, Resource: app.Resource, App: app.Name, ClientID: app.ClientID,
 		Target: to, Issued: s.Now().Unix(), Choose: cookieValue(r, chooseCookie) != "",
-		Hint: app.LoginHint,
+		Hint: app.LoginHint, MaxAge: int64(app.Demand.MaxAge / time.Second), Factor: app.Demand.Factor,
 	}, secret
 }
 

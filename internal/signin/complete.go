@@ -163,7 +163,7 @@ func (s *SignIn) openChild(ctx context.Context, sessions session.Store, h Handof
 	}
 	child := session.Record{
 		ID: session.NewID(), Parent: parent.ID, Resource: h.Resource, Identity: parent.Identity, Groups: parent.Groups, Attributes: parent.Attributes,
-		AMR: parent.AMR, AuthTime: parent.AuthTime, Created: now, Expires: parent.Expires, LastSeen: now,
+		AMR: parent.AMR, ACR: parent.ACR, AuthTime: parent.AuthTime, Created: now, Expires: parent.Expires, LastSeen: now,
 		Checked: parent.Checked, AskAfter: parent.AskAfter, Silent: parent.Silent,
 	}
 	return child, sessions.OpenSession(ctx, child)

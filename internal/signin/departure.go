@@ -63,11 +63,13 @@ func (s *SignIn) leave(w http.ResponseWriter, r *http.Request, a attempt, p iden
 		s.unavailable(w, r, err)
 		return
 	}
-	address, err := s.Redirecting.Leave(r.Context(), p, Departure{
+	leaving := Departure{
 		RedirectURI: s.redirectURI(p), State: encoding.EncodeToString(s.Sealer.Seal(plain, departureUse)), Nonce: d.Nonce,
 		Challenge: encoding.EncodeToString(challenge[:]), LoginHint: hint, Prompt: prompt,
 		HostedDomain: s.expectedAt(a, p, hint),
-	})
+	}
+	leaving.demandOf(a)
+	address, err := s.Redirecting.Leave(r.Context(), p, leaving)
 	if err != nil {
 		if d.Quiet {
 			s.quietFailure(w, r, a, p, err)

@@ -25,6 +25,7 @@ func failures() []failure {
 		{errNoProvider, policy.ProviderMisconfigured, codeClientMisconfigured, http.StatusBadRequest},
 		{ErrProviderDown, policy.ProviderUnavailable, codeNotCompleted, http.StatusServiceUnavailable},
 		{ErrProviderToken, policy.ProviderTokenInvalid, codeTokenInvalid, http.StatusBadRequest},
+		{errUnproved, policy.SignInUnproved, 0, http.StatusForbidden},
 		{errAddress, policy.AddressRefused, 0, http.StatusForbidden},
 		{ErrDeclined, policy.SignInDeclined, codeNotCompleted, http.StatusForbidden},
 		{ErrQuestions, policy.SignInDeclined, codeNotCompleted, http.StatusForbidden},

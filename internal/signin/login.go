@@ -150,7 +150,7 @@ func (s *SignIn) askPasswordSource(r *http.Request, p identityprovider.Provider,
 	var who arrival
 	if err == nil {
 		if who, err = s.vouchedFor(p, vouched); err == nil {
-			who.device = device
+			who.device, who.authTime = device, s.Now()
 			return who, nil
 		}
 	}

@@ -30,6 +30,8 @@ type App struct {
 	CookieDomain string
 	// LoginHint is the domain, or the address, of the people whom the application expects; empty for anybody's.
 	LoginHint string
+	// Demand is what its people have to prove besides having signed in some time.
+	Demand session.Demand
 }
 
 // cookie is how the application's session is kept at the host.

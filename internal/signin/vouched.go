@@ -22,6 +22,7 @@ type Vouched struct {
 	// Attributes are the further claims that the provider's configuration names.
 	Attributes []principal.Attribute
 	AMR        []string  // RFC 8176
+	ACR        string    // the claim acr
 	AuthTime   time.Time // zero when the provider does not say
 	// Session is the provider's name for its session (the claim sid); empty when it has none.
 	Session string
@@ -41,7 +42,10 @@ type Departure struct {
 	LoginHint   string
 	// HostedDomain is the domain of the people who are expected, one that the provider may vouch for; empty for any.
 	HostedDomain string
-	Prompt       string // besides the provider's own; "none" to ask the person nothing
+	// MaxAge asks the provider for a sign-in that is no older, and to say when it was; zero asks for nothing.
+	MaxAge    time.Duration
+	ACRValues string // contexts of authentication to ask for, best first
+	Prompt    string // besides the provider's own; "none" to ask the person nothing
 }
 
 // Answer is what a browser brought back from a provider.

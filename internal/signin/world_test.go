@@ -104,6 +104,10 @@ type world struct {
 	// forceBegin makes the next request begin a sign-in although there is a session, as enforcement does when the
 	// session is to be confirmed.
 	forceBegin atomic.Bool
+	// demand is what the application app demands of its people.
+	demand session.Demand
+	// hint is the login hint of the applications' settings.
+	hint string
 }
 
 // logBuffer keeps what was logged.
@@ -219,12 +223,14 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	case appHost:
 		here = app
+		here.Demand = w.demand
 	case otherHost:
 		here = other
 	default:
 		http.Error(rw, "unknown host "+r.Host, http.StatusMisdirectedRequest)
 		return
 	}
+	here.LoginHint = w.hint
 	call, err := specialurl.Parse(r.URL.EscapedPath(), r.URL.RawQuery)
 	if err != nil {
 		http.Error(rw, err.Error(), http.StatusBadRequest)
@@ -254,6 +260,8 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		w.Begin(rw, r, here, policy.CookieInvalid)
 	case err != nil:
 		w.Begin(rw, r, here, policy.NoCredential)
+	case !here.Demand.MetBy(record.Proof(), w.clock.Now()):
+		w.Begin(rw, r, here, policy.SignInTooOld)
 	case w.forceBegin.CompareAndSwap(true, false):
 		w.Begin(rw, r, here, policy.ConfirmationDue)
 	default:

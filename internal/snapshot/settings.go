@@ -47,6 +47,7 @@ func (s *Served) configure(all map[resource.Name]settings.IapSettings) {
 		}
 	}
 	s.Settings = settings.Merge(levels).Effective()
+	s.Demand = demandOf(s.Settings.Reauth)
 	s.prepareTellings()
 	s.DeniedPage = deniedPage(s.Settings.AccessDeniedPageURI)
 	s.cookies = nil
@@ -83,6 +84,17 @@ func deniedPage(address string) *DeniedPage {
 		page.Target, page.Malformed = catalog.Target{Raw: "/", Normalized: "/", Decoded: "/"}, true
 	}
 	return page
+}
+
+func demandOf(r settings.Reauth) session.Demand {
+	demand := session.Demand{MaxAge: r.MaxAge}
+	switch r.Method {
+	case settings.ReauthEnrolledSecondFactors:
+		demand.Factor = session.SecondFactor
+	case settings.ReauthSecureKey:
+		demand.Factor = session.SecurityKey
+	}
+	return demand
 }
 
 // Cookie is how the session cookie of the service is kept at one of its hosts.

@@ -39,6 +39,8 @@ type Served struct {
 	Public *catalog.PublicPaths
 	// Settings is what IapSettings come to for the service; never nil.
 	Settings *settings.Effective
+	// Demand is what the settings ask people to prove, again and again.
+	Demand session.Demand
 	// Propagation selects what the application is told about a person; nil selects nothing.
 	Propagation *expression.Propagation
 	// Serverless is the header that Cloud Run puts beside the assertion; nil elsewhere.

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -89,7 +90,7 @@ func (rp *RelyingParty) Leave(ctx context.Context, p identityprovider.Provider, 
 		"client_id": c.config.ClientID, "response_type": "code", "scope": c.scope(), "redirect_uri": d.RedirectURI,
 		"state": d.State, "nonce": d.Nonce, "code_challenge": d.Challenge, "code_challenge_method": "S256",
 		"login_hint": d.LoginHint, "prompt": prompts(c.config.Prompt, d.Prompt), "hd": hostedDomainHint(p, d.HostedDomain),
-		"domain_hint": domainHint(p, d.HostedDomain),
+		"domain_hint": domainHint(p, d.HostedDomain), "max_age": maxAge(d.MaxAge), "acr_values": d.ACRValues,
 	} {
 		if value != "" {
 			query.Set(name, value)
@@ -97,6 +98,13 @@ func (rp *RelyingParty) Leave(ctx context.Context, p identityprovider.Provider, 
 	}
 	address.RawQuery = query.Encode()
 	return address.String(), nil
+}
+
+func maxAge(age time.Duration) string {
+	if age == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(age / time.Second))
 }
 
 // scope is what we ask for: who the person is, and what the configuration adds.
