@@ -79,9 +79,17 @@ func (s *SignIn) denyCrossOrigin(w http.ResponseWriter, r *http.Request) {
 // authorize answers a browser that an application sent: on to where it came from when its person is signed in
 // here, else a page that asks.
 func (s *SignIn) authorize(w http.ResponseWriter, r *http.Request) {
-	query := r.URL.Query()
+	query, err := authorizeQuery(r)
+	if err != nil {
+		s.refuse(w, r, "", err)
+		return
+	}
 	a, ok := s.opened(w, r, query.Get("state"))
 	if !ok {
+		return
+	}
+	if err := s.checkClaims(query, a); err != nil {
+		s.refuse(w, r, s.origin(a.Host, a.Target), err)
 		return
 	}
 	present, signedIn, err := s.present(r)

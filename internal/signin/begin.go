@@ -63,7 +63,7 @@ func (s *SignIn) authorizeURL(a attempt, state string) string {
 	b.WriteString(auth + authorizePath)
 	b.WriteString("?client_id=" + url.QueryEscape(a.ClientID))
 	b.WriteString("&response_type=code&scope=openid+email")
-	b.WriteString("&redirect_uri=" + url.QueryEscape(auth+"/v1/oauth/clientIds/"+a.ClientID+":handleRedirect"))
+	b.WriteString("&redirect_uri=" + url.QueryEscape(RedirectURI(s.External, s.AuthHost, a.ClientID)))
 	b.WriteString("&code_challenge=" + encoding.EncodeToString(a.Browser))
 	b.WriteString("&code_challenge_method=S256&cred_ref=true")
 	if a.Hint != "" {

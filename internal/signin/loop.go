@@ -101,7 +101,7 @@ func roundCause(reason policy.Reason, host string) string {
 	case policy.SessionEnded:
 		return "You were signed in each time, and the session had ended the moment after. The administrator should look whether the clocks " +
 			"of the servers agree, and whether they share a store."
-	case policy.ConfirmationDue:
+	case policy.ConfirmationDue, policy.SignInTooOld:
 		return "Your organisation's sign-in confirmed you each time, and that did not count. The administrator should look at the log."
 	default:
 		return "You were signed in each time, and the session cookie did not come back. Something between the browser and the gate keeps " +

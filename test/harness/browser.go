@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
@@ -57,8 +59,9 @@ func LaunchBrowser(extra ...chromedp.ExecAllocatorOption) (*Browser, error) {
 
 // Page is one tab in a browser context of its own: nobody else's cookies.
 type Page struct {
-	t   testing.TB
-	ctx context.Context
+	t      testing.TB
+	ctx    context.Context
+	opener context.Context // of the page that opened it; nil where none did
 }
 
 // NewPage opens a tab that closes with the test.
@@ -113,6 +116,46 @@ func try[T any](p *Page, patience time.Duration, action chromedp.Action[T]) (T, 
 func (p *Page) Open(url string) {
 	p.t.Helper()
 	p.do(chromedp.Navigate(url))
+}
+
+// Follow navigates, wherever redirects lead, and returns the origin of the document that is shown then. It reports false
+// when the browser does not open the address.
+func (p *Page) Follow(url string) (origin string, opened bool) {
+	if _, err := try(p, Patience, chromedp.Navigate(url)); err != nil {
+		return "", false
+	}
+	origin, err := try(p, Patience, chromedp.Evaluate[string]("location.origin"))
+	return origin, err == nil && origin != "null"
+}
+
+// Popup returns the window that an action opens.
+func (p *Page) Popup(open func()) *Page {
+	p.t.Helper()
+	found := chromedp.WaitNewTarget(p.ctx, func(info *target.Info) bool { return info.OpenerID != "" })
+	open()
+	select {
+	case id := <-found:
+		ctx, cancel := chromedp.NewContext(p.ctx, chromedp.WithTargetID(id))
+		p.t.Cleanup(cancel)
+		popup := &Page{t: p.t, ctx: ctx, opener: p.ctx}
+		popup.do() // attach
+		return popup
+	case <-time.After(Patience):
+		p.t.Fatal("no window opened")
+		return nil
+	}
+}
+
+// Closed waits until a window that was opened by Popup is gone.
+func (p *Page) Closed() {
+	p.t.Helper()
+	id := chromedp.FromContext(p.ctx).Target.TargetID
+	if !p.eventually(func() bool {
+		open, err := chromedp.Targets(p.opener)
+		return err == nil && !slices.ContainsFunc(open, func(info *target.Info) bool { return info.TargetID == id })
+	}) {
+		p.t.Errorf("the window is still open after %v", Patience)
+	}
 }
 
 // Location is the address that the browser shows.

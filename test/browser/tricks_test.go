@@ -1,0 +1,92 @@
+package browser
+
+import (
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gatehouse-iap/gatehouse/test/harness"
+)
+
+// tricks reads the corpus that sign-in is tested with.
+func tricks(t *testing.T, evil, app, auth string) []string {
+	t.Helper()
+	text, err := os.ReadFile("../../internal/signin/testdata/redirect-tricks.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hosts := strings.NewReplacer("EVIL", evil, "APP", app, "AUTH", auth, "https", "http")
+	var all []string
+	for line := range strings.SplitSeq(strings.TrimSuffix(string(text), "\n"), "\n") {
+		if strings.HasPrefix(line, "# ") {
+			continue
+		}
+		trick, err := strconv.Unquote(`"` + line + `"`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, hosts.Replace(trick))
+	}
+	if len(all) < 300 {
+		t.Fatalf("only %d tricks", len(all))
+	}
+	return all
+}
+
+// Every trick is followed to where it ends, by somebody who is signed in, so that nothing stops on the way.
+func TestNoTrickLeadsABrowserAway(t *testing.T) {
+	t.Parallel()
+	gate := harness.Start(t, "--upstream", harness.Echo(t).URL)
+	evil, visits := trap(t)
+	host := func(origin string) string { return strings.TrimPrefix(origin, "http://") }
+	person := chromium.NewPage(t)
+	person.Open(gate.App + "/")
+	person.Click(harness.Alice)
+	person.See("accounts.google.com:" + harness.Alice)
+
+	type place struct{ trick, address string }
+	var places []place
+	for _, trick := range tricks(t, host(evil), host(gate.App), host(gate.Auth)) {
+		escaped := url.QueryEscape(trick)
+		places = append(places,
+			place{trick, gate.App + "/?gcp-iap-mode=GATEHOUSE_SIGN_IN&continue=" + escaped},
+			place{trick, gate.App + "/" + asTyped(trick) + "?gcp-iap-mode=FORCE_LOGIN"},
+			place{trick, gate.App + "/" + asTyped(trick) + "?gcp-iap-mode=AUTHENTICATING&redirect_token_v2=" + escaped},
+			place{trick, gate.Auth + "/signout?return=" + escaped},
+		)
+	}
+	const tabs = 4
+	var group sync.WaitGroup
+	for tab := range tabs {
+		page := person.NewTab()
+		group.Go(func() {
+			for i := tab; i < len(places); i += tabs {
+				at := places[i]
+				// An address that the browser does not open at all leads nowhere.
+				if origin, opened := page.Follow(at.address); opened && origin != gate.App && origin != gate.Auth {
+					t.Errorf("%q: %s ends at %s", at.trick, at.address, origin)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if visits.Load() > 0 {
+		t.Errorf("the trap was visited %d times", visits.Load())
+	}
+}
+
+// asTyped is a trick as the path of an address: what would end the path or cannot be typed is escaped, all else stays.
+func asTyped(trick string) string {
+	var b strings.Builder
+	for i := range len(trick) {
+		if c := trick[i]; c <= ' ' || c == 0x7f || c == '#' || c == '?' {
+			b.WriteString(url.QueryEscape(string(rune(c))))
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
