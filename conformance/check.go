@@ -35,7 +35,7 @@ type Check struct {
 	KeysURL string
 	// Email is in whose name forgeries are made: best that of somebody whom the application knows.
 	Email string
-	// Subject is that person's sub claim; made up when it is empty.
+	// Subject is that person's sub claim, with or without its namespace; made up when it is empty.
 	Subject string
 	// Assertion is a genuine one, not older than ten minutes. With a Minter none is needed.
 	Assertion string
@@ -198,7 +198,7 @@ func (r *run) equip(ctx context.Context) error {
 	r.kit = k
 	k.person, k.other = stranger(r.Email), stranger("somebody.else@example.com")
 	if r.Subject != "" {
-		k.person.subject = r.Subject
+		k.person.subject = namespaced(r.Subject)
 	}
 	if k.audience == "" {
 		k.audience = madeUpAudience

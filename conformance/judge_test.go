@@ -13,6 +13,7 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/assertion"
 	"github.com/gatehouse-iap/gatehouse/conformance"
+	"github.com/gatehouse-iap/gatehouse/emulator"
 )
 
 // answering is an application that answers people without a good assertion with one status, and others with 200.
@@ -222,7 +223,7 @@ func TestAnEmulatorThatCannotMintIsSaidSo(t *testing.T) {
 	check.Assertion = w.sign(nil, goodClaims())
 	refusing := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(refusing.Close)
-	check.Minter = &conformance.Emulator{Endpoint: refusing.URL}
+	check.Minter = conformance.Emulator{Client: &emulator.Client{Endpoint: refusing.URL}}
 	if got := find(t, run(t, check), "expired"); got.Verdict != conformance.NotRun || !strings.Contains(got.Reason, "404") {
 		t.Errorf("it is %s: %s", got.Verdict, got.Reason)
 	}
@@ -307,8 +308,10 @@ func TestAChecksFaultsAreFoundBeforeAnythingIsJudged(t *testing.T) {
 		"an assertion for another": func(c *conformance.Check) {
 			c.Assertion, c.Audience = w.sign(nil, goodClaims()), "/projects/1/apps/other"
 		},
-		"a gate that is no address":           func(c *conformance.Check) { c.Gate.URL = "app" },
-		"an emulator that is not to be asked": func(c *conformance.Check) { c.Minter = &conformance.Emulator{Endpoint: "127.0.0.1:8080"} },
+		"a gate that is no address": func(c *conformance.Check) { c.Gate.URL = "app" },
+		"an emulator that is not to be asked": func(c *conformance.Check) {
+			c.Minter = conformance.Emulator{Client: &emulator.Client{Endpoint: "127.0.0.1:8080"}}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

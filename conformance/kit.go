@@ -89,6 +89,14 @@ func stranger(email string) person {
 	return person{email: email, subject: fmt.Sprintf("%s1%020s", googleAccounts, digits[:20])}
 }
 
+// namespaced completes the subject of a Google account.
+func namespaced(subject string) string {
+	if strings.Contains(subject, ":") {
+		return subject
+	}
+	return googleAccounts + subject
+}
+
 func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 func quoted(s string) string { return strconv.Quote(s) }

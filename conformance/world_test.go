@@ -17,6 +17,7 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/assertion"
 	"github.com/gatehouse-iap/gatehouse/conformance"
+	"github.com/gatehouse-iap/gatehouse/emulator"
 )
 
 const (
@@ -165,7 +166,7 @@ func (w *world) everything(t testing.TB, app http.Handler) conformance.Check {
 	t.Cleanup(server.Close)
 	return conformance.Check{
 		URL: server.URL, Email: alice, Subject: aliceSub, KeysURL: w.emulator.URL + "/iap/verify/public_key-jwk",
-		Minter: &conformance.Emulator{Endpoint: w.emulator.URL}, Audience: audience,
+		Minter: conformance.Emulator{Client: &emulator.Client{Endpoint: w.emulator.URL}}, Audience: audience,
 		Gate: &conformance.Gate{URL: w.gate(t, app).URL, Header: http.Header{"Authorization": {"Bearer " + bearer}}},
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gatehouse-iap/gatehouse/conformance"
+	"github.com/gatehouse-iap/gatehouse/emulator"
 )
 
 const checkLong = `check sends an application, straight at its own address and around the gate, what somebody would send who wants
@@ -226,12 +227,15 @@ func (f *checkFlags) useEmulator(ctx context.Context) error {
 		}
 		return nil
 	}
-	emulator := &conformance.Emulator{Endpoint: f.emulator}
-	info, err := emulator.Info(ctx)
-	if err != nil {
-		return fmt.Errorf("--emulator: %w", err)
+	dev := &emulator.Client{Endpoint: f.emulator}
+	info, err := dev.Info(ctx)
+	if err == nil && (info.Audience == "" || info.URLs.Keys == "") {
+		err = errors.New("what answers is not gatehouse dev")
 	}
-	f.Minter = emulator
+	if err != nil {
+		return fmt.Errorf("--emulator %s: %w", f.emulator, err)
+	}
+	f.Minter = conformance.Emulator{Client: dev}
 	if f.account == "" && len(info.Accounts) > 0 {
 		f.account = info.Accounts[0].Email
 	}
@@ -242,14 +246,14 @@ func (f *checkFlags) useEmulator(ctx context.Context) error {
 			*said.flag = *said.found
 		}
 	}
-	i := slices.IndexFunc(info.Accounts, func(a conformance.EmulatorAccount) bool { return a.Email == f.Email })
+	i := slices.IndexFunc(info.Accounts, func(a emulator.Account) bool { return a.Email == f.Email })
 	if i >= 0 {
 		f.Subject = info.Accounts[i].Subject
 	}
 	if f.gate == "" || f.tokenFile != "" || f.cookieFile != "" || f.getenv("GATEHOUSE_IDENTITY_TOKEN") != "" {
 		return nil
 	}
-	token, err := emulator.IdentityToken(ctx, f.account)
+	token, err := dev.IDToken(ctx, f.account, "")
 	if err != nil {
 		return fmt.Errorf("--account %s: %w", f.account, err)
 	}

@@ -115,6 +115,8 @@ type newAssertion struct {
 	Age string `json:"age"`
 	// Claims replace those that the above make, and null takes one out.
 	Claims map[string]any `json:"claims"`
+	// Header replaces members of the JOSE header, and null takes one out.
+	Header map[string]any `json:"header"`
 }
 
 // The times of an assertion, as IAP sets them.
@@ -137,7 +139,7 @@ func (c *control) signAssertion(w http.ResponseWriter, r *http.Request) (any, er
 	if err != nil {
 		return nil, err
 	}
-	signed, err := c.gate.SignAssertion(payload)
+	signed, err := c.gate.SignAssertion(wanted.Header, payload)
 	if err != nil {
 		return nil, err
 	}

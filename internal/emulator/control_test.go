@@ -69,6 +69,7 @@ func TestWhatTestsTellTheEmulator(t *testing.T) {
 		"decisions are forgotten":                  {"DELETE", "decisions", ``, 200, ""},
 		"reset waits until there is a start":       {"POST", "reset", ``, 503, ""},
 		"an assertion of an age that is none":      {"POST", "assertions", `{"age":"old"}`, 400, ""},
+		"an assertion under a header of one's own": {"POST", "assertions", `{"header":{"typ":null}}`, 200, "signed under map[typ:"},
 		"an assertion for an address that is none": {"POST", "assertions", `{"email":"x"}`, 400, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

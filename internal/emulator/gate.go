@@ -41,8 +41,9 @@ type Minter interface {
 
 // Tester does for tests what the real server does for nobody.
 type Tester interface {
-	// SignAssertion signs claims, given as JSON, with the key of assertions.
-	SignAssertion(claims []byte) (string, error)
+	// SignAssertion signs claims, given as JSON, with the key of assertions, under the usual header with these members
+	// changed; nil takes one out.
+	SignAssertion(header map[string]any, claims []byte) (string, error)
 	// SignIn signs a browser in at the auth host and sends it on to an address that is served; an error has answered nothing.
 	SignIn(w http.ResponseWriter, r *http.Request, email, next string) error
 	// Account returns the account with a canonical address, as requests see it.

@@ -107,7 +107,10 @@ func (s *standIn) MintInstanceToken(ctx context.Context, email, audience string,
 	return token, err
 }
 
-func (s *standIn) SignAssertion(claims []byte) (string, error) {
+func (s *standIn) SignAssertion(header map[string]any, claims []byte) (string, error) {
+	if len(header) > 0 {
+		return fmt.Sprint("signed under ", header, " ", string(claims)), nil
+	}
 	return "signed " + string(claims), nil
 }
 

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
@@ -21,8 +23,9 @@ type Development struct {
 
 var errNotDev = errors.New("only gatehouse dev does this")
 
-// SignAssertion signs any claims, given as JSON, with the key of assertions.
-func (s *Server) SignAssertion(claims []byte) (string, error) {
+// SignAssertion signs any claims, given as JSON, with the key of assertions. The header is the usual one with these
+// members changed; nil takes one out.
+func (s *Server) SignAssertion(change map[string]any, claims []byte) (string, error) {
 	if !s.options.Dev {
 		return "", errNotDev
 	}
@@ -30,7 +33,20 @@ func (s *Server) SignAssertion(claims []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return signer.Sign(claims)
+	if len(change) == 0 {
+		return signer.Sign(claims)
+	}
+	header := map[string]any{}
+	if err := json.Unmarshal(signer.Header(), &header); err != nil {
+		return "", err
+	}
+	maps.Copy(header, change)
+	maps.DeleteFunc(header, func(_ string, value any) bool { return value == nil })
+	text, err := json.Marshal(header)
+	if err != nil {
+		return "", err
+	}
+	return signer.SignUnder(text, claims)
 }
 
 // SignIn signs a browser in at the auth host without proof, and sends it on; signin.ErrContinue, signin.ErrAccount.

@@ -1,13 +1,13 @@
 // An application behind IAP, in the three ways in which such applications are written.
 //
 // IDENTITY=headers believes IAP's plain headers; IDENTITY=unsigned reads the assertion and does not verify it;
-// IDENTITY=verified verifies it, with google-auth-library and what that leaves out. Takes AUDIENCE and KEYS, and prints
-// its port.
+// IDENTITY=verified verifies it, with google-auth-library and what that leaves out. Takes IAP_AUDIENCE and KEYS, and
+// prints its port.
 import {webcrypto} from 'node:crypto';
 import {createServer} from 'node:http';
 globalThis.crypto ??= webcrypto; // Node 18
 
-const {AUDIENCE, KEYS, IDENTITY} = process.env;
+const {IAP_AUDIENCE: AUDIENCE, KEYS, IDENTITY} = process.env;
 const ISSUER = 'https://cloud.google.com/iap';
 const SKEW = 30;
 const {OAuth2Client} = await import('google-auth-library');

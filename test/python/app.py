@@ -1,7 +1,7 @@
 """An application behind IAP, in the three ways in which such applications are written.
 
 IDENTITY=headers believes IAP's plain headers; IDENTITY=unsigned reads the assertion and does not verify it;
-IDENTITY=verified verifies it, with PyJWT and what PyJWT leaves out. Takes AUDIENCE and KEYS, and prints its port.
+IDENTITY=verified verifies it, with PyJWT and what PyJWT leaves out. Takes IAP_AUDIENCE, KEYS and PORT, and prints its port.
 """
 
 import json
@@ -12,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import jwt
 
-AUDIENCE, KEYS, ISSUER, SKEW = os.environ["AUDIENCE"], os.environ["KEYS"], "https://cloud.google.com/iap", 30
+AUDIENCE, ISSUER, SKEW = os.environ["IAP_AUDIENCE"], "https://cloud.google.com/iap", 30
+KEYS = os.environ.get("KEYS", "https://www.gstatic.com/iap/verify")
 SPELLING = re.compile(r"[\w-]+\.[\w-]+\.[\w-]{85}[AQgw]", re.ASCII)
 keys = jwt.PyJWKClient(KEYS + "/public_key-jwk")
 
@@ -63,6 +64,6 @@ class App(BaseHTTPRequestHandler):
         pass
 
 
-server = ThreadingHTTPServer(("127.0.0.1", 0), App)
+server = ThreadingHTTPServer(("127.0.0.1", int(os.environ.get("PORT", 0))), App)
 print("listening on", server.server_port)
 server.serve_forever()
