@@ -181,6 +181,13 @@ func TestProbesThroughTheGateAreNotRunWhereItLetsNobodyThrough(t *testing.T) {
 	w := newWorld(t)
 	for name, spoil := range map[string]func(c *conformance.Check){
 		"a wrong credential": func(c *conformance.Check) { c.Gate.Header = http.Header{"Authorization": {"Bearer other"}} },
+		"a page of the gate's own": func(c *conformance.Check) {
+			signIn := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+				rw.Header().Set("X-Goog-IAP-Generated-Response", "true")
+			}))
+			t.Cleanup(signIn.Close)
+			c.Gate.URL = signIn.URL
+		},
 		"a gate that is not there": func(c *conformance.Check) {
 			c.Gate.URL = "http://" + closedAddress(t)
 		},
@@ -226,6 +233,22 @@ func TestAnEmulatorThatCannotMintIsSaidSo(t *testing.T) {
 	check.Minter = conformance.Emulator{Client: &emulator.Client{Endpoint: refusing.URL}}
 	if got := find(t, run(t, check), "expired"); got.Verdict != conformance.NotRun || !strings.Contains(got.Reason, "404") {
 		t.Errorf("it is %s: %s", got.Verdict, got.Reason)
+	}
+}
+
+func TestFetchingKeysFromAnywhereIsAFindingEvenWhenTheyAreNotBelieved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	app := w.rightApp()
+	app.header = func(h map[string]any) bool {
+		keyOfURL(h["jku"])
+		return rightHeader(h)
+	}
+	check := w.everything(t, app)
+	check.Only = []string{"header-jku"}
+	got := find(t, run(t, check), "header-jku")
+	if got.Verdict != conformance.Accepted || got.Decisive()[0].Status != http.StatusUnauthorized {
+		t.Errorf("it is %s: %+v", got.Verdict, got.Answers)
 	}
 }
 

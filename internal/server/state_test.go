@@ -97,7 +97,7 @@ func loosen(t *testing.T, path string, mode os.FileMode) {
 func TestProductionSignsAndSignsInForNobody(t *testing.T) {
 	t.Parallel()
 	s := &Server{}
-	if _, err := s.SignAssertion([]byte("{}")); !errors.Is(err, errNotDev) {
+	if _, err := s.SignAssertion(nil, []byte("{}")); !errors.Is(err, errNotDev) {
 		t.Errorf("it signed: %v", err)
 	}
 	if err := s.SignIn(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), "a@example.com", ""); !errors.Is(err, errNotDev) {
