@@ -126,12 +126,15 @@ func (g *Gate) IdentityToken(t testing.TB, account string, args ...string) strin
 // Binary returns the gatehouse binary: the one that `make e2e` has built, or one built now.
 func Binary(t testing.TB) string {
 	t.Helper()
-	path, err := binary()
+	path, err := BuiltBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return path
 }
+
+// BuiltBinary is Binary for a TestMain.
+func BuiltBinary() (string, error) { return binary() }
 
 var binary = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv("GATEHOUSE_BINARY"); path != "" {
