@@ -23,7 +23,7 @@ setup: ## install what lint and e2e need, and say what
 	tools/setup.sh
 
 lint: ## formatting, vet, staticcheck, module files, scripts
-	@unformatted=$$(gofmt -l cmd internal assertion test tools); \
+	@unformatted=$$(gofmt -l cmd internal assertion emulator test tools); \
 	if [ -n "$$unformatted" ]; then echo "not gofmt'ed (run gofmt -w):"; echo "$$unformatted"; exit 1; fi
 	@for module in $(MODULES); do \
 		echo "lint $$module"; \

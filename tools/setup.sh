@@ -34,6 +34,7 @@ need slapd "an LDAP directory to check passwords at; the tests start their own, 
 need ldap-utils "changes entries of that directory" have ldapmodify
 need python3 "Debian's IAP verifiers" test -x /usr/bin/python3
 need python3-jose "a verifier of assertions" python jose
+need python3-requests "Google's tutorial fetches keys with it" python requests
 need python3-jwt "a verifier of assertions" python jwt
 need python3-cryptography "ES256 for both of them" python cryptography
 need ruby "Debian's IAP verifiers in Ruby" have ruby

@@ -41,6 +41,7 @@ type planning struct {
 	declared  map[ownerKey]bool
 	removed   map[ownerKey]bool
 	written   writtenNames
+	subjects  map[string]string // who has each; nil until somebody asks
 }
 
 // plan compares the documents with what is stored. Its error is Faults, or that of the store.

@@ -85,6 +85,7 @@ var forbidden = []struct{ from, to, reason string }{
 	{"internal/hello", "internal", "the Hello app is an ordinary app: it sees the public packages only"},
 	{"assertion", "internal", "an app that imports the assertion package gets nothing else"},
 	{"conformance", "internal", "a test that imports the conformance package gets nothing else"},
+	{"emulator", "internal", "a test that tells the emulator something gets nothing of the gate"},
 	{"internal", "cmd", "the command assembles; nothing is built on it"},
 }
 

@@ -44,7 +44,7 @@ func (p PublicPath) validate() error {
 	case (p.Path == "") == (p.Prefix == ""):
 		return errors.New("give either path, for one path, or prefix, for a path and all below it")
 	case !isPlainRule(path):
-		return fmt.Errorf("%q must start with /, hold only printable ASCII without ? # ; %% \\ and //, and no segment . or ..", path)
+		return fmt.Errorf("%q must start with /, hold only printable ASCII without ? # ; %% \\ and //, and neither . nor .. as a segment", path)
 	case strings.Trim(p.Prefix, "/") == "" && p.Prefix != "":
 		return errors.New("the prefix / would open the whole service: write iap: {enabled: false} if that is meant")
 	case strings.HasPrefix(path, "/_gcp_iap") || strings.HasPrefix(path, "/_gcp_gatekeeper"):

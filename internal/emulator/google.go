@@ -2,14 +2,12 @@ package emulator
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/gatehouse-iap/gatehouse/internal/certauthority"
 	"github.com/gatehouse-iap/gatehouse/internal/googleendpoints"
 	"github.com/gatehouse-iap/gatehouse/internal/interception"
 	"github.com/gatehouse-iap/gatehouse/internal/metadataserver"
@@ -40,8 +38,7 @@ func (r *run) startMetadata() {
 	i.id = r.metadata.InstanceID()
 }
 
-// startInterception opens the proxy through which the app's process asks for what is Google's. Its authority lives as
-// long as this process does: the key is nowhere else.
+// startInterception opens the proxy through which the app's process asks for what is Google's.
 func (r *run) startInterception(context.Context) (err error) {
 	if r.NoIntercept {
 		return nil
@@ -50,23 +47,11 @@ func (r *run) startInterception(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	authority, err := certauthority.New(interception.GStaticHost, now)
-	if err != nil {
-		return fmt.Errorf("cannot make an authority for %s: %w", interception.GStaticHost, err)
-	}
-	leaf, err := authority.Issue(now)
-	if err != nil {
-		return fmt.Errorf("cannot make a certificate for %s: %w", interception.GStaticHost, err)
-	}
-	if err := r.writeAuthority(authority); err != nil {
-		return fmt.Errorf("cannot write the authority of this run: %w", err)
-	}
 	r.proxy, err = interception.Start(interception.Options{
 		GStatic: &googleendpoints.GStatic{
 			Keys: r.gate.AssertionKeys(), Relay: googleendpoints.NewRelay(googleendpoints.RelayOptions{Dial: outside.Dial, Log: r.Log}),
 		},
-		Certificate: tls.Certificate{Certificate: [][]byte{leaf.Certificate.Raw, authority.Certificate.Raw}, PrivateKey: leaf.Key, Leaf: leaf.Certificate},
+		Certificate: r.gstatic,
 		Metadata:    r.metadata, Outside: outside, Log: r.Log,
 	})
 	if err != nil {
@@ -79,21 +64,17 @@ func (r *run) startInterception(context.Context) (err error) {
 	return nil
 }
 
-// writeAuthority puts the authority's certificate where programs are told to find it.
-func (r *run) writeAuthority(authority *certauthority.Authority) error {
-	if err := os.MkdirAll(filepath.Dir(r.info.CAFile), 0o700); err != nil {
-		return err
-	}
-	return interception.WriteFile(r.info.CAFile, certauthority.CertificatePEM(authority.Certificate), 0o644)
-}
-
 // closeGoogle ends what answers in the place of Google's hosts, and takes away what would lead to a proxy that is gone.
 func (r *run) closeGoogle() error {
 	if r.metadata != nil {
 		r.metadata.Close()
 	}
-	if r.proxy == nil {
-		return nil
+	var err error
+	if r.proxy != nil {
+		err = r.proxy.Close()
 	}
-	return errors.Join(r.proxy.Close(), os.RemoveAll(filepath.Dir(r.info.CAFile)))
+	if r.info.CAFile != "" {
+		err = errors.Join(err, os.RemoveAll(filepath.Dir(r.info.CAFile)))
+	}
+	return err
 }

@@ -21,6 +21,7 @@ type machine struct {
 	info     Info
 	gate     Gate
 	metadata http.Handler
+	control  *control
 	ready    func(ctx context.Context) bool
 	log      *slog.Logger
 }
@@ -29,6 +30,8 @@ type machine struct {
 const (
 	open   = "open"                   // any program on this machine
 	marked = "X-Gatehouse-Emulator:1" // only who says that it means the emulator
+	// navigated is a browser that no page leads, or who says that it means the emulator.
+	navigated = "Sec-Fetch-Site:none or X-Gatehouse-Emulator:1"
 	// flavored is what the metadata server asks for by itself, and no web page can send either.
 	flavored = "Metadata-Flavor:Google"
 )
@@ -48,19 +51,22 @@ const (
 	generateVerb = ":generateIdToken"
 )
 
-// routes lists what answers by path. The first line that matches counts; what none matches goes to the app.
+// routes lists what answers by path. The first line of which path and method match counts; what none matches goes to
+// the app.
 func (m *machine) routes() []route {
-	return []route{
+	return append([]route{
 		{http.MethodGet, "/healthz", open, m.health},
 		{http.MethodGet, "/readyz", open, m.readiness},
 		{http.MethodGet, "/iap/verify/", open, m.gate.AssertionKeys().ServeHTTP},
 		{http.MethodGet, "/emulator/v1/info", marked, m.describe},
 		{http.MethodPost, accountsPath, marked, m.generateIDToken},
+		{http.MethodGet, signInPath, navigated, m.control.toAuthHost},
+	}, append(m.control.routes(), []route{
 		{"", "/emulator/", marked, m.notFound},
 		{"", "/computeMetadata/", flavored, m.metadata.ServeHTTP},
 		// A name of Google's that a client must not mistake the app for, before it is served here.
 		{"", "/v1/", open, m.notFound},
-	}
+	}...)...)
 }
 
 // ServeHTTP implements http.Handler.
@@ -78,6 +84,7 @@ func (m *machine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		m.metadata.ServeHTTP(w, r)
 		return
 	}
+	var others []string // methods that would be answered
 	for _, route := range m.routes() {
 		if route.path != r.URL.Path && !(strings.HasSuffix(route.path, "/") && strings.HasPrefix(r.URL.Path, route.path)) {
 			continue
@@ -87,11 +94,18 @@ func (m *machine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if !allows(route.method, r.Method) {
-			h.Set("Allow", route.method)
-			writeProblem(w, http.StatusMethodNotAllowed, fmt.Sprintf("%s is answered to %s only", r.URL.Path, route.method))
-			return
+			others = append(others, route.method)
+			continue
+		}
+		if len(others) > 0 && route.method == "" { // what answers for all that is not there
+			break
 		}
 		route.serve(w, r)
+		return
+	}
+	if len(others) > 0 {
+		h.Set("Allow", strings.Join(others, ", "))
+		writeProblem(w, http.StatusMethodNotAllowed, fmt.Sprintf("%s is answered to %s only", r.URL.Path, strings.Join(others, " and ")))
 		return
 	}
 	m.toApp(w, r)

@@ -11,7 +11,7 @@ import (
 
 // live is the whole run but its end.
 func (r *run) live(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{r.open, r.startHello, r.startGate, r.startInterception, r.startChild, r.awaitReady, r.announce} {
+	for _, step := range []func(context.Context) error{r.open, r.makeAuthorities, r.startHello, r.startGate, r.startInterception, r.startChild, r.awaitReady, r.announce} {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -154,6 +154,9 @@ func (r *run) gateEnded() error {
 
 // announce tells people and programs that everything is ready, and starts what waits for that.
 func (r *run) announce(ctx context.Context) error {
+	if err := r.control.remember(ctx); err != nil {
+		return err
+	}
 	r.answers.Store(true)
 	if err := r.ready.write(r.info); err != nil {
 		return err

@@ -26,11 +26,11 @@ type Info struct {
 	URLs           URLs      `json:"urls"`
 }
 
-// Account is one account of a new store.
+// Account is one account of a new store. Those of manifests have no password, and a subject that is drawn.
 type Account struct {
 	Email    string `json:"email"`
-	Subject  string `json:"subject"`
-	Password string `json:"password"`
+	Subject  string `json:"subject,omitempty"`
+	Password string `json:"password,omitempty"`
 	Access   string `json:"access"` // in words, as a new store grants it
 }
 

@@ -149,6 +149,16 @@ func (p *Point) Check(ctx context.Context, r *Request) Verdict {
 	return v
 }
 
+// Refuse records that a request was refused before there was anything to decide about it, and gives that an id.
+func (p *Point) Refuse(r *Request, status int, reason policy.Reason) Verdict {
+	now := p.Now()
+	v := Verdict{ID: audit.NewDecisionID(now, p.Replica)}
+	v.refuse(status, reason)
+	d := check{Point: p, view: p.View(), request: r, now: now, verdict: &v}
+	d.record()
+	return v
+}
+
 func (v *Verdict) refuse(status int, reason policy.Reason) {
 	v.Outcome, v.Status, v.Reason = Refuse, status, reason
 }

@@ -61,9 +61,9 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 	signIn := &signin.SignIn{
 		External: o.External, AuthHost: authHost, Transactor: state.store, Sessions: s.sessions,
 		Sealer: state.ring.Sealer("sign-in state"), Pages: renderer,
-		Accounts:  func() signin.AccountLookup { return s.holder.Current().Directory },
-		Serves:    func(host string, name resource.Name) bool { return s.holder.Current().Serves(host, name) },
-		Quick:     o.QuickAccounts,
+		Accounts: func() signin.AccountLookup { return s.holder.Current().Directory },
+		Serves:   func(host string, name resource.Name) bool { return s.holder.Current().Serves(host, name) },
+		Quick:    o.QuickAccounts, Always: o.Development.Account, HasHost: func(host string) bool { return s.holder.Current().Routes.HasHost(host) },
 		Providers: func() *identityprovider.View { return s.holder.Current().Providers }, Redirecting: &oidcrp.RelyingParty{Now: o.Now, Log: o.Log},
 		PasswordSources: map[identityprovider.Kind]signin.PasswordSource{identityprovider.LDAP: &ldapbind.Binder{Log: o.Log}},
 		Passwords:       passwords, Now: o.Now, Log: o.Log, Lifetimes: session.DefaultLifetimes,
@@ -118,6 +118,12 @@ func (s *Server) point(replica uint16) *enforcement.Point {
 
 // record returns what hears of every decision.
 func (s *Server) record() func(*audit.Decision) {
+	if heard := s.options.Development.Decision; heard != nil {
+		return func(d *audit.Decision) {
+			heard(d)
+			s.decisions.Record(d)
+		}
+	}
 	if s.options.Health == nil {
 		return s.decisions.Record
 	}

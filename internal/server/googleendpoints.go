@@ -50,5 +50,5 @@ func (s *Server) gstatic(g *GoogleEndpoints) http.Handler {
 	if _, port, err := net.SplitHostPort(g.GStatic.Addr().String()); err == nil {
 		relay.OwnPorts = append(relay.OwnPorts, port)
 	}
-	return &googleendpoints.GStatic{Keys: s.published.Assertion(), Relay: googleendpoints.NewRelay(relay)}
+	return &googleendpoints.GStatic{Keys: s.AssertionKeys(), Relay: googleendpoints.NewRelay(relay)}
 }

@@ -49,6 +49,12 @@ func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if host == h.auth {
+		if len(h.local) > 0 {
+			if handler, found := h.local[host+r.URL.Path]; found {
+				handler.ServeHTTP(w, in.Request)
+				return
+			}
+		}
 		h.authHandler.ServeHTTP(w, in.Request)
 		return
 	}
@@ -59,6 +65,15 @@ func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.apps.Serve(w, in)
 }
 
+// isLocal reports whether a request names a host that the emulator serves by itself, which is none that has an external URL.
+func (h *hosts) isLocal(r *http.Request) bool {
+	if len(h.local) == 0 {
+		return false
+	}
+	host, err := catalog.CanonicalHost(r.Host)
+	return err == nil && h.local[host] != nil
+}
+
 // route is one line of the auth host's route table. guard says in a few words what keeps the route from being
 // misused; testdata/routes.golden holds the table for review.
 type route struct {
@@ -67,7 +82,7 @@ type route struct {
 }
 
 func (s *Server) authRoutes(signIn *signin.SignIn, renderer *pages.Renderer) []route {
-	keys, discovery, people := s.published.Assertion(), s.published.Discovery(), signIn.Handler()
+	keys, discovery, people := s.AssertionKeys(), s.published.Discovery(), signIn.Handler()
 	return []route{
 		{"/iap/verify/", "public keys only; GET and HEAD", keys},
 		{"/.well-known/openid-configuration", "public; GET and HEAD", discovery},

@@ -57,7 +57,9 @@ type Options struct {
 	Drain time.Duration
 	// Dev marks the data directory as made by the emulator; a server of the other sort refuses it.
 	Dev bool
-	Log *slog.Logger
+	// Development is what the emulator may besides; zero in production.
+	Development Development
+	Log         *slog.Logger
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -122,12 +124,17 @@ func New(ctx context.Context, o Options) (*Server, error) {
 // Admin returns the policy administration point.
 func (s *Server) Admin() *admin.Admin { return s.admin }
 
-// SetLocal sets what answers on exact canonical hosts that belong to no service and not to the gate itself.
-// Call it before Serve.
+// SetLocal sets what answers on exact canonical hosts that belong to no service and not to the gate itself, and, under
+// AUTH_HOST/PATH, at exact paths of the auth host. Call it before Serve.
 func (s *Server) SetLocal(handlers map[string]http.Handler) { s.handler.local = handlers }
 
 // AssertionKeys serves the public keys of assertions, under /iap/verify/.
-func (s *Server) AssertionKeys() http.Handler { return s.published.Assertion() }
+func (s *Server) AssertionKeys() http.Handler {
+	if wrap := s.options.Development.WrapKeys; wrap != nil {
+		return wrap(s.published.Assertion())
+	}
+	return s.published.Assertion()
+}
 
 // MintIDToken returns a bearer token for an account, or directory.ErrNotFound where there is none that may use one.
 func (s *Server) MintIDToken(ctx context.Context, email, audience string) (string, error) {
@@ -164,6 +171,9 @@ func (s *Server) UpstreamFiles() []string { return s.holder.Current().UpstreamFi
 
 // ReloadFiles makes the files that upstreams name be read again, soon. The log says what came of it.
 func (s *Server) ReloadFiles() { s.builder.ReloadFiles() }
+
+// UpstreamFaults says which upstreams cannot be used, or not as their files are now.
+func (s *Server) UpstreamFaults() []string { return s.holder.Current().UpstreamFaults() }
 
 // Ready waits until the server answers and its administration socket is there.
 func (s *Server) Ready(ctx context.Context) error {
@@ -257,7 +267,7 @@ func (s *Server) guarded(e Endpoint) http.Handler {
 	}
 	redirect := s.Redirect()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if e.ToHTTPS.Load() {
+		if e.ToHTTPS.Load() && !s.handler.isLocal(r) {
 			redirect.ServeHTTP(w, r)
 			return
 		}

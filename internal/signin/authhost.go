@@ -99,6 +99,7 @@ func (s *SignIn) authorize(w http.ResponseWriter, r *http.Request) {
 		s.unavailable(w, r, err)
 	case prompt == promptLogin, !signedIn && a.Choose: // somebody else than the one whom the provider would take
 		s.start(w, r, a, "", promptChoose)
+	case !signedIn && s.Always != "" && s.enterAtOnce(w, r, a):
 	case !signedIn:
 		s.startExpected(w, r, a)
 	case a.Choose || prompt == promptChoose:

@@ -81,7 +81,11 @@ type SignIn struct {
 	// Serves reports whether a host still leads to a resource.
 	Serves func(host string, name resource.Name) bool
 	// Quick are addresses that sign in by one click and without a password. For development only.
-	Quick     []string
+	Quick []string
+	// Always is the account that is signed in without a question where nobody is; empty for none. For development only.
+	Always string
+	// HasHost reports whether a host leads to an application; Enter needs it.
+	HasHost   func(host string) bool
 	Passwords *password.Checker
 	// Providers returns the identity providers as requests see them now; nil for our own directory alone.
 	Providers func() *identityprovider.View

@@ -235,7 +235,7 @@ func (b *Builder) assembleServices(next *Snapshot, changes map[resource.Name]*ca
 	next.Routes = routes
 	wanted := map[upstream.Config]struct{}{}
 	for _, service := range routes.Services() {
-		wanted[upstreamConfig(service)] = struct{}{}
+		wanted[UpstreamConfig(service)] = struct{}{}
 	}
 	upstreams := b.pools.Keep(wanted)
 	next.served = maps.Clone(next.served)
@@ -244,9 +244,10 @@ func (b *Builder) assembleServices(next *Snapshot, changes map[resource.Name]*ca
 			delete(next.served, name)
 			continue
 		}
-		served := newServed(*service, upstreams[upstreamConfig(*service)], next.settings)
+		served := newServed(*service, upstreams[UpstreamConfig(*service)], next.settings)
 		b.report(next.served[name], served)
 		next.served[name] = served
 	}
+	next.upstreamFaults = b.faults(next.served)
 	return nil
 }

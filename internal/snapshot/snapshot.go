@@ -27,6 +27,8 @@ type Snapshot struct {
 	policies map[resource.Name]*iam.Compiled
 	settings map[resource.Name]settings.IapSettings // those in which something is set
 	served   map[resource.Name]*Served
+
+	upstreamFaults []string
 }
 
 // Served is one service with what requests to it need, worked out beforehand.

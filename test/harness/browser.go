@@ -27,7 +27,7 @@ type Browser struct {
 }
 
 // LaunchBrowser starts Chromium. A machine without it gets an error that says what to install.
-func LaunchBrowser() (*Browser, error) {
+func LaunchBrowser(extra ...chromedp.ExecAllocatorOption) (*Browser, error) {
 	var path string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if found, err := exec.LookPath(name); err == nil {
@@ -44,6 +44,7 @@ func LaunchBrowser() (*Browser, error) {
 		chromedp.Flag("disable-quic", true),
 		chromedp.DisableGPU,
 	)
+	options = append(options, extra...)
 	if os.Geteuid() == 0 { // root, as in CI: Chromium refuses to run with its sandbox
 		options = append(options, chromedp.NoSandbox)
 	}

@@ -99,8 +99,10 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 			f.Failed(w, r, failureStatus(err))
 		},
 	}
-	// The listener bounds the time of a body. An upload or a stream of somebody who was let through may take any.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // where there is no deadline, none is to be removed
+	// The listener bounds the time of a body and of an answer. An upload, a download or a stream of somebody who was
+	// let through may take any. Where there is no deadline, none is to be removed.
+	control := http.NewResponseController(w)
+	_, _ = control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})
 	proxy.ServeHTTP(w, r)
 }
 
