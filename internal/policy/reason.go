@@ -95,14 +95,13 @@ func (r Reason) Describe() Description { return descriptions[r] }
 func Reasons() []Reason {
 	return []Reason{
 		Granted, GrantedPublic, IAPDisabled, TokenTest, PreflightAllowed,
-		PublicPath, CORSPreflight,
-		NoCredential, SessionEnded, CookieInvalid, BearerInvalid, ConfirmationDue, SignInTooOld,
+		PublicPath, CORSPreflight, NoCredential, SessionEnded, CookieInvalid, BearerInvalid, ConfirmationDue, SignInTooOld,
 		SpecialURL, SpecialURLInvalid, SpecialURLRefused, NoExternalPeople,
 		NotGranted, PrincipalSuspended,
 		TargetInvalid, TargetAmbiguous, HostInvalid, HostUnknown, DomainRefused, HostConflict, ProxyConflict, RedirectLoop,
 		PathUnknown, MethodRefused, SnapshotStale, StoreFailed, AttributesFailed, SigningFailed, UpstreamFailed, SignInRefused,
-		SignInLoops, ReturnRefused,
-		SignInDeclined, SignInUnproved, AddressRefused, ProviderUnavailable, ProviderMisconfigured, ProviderTokenInvalid,
+		SignInLoops, ReturnRefused, SignInDeclined, SignInUnproved, AddressRefused, ProviderUnavailable, ProviderMisconfigured,
+		ProviderTokenInvalid,
 	}
 }
 

@@ -41,14 +41,14 @@ type attempt struct {
 	Target   string        `json:"o"` // path and query that the person wanted
 	Issued   int64         `json:"t"` // seconds since 1970
 	Choose   bool          `json:"s,omitempty"`
-	// Tries counts the attempts before this one that came to nothing and were begun anew without a question.
-	Tries int `json:"k,omitempty"`
-	// Again is set in a restart that the auth host asks for: nothing has been begun at the application's host.
-	Again bool `json:"g,omitempty"`
 	// MaxAge, in seconds, and Factor are what the application demands to be proved.
 	MaxAge int64          `json:"m,omitempty"`
 	Factor session.Factor `json:"f,omitempty"`
-	Hint   string         `json:"l,omitempty"` // the domain or address that the application expects
+	// Tries counts the attempts before this one that came to nothing and were begun anew without a question.
+	Tries int `json:"k,omitempty"`
+	// Again is set in a restart that the auth host asks for: nothing has been begun at the application's host.
+	Again bool   `json:"g,omitempty"`
+	Hint  string `json:"l,omitempty"` // the domain or address that the application expects
 }
 
 // Why a state is refused.

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -126,6 +127,33 @@ func (p *Page) Follow(url string) (origin string, opened bool) {
 	}
 	origin, err := try(p, Patience, chromedp.Evaluate[string]("location.origin"))
 	return origin, err == nil && origin != "null"
+}
+
+// FetchAll has a script of the page fetch addresses, follow their redirects, and say for each at which origin it ends;
+// empty where the browser does not let the script read the answer.
+func (p *Page) FetchAll(addresses []string) (origins []string) {
+	p.t.Helper()
+	list, err := json.Marshal(addresses)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	const script = `(async (addresses) => {
+		const origins = [];
+		for (const address of addresses) {
+			try {
+				const answer = await fetch(address, {credentials: "include"});
+				origins.push(new URL(answer.url).origin);
+			} catch {
+				origins.push("");
+			}
+		}
+		return origins;
+	})(`
+	origins, err = try(p, 5*Patience, chromedp.Evaluate[[]string](script+string(list)+")", chromedp.EvalAwaitPromise))
+	if err != nil || len(origins) != len(addresses) {
+		p.t.Fatalf("%d of %d addresses were fetched: %v", len(origins), len(addresses), err)
+	}
+	return origins
 }
 
 // Popup returns the window that an action opens.
