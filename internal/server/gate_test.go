@@ -117,9 +117,12 @@ func (g *gate) start() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(ctx) }()
-	if err := s.Ready(g.t.Context()); err != nil {
-		g.t.Fatal(err)
+	go func() {
+		ended <- s.Serve(ctx)
+		cancel() // a server that cannot serve never gets ready
+	}()
+	if err := s.Ready(ctx); err != nil {
+		g.t.Fatal(err, <-ended)
 	}
 	g.server, g.address = s, options.Listener.Addr().String()
 	g.stop = sync.OnceFunc(func() {

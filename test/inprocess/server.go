@@ -70,7 +70,10 @@ func Start(t testing.TB, apps ...App) *Gate {
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
-	go func() { served <- g.Serve(ctx) }()
+	go func() {
+		served <- g.Serve(ctx)
+		cancel() // a gate that cannot serve never gets ready
+	}()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-served; err != nil {
