@@ -77,7 +77,11 @@ func checkConfig(cmd *cobra.Command, file string) error {
 	}
 	say(cmd, "%s: nothing wrong.", file)
 	for _, r := range registrations {
-		fmt.Fprintf(cmd.OutOrStdout(), "Register at %s (%s) this redirect URI: %s\n", printable(r.Issuer), r.Provider, r.RedirectURI)
+		fmt.Fprintf(cmd.OutOrStdout(), `Register at %s (%s):
+  redirect URI:             %s
+  post-logout redirect URI: %s
+  back-channel logout URI:  %s
+`, printable(r.Issuer), r.Provider, r.RedirectURI, r.PostLogoutRedirectURI, r.BackchannelLogoutURI)
 	}
 	return nil
 }
@@ -147,7 +151,8 @@ func initConfig(cmd *cobra.Command, i config.Initial, dir string) error {
 		if err != nil {
 			return err
 		}
-		next("register a client %s at %s with the redirect URI %s", cmp.Or(i.ClientID, "gatehouse"), i.Issuer, registrations[0].RedirectURI)
+		next("register a client %s at %s with the redirect URI %s and, where it has them, the post-logout redirect URI %s and the back-channel logout URI %s",
+			cmp.Or(i.ClientID, "gatehouse"), i.Issuer, registrations[0].RedirectURI, registrations[0].PostLogoutRedirectURI, registrations[0].BackchannelLogoutURI)
 		next("put its secret into %s (mode 0600)", filepath.Join(dir, config.InitialSecret))
 	}
 	next("gatehouse config check %s", configFile)

@@ -19,6 +19,8 @@ func newSessionsList(server *serverFlags) *cobra.Command {
 	var user string
 	cmd := &cobra.Command{
 		Use: "list", Short: "List live sessions, newest first",
+		Long: `List live sessions, newest first. CONFIRMED is when the identity provider last said who the person is, and which groups
+they are in: what it has changed since does not count yet. The other formats show those groups.`,
 		Example: "  gatehouse sessions list\n  gatehouse sessions list --user=alice@example.com", Args: arguments(),
 	}
 	cmd.Flags().StringVar(&user, "user", "", "only those of the user with this `address`")
@@ -38,9 +40,13 @@ func newSessionsList(server *serverFlags) *cobra.Command {
 			if where == "" {
 				where = "auth host"
 			}
-			rows[i] = []string{s.ID, s.Email, moment(s.Created), moment(s.LastSeen), moment(s.Expires), where}
+			confirmed := "-" // nobody has to
+			if s.Confirmed != nil {
+				confirmed = moment(*s.Confirmed)
+			}
+			rows[i] = []string{s.ID, s.Email, moment(s.Created), moment(s.LastSeen), moment(s.Expires), confirmed, where}
 		}
-		return format.printList(cmd, sessions, []string{"ID", "EMAIL", "CREATED", "LAST_SEEN", "EXPIRES", "RESOURCE"}, rows)
+		return format.printList(cmd, sessions, []string{"ID", "EMAIL", "CREATED", "LAST_SEEN", "EXPIRES", "CONFIRMED", "RESOURCE"}, rows)
 	}
 	return cmd
 }

@@ -23,6 +23,9 @@ type Session struct {
 	Created  time.Time     `json:"created"`
 	Expires  time.Time     `json:"expires"`
 	LastSeen time.Time     `json:"lastSeen"` // written in batches: up to half a minute behind
+	// Groups that the provider's claims name, and when it last said so; absent where nobody has to be asked.
+	Groups    []string   `json:"groups,omitempty"`
+	Confirmed *time.Time `json:"confirmed,omitempty"`
 }
 
 func publicSession(r session.Record) Session {
@@ -32,6 +35,9 @@ func publicSession(r session.Record) Session {
 	}
 	if !r.Parent.IsZero() {
 		s.Parent = r.Parent.String()
+	}
+	if !r.Checked.IsZero() {
+		s.Groups, s.Confirmed = r.Groups, &r.Checked
 	}
 	return s
 }
@@ -43,7 +49,7 @@ func (a *Admin) Sessions(ctx context.Context, filter session.Filter) (sessions [
 	}
 	lifetimes := a.Lifetimes
 	if lifetimes == (session.Lifetimes{}) {
-		lifetimes = session.DefaultLifetimes
+		lifetimes = session.DefaultLifetimes()
 	}
 	now := a.Now()
 	err = a.Store.View(ctx, func(tx Tx) error {

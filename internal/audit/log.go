@@ -107,7 +107,8 @@ func classOf(reason policy.Reason) class {
 		return passes
 	case policy.NoCredential, policy.SessionEnded, policy.CookieInvalid, policy.BearerInvalid, policy.MethodRefused,
 		policy.HostInvalid, policy.HostUnknown, policy.DomainRefused, policy.TargetInvalid, policy.TargetAmbiguous, policy.PathUnknown, policy.SnapshotStale,
-		policy.SpecialURL, policy.SpecialURLInvalid, policy.SpecialURLRefused, policy.NoExternalPeople:
+		policy.SpecialURL, policy.SpecialURLInvalid, policy.SpecialURLRefused, policy.NoExternalPeople,
+		policy.SignInRefused, policy.SignInLoops, policy.SignInDeclined, policy.ProviderUnavailable, policy.ProviderMisconfigured, policy.ProviderTokenInvalid:
 		return strangers
 	default:
 		return refusals

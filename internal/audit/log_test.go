@@ -437,3 +437,18 @@ func FuzzParseLine(f *testing.F) {
 		}
 	})
 }
+
+// Whoever is not recognised causes refusals of sign-in as often as they like, and washes away no other record by that.
+func TestRefusalsOfSignInAreKeptApartFromThoseOfPeople(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []policy.Reason{
+		policy.SignInRefused, policy.SignInLoops, policy.SignInDeclined, policy.ProviderUnavailable, policy.ProviderMisconfigured, policy.ProviderTokenInvalid,
+	} {
+		if classOf(reason) != strangers {
+			t.Errorf("%s is kept with %s", reason, classOf(reason))
+		}
+		if anonymous(reason) {
+			t.Errorf("%s is only counted, and its page shows a reference", reason)
+		}
+	}
+}

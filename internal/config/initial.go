@@ -49,7 +49,15 @@ type initialValues struct {
 	Name        string // of the first service
 	Manifest    string
 	Secret      string
-	Private     bool // the issuer is on this machine
+	Offline     bool // the issuer gives refresh tokens for the scope offline_access
+}
+
+// asksForRefresh reports whether an issuer, as far as its address tells, gives refresh tokens for the scope
+// offline_access. Google and GitLab refuse a scope that they do not know, and Keycloak's is for tokens that outlive its
+// session: it gives others without asking.
+func asksForRefresh(issuer *url.URL) bool {
+	host := issuer.Hostname()
+	return host != "accounts.google.com" && !strings.Contains(host, "gitlab") && !strings.Contains(issuer.Path, "/realms/")
 }
 
 // Complete fills in what was left out, and refuses what cannot work.
@@ -104,7 +112,7 @@ func (i Initial) Write(dir string) (configFile, manifestFile string, err error) 
 		values.ExternalURL = "http://" + i.AuthHost + ":8080"
 	}
 	if u, err := url.Parse(i.Issuer); err == nil {
-		values.Private = isLocal(u.Hostname())
+		values.Offline = asksForRefresh(u)
 	}
 	texts := map[string]string{InitialConfig: initialConfig, InitialManifest: initialManifest}
 	for name := range texts {

@@ -191,7 +191,7 @@ func (d *daemon) greet(ctx context.Context) {
 	if d.health != nil {
 		d.log.Info("listening for health and metrics", "address", d.health.Listener.Addr().String())
 	}
-	d.tellRedirectURIs(ctx)
+	d.tellRegistrations(ctx)
 	d.log.Info("ready", "auth", d.origin(), "project", d.config.Project.ID, "version", d.Version)
 	d.tell(d.Notifier.Ready(d.status()))
 }

@@ -130,6 +130,9 @@ type GroupsClaim struct {
 	Template string `json:"template,omitempty"`
 	// The address for each value; values that are not in it are left out.
 	Table map[string]string `json:"table,omitempty"`
+	// Where groups are asked for that the provider leaves out of the token, with the access token of the sign-in; for
+	// Entra https://graph.microsoft.com/v1.0/me/getMemberObjects.
+	Lookup string `json:"lookup,omitempty"`
 }
 
 // ErrNotFound reports a provider that is not there.

@@ -133,6 +133,7 @@ func (p Provider) checkGroups(fault faultFunc) {
 	if g == nil {
 		return
 	}
+	g.checkLookup(p.Kind, fault)
 	if g.Template != "" && g.Table != nil {
 		fault("groups has both template and table: use one")
 	}
@@ -154,6 +155,22 @@ func (p Provider) checkGroups(fault faultFunc) {
 	}
 	for value, group := range g.Table {
 		address(fmt.Sprintf("table[%q]", value), group)
+	}
+}
+
+// checkLookup checks where groups are asked for: an access token is sent there.
+func (g *GroupsClaim) checkLookup(kind Kind, fault faultFunc) {
+	if g.Lookup == "" {
+		return
+	}
+	u, err := url.Parse(g.Lookup)
+	switch {
+	case kind != OIDC:
+		fault("groups.lookup is of kind oidc only")
+	case err != nil || u.Host == "" || u.User != nil || u.Fragment != "":
+		fault("groups.lookup %q is not a URL, such as https://graph.microsoft.com/v1.0/me/getMemberObjects", g.Lookup)
+	case u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())):
+		fault("groups.lookup %q must be https: an access token is sent there", g.Lookup)
 	}
 }
 
@@ -291,38 +308,6 @@ func (c *OIDCConfig) checkClientAuthentication(fault faultFunc) {
 	}
 	c.ClientSecret.check("oidc.clientSecret", fault)
 	c.PrivateKey.check("oidc.privateKey", fault)
-}
-
-func (c *LDAPConfig) check(fault faultFunc) {
-	u, err := url.Parse(c.URL)
-	switch {
-	case err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || strings.Trim(u.Path, "/") != "":
-		fault("ldap.url %q is not ldaps://HOST[:PORT] or ldap://HOST[:PORT]", c.URL)
-	case u.Scheme == "ldaps":
-		if c.StartTLS {
-			fault("ldap.startTls is for ldap://; ldaps:// is encrypted from the start")
-		}
-	case u.Scheme == "ldap" && (c.StartTLS || isLoopback(u.Hostname())):
-	default:
-		fault("ldap.url %q would send passwords in the clear: use ldaps://, or ldap:// with startTls", c.URL)
-	}
-	// A bind with a name and without a password succeeds as nobody (RFC 4513, 5.1.2).
-	if (c.BindDN == "") != (c.BindPassword == nil) {
-		fault("ldap.bindDn and ldap.bindPassword go together")
-	}
-	c.BindPassword.check("ldap.bindPassword", fault)
-	if c.UserBase == "" {
-		fault("ldap.userBase is missing")
-	}
-	if c.UserFilter != "" && !strings.Contains(c.UserFilter, "{email}") {
-		fault("ldap.userFilter %q must have {email}", c.UserFilter)
-	}
-	if c.GroupFilter != "" && !strings.Contains(c.GroupFilter, "{dn}") && !strings.Contains(c.GroupFilter, "{email}") {
-		fault("ldap.groupFilter %q must have {dn} or {email}", c.GroupFilter)
-	}
-	if c.GroupBase == "" && (c.GroupFilter != "" || c.GroupAttribute != "") {
-		fault("ldap.groupBase is missing: without it no groups are looked up")
-	}
 }
 
 func isLoopback(host string) bool {

@@ -124,6 +124,14 @@ func TestProvidersThatAreRefused(t *testing.T) {
 		"a password without name":       func(p *provider) { p.LDAP.BindPassword = secret },
 		"no base":                       func(p *provider) { p.LDAP.UserBase = "" },
 		"a filter that is not about me": func(p *provider) { p.LDAP.UserFilter = "(objectClass=*)" },
+		"a filter that does not parse":  func(p *provider) { p.LDAP.UserFilter = "(&(mail={email})" },
+		"a group filter that does not parse": func(p *provider) {
+			p.LDAP.GroupBase, p.LDAP.GroupFilter = "ou=groups", "member={dn})("
+		},
+		"a base that is no name":        func(p *provider) { p.LDAP.UserBase = "people" },
+		"a group base that is no name":  func(p *provider) { p.LDAP.GroupBase = "ou=a,,b" },
+		"an attribute that is a filter": func(p *provider) { p.LDAP.EmailAttribute = "mail=*)(x" },
+		"groups asked for elsewhere":    func(p *provider) { p.Groups = &groups{Lookup: "https://graph.example/"} },
 		"groups without base":           func(p *provider) { p.LDAP.GroupFilter = "(member={dn})" },
 		"trustEmail":                    func(p *provider) { p.TrustEmail = true },
 	} {

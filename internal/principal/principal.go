@@ -41,7 +41,8 @@ var ErrAddress = errors.New("not an e-mail address")
 
 // ParseAddress returns the canonical form of an e-mail address: ASCII letters folded to lower case,
 // nothing else changed. It refuses what two programs could read differently: other than exactly one
-// "@", white space, control and non-ASCII bytes, quotes, an empty part, a domain with empty labels.
+// "@", white space, control and non-ASCII bytes, quotes, a "%" (which an application may take for an escaped "@", and
+// mail servers once took for one), an empty part, a domain with empty labels.
 func ParseAddress(s string) (string, error) {
 	local, domain, found := strings.Cut(s, "@")
 	switch {
@@ -51,7 +52,7 @@ func ParseAddress(s string) (string, error) {
 		return "", fmt.Errorf("%w: %q is empty before the @ or longer than 254 bytes", ErrAddress, s)
 	}
 	for i := 0; i < len(local); i++ {
-		if c := local[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),:;<>[\]`, c) >= 0 {
+		if c := local[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`"%(),:;<>[\]`, c) >= 0 {
 			return "", fmt.Errorf("%w: %q has a character before the @ that addresses here may not have", ErrAddress, s)
 		}
 	}

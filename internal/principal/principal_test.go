@@ -36,6 +36,8 @@ func TestAddressesThatTwoProgramsReadDifferentlyAreRefused(t *testing.T) {
 		"a space":                      "alice @example.com",
 		"a line break":                 "alice@example.com\r\nX: y",
 		"a NUL":                        "alice\x00@example.com",
+		"a percent route":              "alice%evil.com@example.com",
+		"an escaped @":                 "ceo%40example.com@example.com",
 		"quotes":                       `"alice"@example.com`,
 		"a comment":                    "alice(x)@example.com",
 		"a colon, which has a meaning": "user:alice@example.com",

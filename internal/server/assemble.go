@@ -42,11 +42,11 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 	s.admin = &admin.Admin{
 		Store: state.store, Keys: keySealer, HashPassword: passwords.Hash, CheckHash: password.CheckHash, Decisions: s.decisions, Entries: state.store,
 		ValidateExpression: expression.Check,
-		ProjectID:          o.ProjectID, ProjectNumber: o.ProjectNumber, Lifetimes: session.DefaultLifetimes, Now: o.Now, Log: o.Log,
+		ProjectID:          o.ProjectID, ProjectNumber: o.ProjectNumber, Lifetimes: session.DefaultLifetimes(), Now: o.Now, Log: o.Log,
 	}
 	s.sessions = &session.Table{
 		Store: state.store, Codec: session.Codec{Sealer: state.ring.Sealer("session cookie")},
-		Now: o.Now, Lifetimes: session.DefaultLifetimes, Log: o.Log,
+		Now: o.Now, Lifetimes: session.DefaultLifetimes(), Log: o.Log,
 	}
 	if err := s.startView(ctx, keySealer); err != nil {
 		_ = s.decisions.Close()
@@ -66,8 +66,8 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 		Quick:    o.QuickAccounts, Always: o.Development.Account, HasHost: func(host string) bool { return s.holder.Current().Routes.HasHost(host) },
 		Providers: func() *identityprovider.View { return s.holder.Current().Providers }, Redirecting: &oidcrp.RelyingParty{Now: o.Now, Log: o.Log},
 		PasswordSources: map[identityprovider.Kind]signin.PasswordSource{identityprovider.LDAP: &ldapbind.Binder{Log: o.Log}},
-		Passwords:       passwords, Now: o.Now, Log: o.Log, Lifetimes: session.DefaultLifetimes,
-		ClientAddr: clientAddr(o.TrustedProxies),
+		Passwords:       passwords, Now: o.Now, Log: o.Log, Lifetimes: session.DefaultLifetimes(),
+		ClientAddr: clientAddr(o.TrustedProxies), Record: s.recordSignIn(), Replica: state.replica,
 	}
 	s.signIn = signIn
 	s.handler = &hosts{
@@ -131,6 +131,15 @@ func (s *Server) record() func(*audit.Decision) {
 	return func(d *audit.Decision) {
 		counted(d)
 		s.decisions.Record(d)
+	}
+}
+
+// recordSignIn is record for refusals of sign-in, which looks at no view of its own.
+func (s *Server) recordSignIn() func(*audit.Decision) {
+	record := s.record()
+	return func(d *audit.Decision) {
+		d.Position = s.holder.Current().Position
+		record(d)
 	}
 }
 

@@ -129,7 +129,7 @@ func newTable(t testing.TB) (*Table, *memoryStore, *clock) {
 	t.Helper()
 	store, c := &memoryStore{}, &clock{now: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}
 	return &Table{
-		Store: store, Codec: Codec{newSealer(t)}, Now: c.Now, Lifetimes: DefaultLifetimes,
+		Store: store, Codec: Codec{newSealer(t)}, Now: c.Now, Lifetimes: DefaultLifetimes(),
 		Log: slog.New(slog.DiscardHandler),
 	}, store, c
 }

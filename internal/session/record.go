@@ -81,7 +81,7 @@ type Lifetimes struct {
 }
 
 // DefaultLifetimes last a working day, and no longer than a break when nobody is there.
-var DefaultLifetimes = Lifetimes{Absolute: 16 * time.Hour, Idle: time.Hour}
+func DefaultLifetimes() Lifetimes { return Lifetimes{Absolute: 16 * time.Hour, Idle: time.Hour} }
 
 // Live reports whether the session may still be used at a moment.
 func (r Record) Live(now time.Time, l Lifetimes) bool {

@@ -28,8 +28,10 @@ type arrival struct {
 	device string
 	// account is the local account as the password was checked against it; nil for people of other providers.
 	account *directory.Account
-	// link is what the provider calls the person; nil for accounts of our own directory, whose number is known.
-	link *identityprovider.Link
+	// provider is who vouches, as it was asked, and link what it calls the person; nil for accounts of our own
+	// directory, whose number is known.
+	provider *identityprovider.Provider
+	link     *identityprovider.Link
 	// checked and askAfter are zero for accounts of our own directory.
 	checked, askAfter time.Time
 	silent            bool
@@ -68,14 +70,22 @@ func (s *SignIn) vouchedFor(p identityprovider.Provider, v Vouched) (arrival, er
 	}
 	now := s.Now()
 	who := arrival{
-		identity: identity, groups: p.GroupAddresses(v.Groups), attributes: v.Attributes, amr: v.AMR, acr: v.ACR, authTime: v.AuthTime,
+		identity: identity, groups: p.GroupAddresses(v.Groups), attributes: v.Attributes, amr: v.AMR, acr: v.ACR, authTime: v.AuthTime, provider: &p,
 		link: &identityprovider.Link{
 			Issuer: p.Issuer(), Subject: v.Subject, Number: number, Email: identity.Email, Created: now, LastSignIn: now,
 		},
 		atProvider: session.AtProvider{Subject: v.Subject, Session: v.Session, Tokens: v.Tokens},
 	}
-	who.checked, who.askAfter, who.silent = now, now.Add(confirmEvery(p)), !v.Refreshable
+	who.checked, who.askAfter, who.silent = checked(v, now), now.Add(confirmEvery(p)), !v.Refreshable
 	return who, nil
+}
+
+// checked is when what a provider says now was true: all of it, and so the groups that it looked up a while ago.
+func checked(v Vouched, now time.Time) time.Time {
+	if v.AsOf.IsZero() || v.AsOf.After(now) {
+		return now
+	}
+	return v.AsOf
 }
 
 // sessionUse binds sealed tokens to the session that they belong to.
@@ -124,6 +134,11 @@ func (s *SignIn) enter(w http.ResponseWriter, r *http.Request, a attempt, who ar
 				return err
 			}
 		}
+		if who.provider != nil {
+			if err = inForce(ctx, tx.Providers(), *who.provider, who.identity); err != nil {
+				return err
+			}
+		}
 		if err = s.number(ctx, tx, who, &record); err != nil {
 			return err
 		}
@@ -135,13 +150,13 @@ func (s *SignIn) enter(w http.ResponseWriter, r *http.Request, a attempt, who ar
 	})
 	switch {
 	case errors.Is(err, identityprovider.ErrNumberTaken):
-		s.refuse(w, r, s.origin(a.Host, a.Target), fmt.Errorf("%s: %w; see \"gatehouse users relink\"", who.identity.Email, err))
+		s.refuse(w, r, a.Resource, s.origin(a.Host, a.Target), fmt.Errorf("%s: %w; see \"gatehouse users relink\"", who.identity.Email, err))
 		return
 	case errors.Is(err, errChanged), errors.Is(err, session.ErrNotFound) && who.account != nil:
 		s.ask(w, r, a, pages.SignIn{Email: who.identity.Email, Problem: wrongPassword, Status: http.StatusUnauthorized})
 		return
-	case errors.Is(err, session.ErrNotFound):
-		s.refuse(w, r, s.origin(a.Host, a.Target), err)
+	case errors.Is(err, session.ErrNotFound), errors.Is(err, errReplaced):
+		s.refuse(w, r, a.Resource, s.origin(a.Host, a.Target), err)
 		return
 	case err != nil:
 		s.unavailable(w, r, err)
@@ -166,4 +181,21 @@ func (s *SignIn) number(ctx context.Context, tx Tx, who arrival, record *session
 	stored, err := tx.Links().Link(ctx, *who.link)
 	record.Identity.Subject = stored.Number
 	return err
+}
+
+// errReplaced reports a provider that is gone, switched off or somebody else since it vouched for the person.
+var errReplaced = errors.New("the identity provider has been removed, switched off or replaced meanwhile")
+
+// inForce refuses a provider that is not stored as it was asked, or may not vouch for the person any more. Its answer may take seconds, in which an administrator
+// gives its name to another: a session that is opened after that would pass for one which the new one vouches for.
+func inForce(ctx context.Context, providers identityprovider.Reader, asked identityprovider.Provider, who principal.Identity) error {
+	stored, err := providers.Providers(ctx)
+	if err != nil {
+		return err
+	}
+	view := identityprovider.NewView(stored)
+	if p, found := view.Provider(asked.Name); !found || p.Kind != asked.Kind || p.Issuer() != asked.Issuer() || !view.Vouches(who) {
+		return errReplaced
+	}
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
+	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
 
@@ -70,9 +71,11 @@ func (s *SignIn) Handler() http.Handler {
 }
 
 func (s *SignIn) denyCrossOrigin(w http.ResponseWriter, r *http.Request) {
-	s.Log.WarnContext(r.Context(), "cross-origin form refused", "path", r.URL.Path, "origin", r.Header.Get("Origin"), "peer", s.clientAddr(r))
+	id := s.decided(r, http.StatusForbidden, policy.SignInRefused, "")
+	s.Log.WarnContext(r.Context(), "cross-origin form refused", "decision", id, "path", r.URL.Path, "origin", r.Header.Get("Origin"), "peer", s.clientAddr(r))
 	s.Pages.Error(w, r, pages.Error{
 		Status: http.StatusForbidden, Title: "Not accepted", Text: "This form was sent by another site. Start again from the application.",
+		Reason: string(policy.SignInRefused), ID: id,
 	})
 }
 
@@ -81,7 +84,7 @@ func (s *SignIn) denyCrossOrigin(w http.ResponseWriter, r *http.Request) {
 func (s *SignIn) authorize(w http.ResponseWriter, r *http.Request) {
 	query, err := authorizeQuery(r)
 	if err != nil {
-		s.refuse(w, r, "", err)
+		s.refuse(w, r, "", "", err)
 		return
 	}
 	a, ok := s.opened(w, r, query.Get("state"))
@@ -89,7 +92,7 @@ func (s *SignIn) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.checkClaims(query, a); err != nil {
-		s.refuse(w, r, s.origin(a.Host, a.Target), err)
+		s.refuse(w, r, a.Resource, s.origin(a.Host, a.Target), err)
 		return
 	}
 	present, signedIn, err := s.present(r)
@@ -126,7 +129,7 @@ func (s *SignIn) opened(w http.ResponseWriter, r *http.Request, state string) (a
 			s.bounce(w, r, a, err)
 			return attempt{}, false
 		}
-		s.refuse(w, r, again, err)
+		s.refuse(w, r, a.Resource, again, err)
 		return attempt{}, false
 	}
 	return a, true

@@ -21,7 +21,7 @@ const handoffLifetime = time.Minute
 func (s *SignIn) Complete(w http.ResponseWriter, r *http.Request, app App) {
 	if r.Method != http.MethodGet { // others neither come from a browser's redirect nor may use up a token
 		w.Header().Set("Allow", http.MethodGet)
-		s.refuse(w, r, s.again(r, app), fmt.Errorf("method %s", r.Method))
+		s.refuse(w, r, app.Resource, s.again(r, app), fmt.Errorf("method %s", r.Method))
 		return
 	}
 	if r.URL.Query().Has(specialurl.RestartParameter) {

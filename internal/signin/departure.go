@@ -71,11 +71,7 @@ func (s *SignIn) leave(w http.ResponseWriter, r *http.Request, a attempt, p iden
 	leaving.demandOf(a)
 	address, err := s.Redirecting.Leave(r.Context(), p, leaving)
 	if err != nil {
-		if d.Quiet {
-			s.quietFailure(w, r, a, p, err)
-			return
-		}
-		s.fail(w, r, a, p, err)
+		s.failed(w, r, d, p, err)
 		return
 	}
 	// The answer may come as a form from the provider's site: only SameSite=None cookies go with that.
@@ -126,7 +122,7 @@ func (s *SignIn) comeBack(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	for _, name := range []string{"state", "code", "error", "iss"} {
 		if len(query[name]) > 1 {
-			s.refuse(w, r, "", fmt.Errorf("the answer has %s more than once", name))
+			s.refuse(w, r, "", "", fmt.Errorf("the answer has %s more than once", name))
 			return
 		}
 	}
@@ -140,7 +136,7 @@ func (s *SignIn) comeBack(w http.ResponseWriter, r *http.Request) {
 			s.bounce(w, r, d.Attempt, err)
 			return
 		}
-		s.refuse(w, r, "", err)
+		s.refuse(w, r, d.Attempt.Resource, "", err)
 		return
 	}
 	clearLeft(w) // one use, whatever comes of it
@@ -148,23 +144,23 @@ func (s *SignIn) comeBack(w http.ResponseWriter, r *http.Request) {
 	if subtle.ConstantTimeCompare(secret[:], d.Browser) != 1 {
 		cause := fmt.Errorf("the answer of the provider %q came to another browser than the one that left for it", d.Provider)
 		if again == "" {
-			s.refuse(w, r, "", cause)
+			s.refuse(w, r, d.Attempt.Resource, "", cause)
 			return
 		}
 		s.bounce(w, r, d.Attempt, cause)
 		return
 	}
 	if again == "" {
-		s.refuse(w, r, "", fmt.Errorf("the application is no longer served on %q", d.Attempt.Host))
+		s.refuse(w, r, d.Attempt.Resource, "", fmt.Errorf("the application is no longer served on %q", d.Attempt.Host))
 		return
 	}
 	p, found := s.providers().Provider(d.Provider)
 	switch {
 	case !found || p.Disabled || p.Kind != identityprovider.OIDC || p.Issuer() != d.Issuer:
-		s.refuse(w, r, again, fmt.Errorf("the provider %q has been removed, switched off or replaced meanwhile", d.Provider))
+		s.refuse(w, r, d.Attempt.Resource, again, fmt.Errorf("the provider %q has been removed, switched off or replaced meanwhile", d.Provider))
 		return
 	case r.URL.EscapedPath() != strings.TrimPrefix(s.redirectURI(p), s.External.URL(s.AuthHost)):
-		s.refuse(w, r, again, fmt.Errorf("the answer to a departure for the provider %q came to another one's redirect URI", d.Provider))
+		s.refuse(w, r, d.Attempt.Resource, again, fmt.Errorf("the answer to a departure for the provider %q came to another one's redirect URI", d.Provider))
 		return
 	}
 	s.redeemAnswer(w, r, d, p, query)
@@ -177,18 +173,26 @@ func (s *SignIn) redeemAnswer(w http.ResponseWriter, r *http.Request, d departur
 		RedirectURI: s.redirectURI(p), Nonce: d.Nonce, Verifier: d.Verifier,
 	})
 	if err != nil {
-		if r.Context().Err() != nil {
-			return // nobody is listening
+		if d.Quiet && query.Get("error") != "" {
+			// Only the browser says so, and whoever is switched off there would have it say that the provider is down.
+			err = fmt.Errorf("%w: %v", ErrQuestions, err)
 		}
-		if d.Quiet {
-			s.quietFailure(w, r, d.Attempt, p, err)
-			return
-		}
-		s.fail(w, r, d.Attempt, p, err)
+		s.failed(w, r, d, p, err)
 		return
 	}
 	if d.Quiet && s.confirmQuietly(w, r, d.Attempt, p, vouched) {
 		return
 	}
 	s.arrive(w, r, d.Attempt, p, vouched)
+}
+
+// failed answers a departure whose provider cannot be left for, or whose answer is no good.
+func (s *SignIn) failed(w http.ResponseWriter, r *http.Request, d departure, p identityprovider.Provider, cause error) {
+	switch {
+	case r.Context().Err() != nil: // nobody is listening
+	case d.Quiet:
+		s.quietFailure(w, r, d.Attempt, p, cause)
+	default:
+		s.fail(w, r, d.Attempt, p, cause)
+	}
 }

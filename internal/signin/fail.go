@@ -39,14 +39,15 @@ func (s *SignIn) fail(w http.ResponseWriter, r *http.Request, a attempt, p ident
 		if !errors.Is(cause, f.cause) {
 			continue
 		}
-		attributes := []any{"provider", p.Name, "issuer", p.Issuer(), "reason", f.reason, "cause", cause, "host", a.Host, "peer", s.clientAddr(r)}
+		id := s.decided(r, f.status, f.reason, a.Resource)
+		attributes := []any{"decision", id, "provider", p.Name, "issuer", p.Issuer(), "reason", f.reason, "cause", cause, "host", a.Host, "peer", s.clientAddr(r)}
 		if f.reason == policy.ProviderMisconfigured && p.Kind == identityprovider.OIDC {
 			attributes = append(attributes, "redirectURI", s.redirectURI(p))
 		}
 		s.Log.WarnContext(r.Context(), "sign-in at an identity provider failed", attributes...)
 		text := f.reason.Describe()
 		page := pages.Error{
-			Status: f.status, Code: f.code, Title: text.Title, Text: text.Text, Reason: string(f.reason),
+			Status: f.status, Code: f.code, Title: text.Title, Text: text.Text, Reason: string(f.reason), ID: id,
 			ActionURL: s.origin(a.Host, a.Target), ActionLabel: "Start again",
 		}
 		switch {

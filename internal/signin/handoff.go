@@ -50,6 +50,7 @@ type Tx interface {
 	Sessions() session.Store
 	Handoffs() HandoffStore
 	Links() identityprovider.Linker
+	Providers() identityprovider.Reader
 	Rechecks() RecheckStore
 }
 

@@ -25,11 +25,11 @@ const wrongPassword = "This address and this password do not belong together. Ch
 func (s *SignIn) form(w http.ResponseWriter, r *http.Request) (attempt, bool) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
-		s.refuse(w, r, "", fmt.Errorf("read form: %w", err))
+		s.refuse(w, r, "", "", fmt.Errorf("read form: %w", err))
 		return attempt{}, false
 	}
 	if err := checkParameters(r.PostForm, "state", "email", "password", "account", "prompt"); err != nil {
-		s.refuse(w, r, "", err)
+		s.refuse(w, r, "", "", err)
 		return attempt{}, false
 	}
 	return s.opened(w, r, r.PostForm.Get("state"))

@@ -131,10 +131,11 @@ func (s *SignIn) cookieCause(r *http.Request, host string) string {
 
 // loops answers somebody who is being sent round in a circle. Nothing is begun; the link begins again.
 func (s *SignIn) loops(w http.ResponseWriter, r *http.Request, again, cause string) {
-	s.Log.WarnContext(r.Context(), "sign-in goes round in a circle", "cause", cause, "host", r.Host, "peer", s.clientAddr(r))
+	id := s.decided(r, http.StatusBadRequest, policy.SignInLoops, "")
+	s.Log.WarnContext(r.Context(), "sign-in goes round in a circle", "decision", id, "cause", cause, "host", r.Host, "peer", s.clientAddr(r))
 	text := policy.SignInLoops.Describe()
 	s.Pages.Error(w, r, pages.Error{
 		Status: http.StatusBadRequest, Code: codeNotCompleted, Title: text.Title, Text: text.Text + " " + cause,
-		Reason: string(policy.SignInLoops), ActionURL: again, ActionLabel: "Start again",
+		Reason: string(policy.SignInLoops), ID: id, ActionURL: again, ActionLabel: "Start again",
 	})
 }

@@ -23,8 +23,8 @@ func (f *federation) as(t *testing.T, issuer string, configure func(*identitypro
 	path := strings.TrimPrefix(issuer, "https://"+host)
 	served := http.StripPrefix(path, f.corp)
 	f.outside[host] = served
-	f.relying.Client = func(identityprovider.OIDCConfig) (*http.Client, error) {
-		return &http.Client{Transport: into{host: host, handler: served}}, nil
+	f.relying.Client = func(identityprovider.OIDCConfig) *http.Client {
+		return &http.Client{Transport: into{host: host, handler: served}}
 	}
 	delete(f.outside, real)
 	p := f.corpProvider()

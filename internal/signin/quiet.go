@@ -32,7 +32,7 @@ func (s *SignIn) confirmQuietly(w http.ResponseWriter, r *http.Request, a attemp
 	}
 	now := s.Now()
 	err = s.confirmed(r.Context(), present, v, Confirmation{
-		Groups: p.GroupAddresses(v.Groups), Attributes: v.Attributes, Checked: now, AskAfter: now.Add(session.ConfirmEvery), Silent: !v.Refreshable,
+		Groups: p.GroupAddresses(v.Groups), Attributes: v.Attributes, Checked: checked(v, now), AskAfter: now.Add(session.ConfirmEvery), Silent: !v.Refreshable,
 	})
 	switch {
 	case errors.Is(err, session.ErrNotFound):

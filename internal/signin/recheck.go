@@ -87,6 +87,11 @@ func (s *SignIn) Recheck(ctx context.Context) error {
 		group.SetLimit(recheckParallel)
 		for _, record := range due {
 			group.Go(func() error {
+				// Many may have waited before this one. Once the lease is over another replica asks, and two that redeem one
+				// refresh token look like a thief to a provider that rotates them.
+				if !s.Now().Before(now.Add(recheckLease - recheckTimeout)) {
+					return nil
+				}
 				asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), recheckTimeout)
 				defer cancel()
 				s.recheck(asking, record)
@@ -167,7 +172,7 @@ func (s *SignIn) sameAgain(p identityprovider.Provider, record session.Record, v
 // confirm notes that the provider has vouched again.
 func (s *SignIn) confirm(ctx context.Context, record session.Record, p identityprovider.Provider, v Vouched) {
 	now := s.Now()
-	c := Confirmation{Groups: record.Groups, Attributes: record.Attributes, Checked: now, AskAfter: now.Add(confirmEvery(p)), Silent: !v.Refreshable}
+	c := Confirmation{Groups: record.Groups, Attributes: record.Attributes, Checked: checked(v, now), AskAfter: now.Add(confirmEvery(p)), Silent: !v.Refreshable}
 	if v.Subject != "" {
 		c.Groups, c.Attributes = p.GroupAddresses(v.Groups), v.Attributes
 	}

@@ -86,7 +86,7 @@ func (s *SignIn) arrived(w http.ResponseWriter, r *http.Request, app App, to str
 func (s *SignIn) resume(w http.ResponseWriter, r *http.Request, app App) {
 	values := r.URL.Query()[specialurl.RestartParameter]
 	if len(values) != 1 {
-		s.refuse(w, r, s.again(r, app), errors.New("more than one restart"))
+		s.refuse(w, r, app.Resource, s.again(r, app), errors.New("more than one restart"))
 		return
 	}
 	a, err := s.openFor(restartUse, values[0])
@@ -95,10 +95,10 @@ func (s *SignIn) resume(w http.ResponseWriter, r *http.Request, app App) {
 		s.loops(w, r, s.again(r, app), causeClock)
 		return
 	case err != nil:
-		s.refuse(w, r, s.again(r, app), err)
+		s.refuse(w, r, app.Resource, s.again(r, app), err)
 		return
 	case a.Host != app.Host || a.Resource != app.Resource:
-		s.refuse(w, r, s.again(r, app), fmt.Errorf("a restart of another application, %q at %q", a.App, a.Host))
+		s.refuse(w, r, app.Resource, s.again(r, app), fmt.Errorf("a restart of another application, %q at %q", a.App, a.Host))
 		return
 	case s.arrived(w, r, app, a.Target):
 		return

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
-	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/sealing"
@@ -98,6 +98,9 @@ type SignIn struct {
 	Log             *slog.Logger
 	// ClientAddr returns whom a request comes from, past trusted proxies; nil takes the connection's peer.
 	ClientAddr func(*http.Request) netip.Addr
+	// Record keeps refusals; it must not keep the pointer. Replica names this process in their ids.
+	Record  func(*audit.Decision)
+	Replica uint16
 }
 
 func (s *SignIn) clientAddr(r *http.Request) netip.Addr {
@@ -119,35 +122,6 @@ func mayEnter(account directory.Account) bool {
 // authorizePath is where an application sends people, named as at Google's own sign-in, so that programs that
 // read IAP's redirect find what they know.
 const authorizePath = "/o/oauth2/v2/auth"
-
-// The error codes of IAP's pages that sign-in uses.
-const (
-	codeClientEmpty         = 7
-	codeNotCompleted        = 9
-	codeClientMisconfigured = 11
-	codeTokenInvalid        = 13
-)
-
-// refuse answers a step of sign-in that cannot be taken. again is where to start anew; empty where unknown.
-// The page does not say what failed; the log does.
-func (s *SignIn) refuse(w http.ResponseWriter, r *http.Request, again string, cause error) {
-	s.Log.InfoContext(r.Context(), "sign-in step refused", "cause", cause, "host", r.Host, "path", r.URL.Path, "peer", s.clientAddr(r))
-	text := policy.SignInRefused.Describe()
-	s.Pages.Error(w, r, pages.Error{
-		Status: http.StatusBadRequest, Code: codeNotCompleted, Title: text.Title, Text: text.Text,
-		Reason: string(policy.SignInRefused), ActionURL: again, ActionLabel: "Start again",
-	})
-}
-
-// unavailable answers when the store fails. Nothing was changed.
-func (s *SignIn) unavailable(w http.ResponseWriter, r *http.Request, cause error) {
-	s.Log.ErrorContext(r.Context(), "sign-in cannot reach the store", "error", cause, "host", r.Host, "path", r.URL.Path)
-	text := policy.StoreFailed.Describe()
-	w.Header().Set("Retry-After", "5")
-	s.Pages.Error(w, r, pages.Error{
-		Status: http.StatusServiceUnavailable, Title: text.Title, Text: text.Text, Reason: string(policy.StoreFailed),
-	})
-}
 
 // redirect sends a browser on. The address is one that we built.
 func redirect(w http.ResponseWriter, status int, address string) {

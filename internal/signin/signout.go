@@ -115,7 +115,7 @@ func (s *SignIn) openApps(r *http.Request, id session.ID) (int, error) {
 func (s *SignIn) signOut(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
-		s.refuse(w, r, "", fmt.Errorf("read form: %w", err))
+		s.refuse(w, r, "", "", fmt.Errorf("read form: %w", err))
 		return
 	}
 	present, err := s.authSession(r)

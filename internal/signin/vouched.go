@@ -17,8 +17,9 @@ type Vouched struct {
 	Email   string // as the provider writes it
 	// EmailVerified says that the provider has checked the address, or that its configuration takes it on trust.
 	EmailVerified bool
-	HostedDomain  string   // the claim hd
-	Groups        []string // values of the groups claim
+	HostedDomain  string    // the claim hd
+	Groups        []string  // values of the groups claim
+	AsOf          time.Time // when the groups were looked up; zero for now
 	// Attributes are the further claims that the provider's configuration names.
 	Attributes []principal.Attribute
 	AMR        []string  // RFC 8176

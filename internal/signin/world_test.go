@@ -38,11 +38,12 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/storage/sqlite"
 )
 
-// The hosts of every test: an auth host and two applications on unrelated domains.
+// The hosts of every test: an auth host and two applications on unrelated domains, the first with a second host.
 const (
-	authHost  = "auth.example.net"
-	appHost   = "app.example.com"
-	otherHost = "other.test"
+	authHost   = "auth.example.net"
+	appHost    = "app.example.com"
+	secondHost = "app.second.test"
+	otherHost  = "other.test"
 )
 
 var (
@@ -107,7 +108,82 @@ type world struct {
 	// demand is what the application app demands of its people.
 	demand session.Demand
 	// hint is the login hint of the applications' settings.
-	hint string
+	hint    string
+	records decisions
+	tokens  tokenBook
+}
+
+// tokenBook knows the redirect tokens that were handed out, and which of them opened a session, at which host.
+type tokenBook struct {
+	mu             sync.Mutex
+	handed, opened map[string]int
+}
+
+// tokenAt is what tells a token from others: what stands behind the full stop only says where its person was going.
+func tokenAt(u *url.URL, host string) string {
+	token, _, _ := strings.Cut(u.Query().Get("redirect_token_v2"), ".")
+	return token + " at " + host
+}
+
+// note looks at an answer on its way to the browser.
+func (b *tokenBook) note(r *http.Request, header http.Header) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.handed == nil {
+		b.handed, b.opened = map[string]int{}, map[string]int{}
+	}
+	if to, err := url.Parse(header.Get("Location")); err == nil && r.Host == authHost {
+		b.handed[tokenAt(to, to.Host)]++
+	}
+	for _, c := range (&http.Response{Header: header}).Cookies() {
+		if strings.HasPrefix(c.Name, "__Host-GCP_IAP_AUTH_TOKEN_") && c.MaxAge >= 0 {
+			b.opened[tokenAt(r.URL, r.Host)]++
+		}
+	}
+}
+
+// check fails unless each session was opened by a token that was handed out for that host, once; and that of an address
+// as often as is wanted.
+func (b *tokenBook) check(t testing.TB, what, address string, want int) {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for token, times := range b.opened {
+		if times > 1 || b.handed[token] == 0 {
+			t.Errorf("%s: %.20s… opened %d sessions, and was handed out %d times", what, token, times, b.handed[token])
+		}
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := b.opened[tokenAt(u, u.Host)]; got != want {
+		t.Errorf("%s: the token opened %d sessions, want %d", what, got, want)
+	}
+}
+
+// decisions keeps what was recorded.
+type decisions struct {
+	mu  sync.Mutex
+	all []audit.Decision
+}
+
+func (d *decisions) record(one *audit.Decision) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.all = append(d.all, *one)
+}
+
+// of returns the record with an id.
+func (d *decisions) of(id string) (audit.Decision, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, one := range d.all {
+		if one.ID.String() == id {
+			return one, true
+		}
+	}
+	return audit.Decision{}, false
 }
 
 // logBuffer keeps what was logged.
@@ -156,14 +232,14 @@ func newWorld(t testing.TB) *world {
 		External: signin.External{Scheme: "https", Port: 443}, AuthHost: authHost, Transactor: db,
 		Sessions: &session.Table{
 			Store: db, Codec: session.Codec{Sealer: ring.Sealer("session cookie")}, Now: w.clock.Now,
-			Lifetimes: session.DefaultLifetimes, Log: log,
+			Lifetimes: session.DefaultLifetimes(), Log: log,
 		},
 		Sealer: ring.Sealer("sign-in"), Pages: renderer,
 		Accounts: func() signin.AccountLookup { return w.accounts },
 		Serves: func(host string, name resource.Name) bool {
-			return !w.gone[host] && (host == appHost && name == app.Resource || host == otherHost && name == other.Resource)
+			return !w.gone[host] && ((host == appHost || host == secondHost) && name == app.Resource || host == otherHost && name == other.Resource)
 		},
-		Passwords: password.NewChecker(w.clock.Now), Lifetimes: session.DefaultLifetimes, Now: w.clock.Now, Log: log,
+		Record: w.records.record, Passwords: password.NewChecker(w.clock.Now), Lifetimes: session.DefaultLifetimes(), Now: w.clock.Now, Log: log,
 	}
 	for _, email := range []string{"alice@example.com", "bob@example.com"} {
 		w.create(t, email, "secret of "+email)
@@ -216,6 +292,7 @@ func (w *world) store(t testing.TB, f func(directory.Store) error) {
 
 // ServeHTTP is a gate with only sign-in in it: who is signed in is greeted.
 func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	defer func() { w.tokens.note(r, rw.Header()) }()
 	var here signin.App
 	switch r.Host {
 	case authHost:
@@ -224,6 +301,9 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	case appHost:
 		here = app
 		here.Demand = w.demand
+	case secondHost:
+		here = app
+		here.Host = secondHost
 	case otherHost:
 		here = other
 	default:

@@ -134,11 +134,12 @@ func (a adminTx) Record(ctx context.Context, entry audit.Entry) error {
 // signinTx is what sign-in sees of a transaction.
 type signinTx struct{ t *tx }
 
-func (s signinTx) Accounts() signin.AccountReader { return directoryStore(s) }
-func (s signinTx) Sessions() session.Store        { return sessionStore(s) }
-func (s signinTx) Handoffs() signin.HandoffStore  { return handoffStore(s) }
-func (s signinTx) Links() identityprovider.Linker { return linkStore(s) }
-func (s signinTx) Rechecks() signin.RecheckStore  { return recheckStore(s) }
+func (s signinTx) Accounts() signin.AccountReader     { return directoryStore(s) }
+func (s signinTx) Sessions() session.Store            { return sessionStore(s) }
+func (s signinTx) Handoffs() signin.HandoffStore      { return handoffStore(s) }
+func (s signinTx) Links() identityprovider.Linker     { return linkStore(s) }
+func (s signinTx) Rechecks() signin.RecheckStore      { return recheckStore(s) }
+func (s signinTx) Providers() identityprovider.Reader { return providerStore(s) }
 
 // document reads a JSON column.
 func document(text string, into any) error {

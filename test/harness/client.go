@@ -13,20 +13,28 @@ import (
 // Client returns an HTTP client that resolves *.localhost as browsers do, follows no redirect and, with a jar,
 // keeps cookies.
 func Client(jar http.CookieJar) *http.Client {
+	transport := Connections()
+	transport.DisableKeepAlives = true // a gate that was killed leaves none behind
+	return clientOver(transport, jar)
+}
+
+// Connections are those of one browser. They resolve *.localhost as browsers do.
+func Connections() *http.Transport {
 	dialer := &net.Dialer{Timeout: 5 * time.Second}
-	return &http.Client{
-		Jar:     jar,
-		Timeout: Patience,
-		Transport: &http.Transport{
-			DisableKeepAlives: true, // a gate that was killed leaves none behind
-			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-				host, port, err := net.SplitHostPort(address)
-				if err == nil && (host == "localhost" || strings.HasSuffix(host, ".localhost")) {
-					address = net.JoinHostPort("127.0.0.1", port)
-				}
-				return dialer.DialContext(ctx, network, address)
-			},
+	return &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			host, port, err := net.SplitHostPort(address)
+			if err == nil && (host == "localhost" || strings.HasSuffix(host, ".localhost")) {
+				address = net.JoinHostPort("127.0.0.1", port)
+			}
+			return dialer.DialContext(ctx, network, address)
 		},
+	}
+}
+
+func clientOver(transport *http.Transport, jar http.CookieJar) *http.Client {
+	return &http.Client{
+		Jar: jar, Timeout: Patience, Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

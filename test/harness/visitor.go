@@ -50,6 +50,11 @@ func NewVisitor(t testing.TB) *Visitor {
 	return &Visitor{t: t, client: Client(NewJar(t))}
 }
 
+// NewVisitorOver returns one that uses connections of a browser whose cookies have been cleared.
+func NewVisitorOver(t testing.TB, connections *http.Transport) *Visitor {
+	return &Visitor{t: t, client: clientOver(connections, NewJar(t))}
+}
+
 // Client is the client that the visitor sends with, with their cookies.
 func (v *Visitor) Client() *http.Client { return v.client }
 

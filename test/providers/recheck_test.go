@@ -175,35 +175,36 @@ func TestAProviderThatIsDownEndsSessionsAfterAnHourOnly(t *testing.T) {
 	}
 }
 
-// Dex answers for somebody whom it has deleted as it does when it is broken, with status 500: what ends the session is
-// that nobody has confirmed it for an hour.
-func TestWhoeverIsDeletedAtDexIsOutAnHourAfterTheRecheck(t *testing.T) {
+// Dex answers for somebody whom it has deleted with status 500, and for a refresh token that it has deleted with 400; both
+// with the error code invalid_request.
+func TestWhoeverDexDropsIsOutAtTheRecheck(t *testing.T) {
 	t.Parallel()
-	gate := inprocess.Start(t, inprocess.App{Name: "wiki", Host: appHost, Upstream: harness.Echo(t).URL})
-	registration := harness.Register(gate.Auth, clientID)
-	dex := harness.StartDex(t, registration, map[string]string{carol: secret, dave: secret})
-	trust(t, gate, registration, dex, "corp.example", "offline_access")
-	visitors := map[string]*harness.Visitor{}
-	for _, email := range []string{carol, dave} {
-		visitors[email] = harness.NewVisitor(t)
-		form := visitors[email].Open(gate.URL(appHost) + "/")
-		if in := visitors[email].Send(form, "login", email, "password", secret); !isIn(in, email) {
-			t.Fatalf("%s is not signed in: at %s, status %d\n%s", email, in.Request.URL, in.StatusCode, in.Text)
-		}
-	}
-	dex.Switch(t, "delete", "email", carol)
-	gate.Advance(t, 30*time.Minute)
-	eventually(t, "Dex is asked about Carol", func() bool { return strings.Contains(dex.Output(), "failed to refresh identity") })
-	for email, visitor := range visitors {
-		if !isIn(visitor.Open(gate.URL(appHost)+"/"), email) {
-			t.Errorf("%s is out before the hour is over", email)
-		}
-	}
-	gate.Advance(t, 41*time.Minute)
-	if isIn(visitors[carol].Open(gate.URL(appHost)+"/"), carol) {
-		t.Error("Carol is in, and nobody has confirmed her for over an hour")
-	}
-	if !isIn(visitors[dave].Open(gate.URL(appHost)+"/"), dave) {
-		t.Error("Dave, whom Dex has confirmed, is out")
+	for _, drop := range []string{"delete", "revoke"} {
+		t.Run(drop, func(t *testing.T) {
+			t.Parallel()
+			gate := inprocess.Start(t, inprocess.App{Name: "wiki", Host: appHost, Upstream: harness.Echo(t).URL})
+			registration := harness.Register(gate.Auth, clientID)
+			dex := harness.StartDex(t, registration, map[string]string{carol: secret, dave: secret})
+			trust(t, gate, registration, dex, "corp.example", "offline_access")
+			visitors := map[string]*harness.Visitor{}
+			for _, email := range []string{carol, dave} {
+				visitors[email] = harness.NewVisitor(t)
+				form := visitors[email].Open(gate.URL(appHost) + "/")
+				if in := visitors[email].Send(form, "login", email, "password", secret); !isIn(in, email) {
+					t.Fatalf("%s is not signed in: at %s, status %d\n%s", email, in.Request.URL, in.StatusCode, in.Text)
+				}
+			}
+			dex.Switch(t, drop, "email", carol)
+			for email, visitor := range visitors {
+				if !isIn(visitor.Open(gate.URL(appHost)+"/"), email) {
+					t.Errorf("%s was out before Dex was asked", email)
+				}
+			}
+			gate.Advance(t, 11*time.Minute)
+			eventually(t, "Carol is out", func() bool { return !isIn(visitors[carol].Open(gate.URL(appHost)+"/"), carol) })
+			if !isIn(visitors[dave].Open(gate.URL(appHost)+"/"), dave) {
+				t.Error("Dave, whom Dex has confirmed, is out")
+			}
+		})
 	}
 }

@@ -33,6 +33,9 @@ type fake struct {
 	flood       bool // never ends its answer to a search
 	connections chan struct{}
 	hold        chan struct{} // when set, nothing is answered before it is closed
+	startTLS    int           // result of the request to encrypt; whatever it is, nothing is encrypted
+	said        chan struct{} // messages other than that request
+	searches    chan string   // when set, the filters of searches
 }
 
 func (f *fake) start(t testing.TB) identityprovider.LDAPConfig {
@@ -41,7 +44,7 @@ func (f *fake) start(t testing.TB) identityprovider.LDAPConfig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.connections = make(chan struct{}, 1000)
+	f.connections, f.said = make(chan struct{}, 1000), make(chan struct{}, 1000)
 	t.Cleanup(func() { _ = listener.Close() })
 	go func() {
 		for {
@@ -67,6 +70,11 @@ func (f *fake) serve(conn net.Conn) {
 			<-f.hold
 		}
 		id, _ := request.Children[0].Value.(int64)
+		if request.Children[1].Tag == ldap.ApplicationExtendedRequest {
+			f.send(conn, id, result(ldap.ApplicationExtendedResponse, f.startTLS))
+			continue
+		}
+		f.said <- struct{}{}
 		switch request.Children[1].Tag {
 		case ldap.ApplicationBindRequest:
 			name, _ := request.Children[1].Children[1].Value.(string)
@@ -76,6 +84,10 @@ func (f *fake) serve(conn net.Conn) {
 			}
 			f.send(conn, id, result(ldap.ApplicationBindResponse, code))
 		case ldap.ApplicationSearchRequest:
+			if f.searches != nil {
+				filter, _ := ldap.DecompileFilter(request.Children[1].Children[6])
+				f.searches <- filter
+			}
 			for _, e := range f.entries {
 				f.send(conn, id, e.packet())
 			}
@@ -254,6 +266,43 @@ func TestOtherMachinesGetNoPasswordInTheClear(t *testing.T) {
 		}
 		if n := <-sent; n != 0 {
 			t.Errorf("%s was sent something", listener.Addr())
+		}
+	}
+}
+
+// Whoever is between us and the directory can say that it does not encrypt, or that it does and then not.
+func TestADirectoryThatDoesNotEncryptIsToldNothing(t *testing.T) {
+	t.Parallel()
+	for name, code := range map[string]int{
+		"it says no": ldap.LDAPResultProtocolError, "it is not able to now": ldap.LDAPResultUnavailable, "it says yes and does not": ldap.LDAPResultSuccess,
+		"another should": ldap.LDAPResultReferral,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := &fake{entries: []entry{alice()}, startTLS: code}
+			cfg := f.start(t)
+			cfg.StartTLS = true
+			b, _ := newBinder()
+			if person, err := b.Check(t.Context(), cfg, "alice@corp.example", "secret"); !errors.Is(err, ldapbind.ErrUnavailable) {
+				t.Errorf("%+v, %v", person, err)
+			}
+			if n := len(f.said); n != 0 {
+				t.Errorf("%d messages in the clear", n)
+			}
+		})
+	}
+}
+
+func TestAnAddressIsOnlyEverAValueOfTheFilter(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"*@corp.example", "a*b@corp.example", "alice|uid=root@corp.example", "alice&x=y@corp.example", "{dn}@corp.example"} {
+		f := &fake{entries: []entry{alice()}, searches: make(chan string, 4)}
+		b, _ := newBinder()
+		if person, err := b.Check(t.Context(), f.start(t), address, "secret"); err == nil {
+			t.Errorf("%s is %+v", address, person)
+		}
+		if got, want := <-f.searches, "(mail="+ldap.EscapeFilter(address)+")"; got != want {
+			t.Errorf("%s is searched by %s, want %s", address, got, want)
 		}
 	}
 }

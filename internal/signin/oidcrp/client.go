@@ -21,14 +21,16 @@ import (
 
 // client is our side of one provider.
 type client struct {
-	provider identityprovider.Provider
-	config   identityprovider.OIDCConfig
-	digest   [sha256.Size]byte // of the provider's configuration
-	http     *http.Client
-	now      func() time.Time
-	log      *slog.Logger
-	metadata *cached[metadata]
-	keys     *cached[keySet]
+	provider   identityprovider.Provider
+	config     identityprovider.OIDCConfig
+	configured [sha256.Size]byte // digest of the provider's configuration
+	roots      []byte            // what caFile held
+	http       *http.Client
+	now        func() time.Time
+	log        *slog.Logger
+	metadata   *cached[metadata]
+	keys       *cached[keySet]
+	looked     lookups
 }
 
 // metadata is what we use of a discovery document.
@@ -37,6 +39,7 @@ type metadata struct {
 	AuthorizationEndpoint string   `json:"authorization_endpoint"`
 	TokenEndpoint         string   `json:"token_endpoint"`
 	KeysURI               string   `json:"jwks_uri"`
+	UserinfoEndpoint      string   `json:"userinfo_endpoint"`
 	EndSessionEndpoint    string   `json:"end_session_endpoint"`
 	Algorithms            []string `json:"id_token_signing_alg_values_supported"`
 	// IssParameter says that answers have the parameter iss (RFC 9207).
@@ -73,7 +76,7 @@ func (c *client) discover(ctx context.Context) (metadata, error) {
 	var m metadata
 	for name, into := range map[string]any{
 		"issuer": &m.Issuer, "authorization_endpoint": &m.AuthorizationEndpoint, "token_endpoint": &m.TokenEndpoint,
-		"jwks_uri": &m.KeysURI, "end_session_endpoint": &m.EndSessionEndpoint,
+		"jwks_uri": &m.KeysURI, "userinfo_endpoint": &m.UserinfoEndpoint, "end_session_endpoint": &m.EndSessionEndpoint,
 		"id_token_signing_alg_values_supported": &m.Algorithms, "authorization_response_iss_parameter_supported": &m.IssParameter,
 	} {
 		if value, found := raw[name]; found {
@@ -90,9 +93,9 @@ func (c *client) discover(ctx context.Context) (metadata, error) {
 func (c *client) checkMetadata(m metadata) error {
 	for name, address := range map[string]string{
 		"authorization_endpoint": m.AuthorizationEndpoint, "token_endpoint": m.TokenEndpoint, "jwks_uri": m.KeysURI,
-		"end_session_endpoint": m.EndSessionEndpoint,
+		"userinfo_endpoint": m.UserinfoEndpoint, "end_session_endpoint": m.EndSessionEndpoint,
 	} {
-		if address == "" && name == "end_session_endpoint" {
+		if address == "" && (name == "userinfo_endpoint" || name == "end_session_endpoint") {
 			continue
 		}
 		u, err := url.Parse(address)

@@ -1,9 +1,7 @@
 package oidcrp
 
 import (
-	"bytes"
 	"context"
-	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
 )
 
@@ -22,16 +21,7 @@ const (
 	maxToken = 64 << 10
 	// clockSkew is by how much the provider's clock may differ from ours.
 	clockSkew = 2 * time.Minute
-	// maxGroups bounds the values of a groups claim.
-	maxGroups = 2000
 )
-
-// claims is the payload of a verified token. Names are compared as they are: the general decoder would take "Email"
-// for "email".
-type claims struct {
-	raw    map[string]json.RawMessage
-	issued time.Time
-}
 
 // verify checks an ID token: signature, issuer, audience, authorised party, times, and that it goes with the access
 // token that came beside it.
@@ -52,11 +42,11 @@ func (c *client) verify(ctx context.Context, m metadata, raw, accessToken string
 			return nil, fmt.Errorf("%w: %w", signin.ErrProviderToken, err)
 		}
 	}
-	found := &claims{issued: token.IssuedAt}
-	if err := token.Claims(&found.raw); err != nil {
-		return nil, fmt.Errorf("%w: %w", signin.ErrProviderToken, err)
+	found, err := readClaims(token)
+	if err == nil {
+		err = errors.Join(c.checkIssuer(found, m), c.checkParty(found), c.checkTimes(found))
 	}
-	if err := errors.Join(c.checkParty(found, token.Audience), c.checkTimes(found)); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", signin.ErrProviderToken, err)
 	}
 	return found, nil
@@ -113,13 +103,23 @@ func checkHeader(token string, types ...string) error {
 	return nil
 }
 
+// checkIssuer looks at the issuer once more: the library, which has judged it, also takes a claim that is spelt ISS.
+func (c *client) checkIssuer(found *claims, m metadata) error {
+	issuer, err := found.text("iss")
+	if err == nil && issuer != m.Issuer && !(identityprovider.IsGoogle(m.Issuer) && issuer == "accounts.google.com") {
+		err = fmt.Errorf("it is from %.100q, not from the provider", issuer)
+	}
+	return err
+}
+
 // checkParty makes sure that the token was made for us: we are in the audience, and where a party is named it is we
 // (OpenID Connect Core, 3.1.3.7).
-func (c *client) checkParty(found *claims, audience []string) error {
+func (c *client) checkParty(found *claims) error {
+	audience, audienceErr := found.audience()
 	party, err := found.text("azp")
 	switch {
-	case err != nil:
-		return err
+	case audienceErr != nil || err != nil:
+		return errors.Join(audienceErr, err)
 	case !slices.Contains(audience, c.config.ClientID):
 		return fmt.Errorf("it is for %q, not for us", audience)
 	case party != "" && party != c.config.ClientID:
@@ -152,120 +152,5 @@ func (c *client) checkTimes(found *claims) error {
 	case hasNotBefore && notBefore.After(now.Add(clockSkew)):
 		return fmt.Errorf("it is not valid for another %s: is one of the clocks off?", notBefore.Sub(now).Round(time.Second))
 	}
-	found.issued = issued
 	return nil
-}
-
-func (c *claims) checkNonce(nonce string) error {
-	said, err := c.text("nonce")
-	if err != nil || nonce == "" || subtle.ConstantTimeCompare([]byte(said), []byte(nonce)) != 1 {
-		return fmt.Errorf("%w: its nonce is not that of this attempt", signin.ErrProviderToken)
-	}
-	return nil
-}
-
-// text returns a claim that must be a string; empty when it is absent or null.
-func (c *claims) text(name string) (string, error) {
-	raw, found := c.raw[name]
-	if !found {
-		return "", nil
-	}
-	var s *string
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return "", fmt.Errorf("the claim %s is not a string", name)
-	}
-	if s == nil {
-		return "", nil
-	}
-	return *s, nil
-}
-
-// isTrue reports whether a claim is JSON true: not "true", not 1.
-func (c *claims) isTrue(name string) bool { return bytes.Equal(c.raw[name], []byte("true")) }
-
-// maxSeconds keeps times within what time.Time can compare: the year 9999.
-const maxSeconds = 253402300799
-
-func (c *claims) time(name string) (time.Time, bool, error) {
-	raw, found := c.raw[name]
-	if !found {
-		return time.Time{}, false, nil
-	}
-	var seconds float64
-	if err := json.Unmarshal(raw, &seconds); err != nil || !(seconds >= 0 && seconds <= maxSeconds) {
-		return time.Time{}, false, fmt.Errorf("the claim %s is not a time", name)
-	}
-	return time.Unix(int64(seconds), 0), true, nil
-}
-
-// list returns a claim that is a list of strings, or one string. What is not a string is passed over.
-func (c *claims) list(name string) []string {
-	raw, found := c.raw[name]
-	if !found {
-		return nil
-	}
-	var one string
-	if json.Unmarshal(raw, &one) == nil {
-		if one == "" {
-			return nil
-		}
-		return []string{one}
-	}
-	var many []json.RawMessage
-	if json.Unmarshal(raw, &many) != nil {
-		return nil
-	}
-	var values []string
-	for _, item := range many[:min(len(many), maxGroups)] {
-		var value string
-		if json.Unmarshal(item, &value) == nil && value != "" {
-			values = append(values, value)
-		}
-	}
-	return values
-}
-
-// vouched is what the claims say, in sign-in's words. Claims of a wrong type count as absent, so that what needs
-// them fails.
-func (c *claims) vouched(of *client) signin.Vouched {
-	v := signin.Vouched{AMR: c.list("amr")}
-	v.Subject, _ = c.text("sub")
-	v.Session, _ = c.text("sid")
-	v.ACR, _ = c.text("acr")
-	emailClaim := of.config.EmailClaim
-	if emailClaim == "" {
-		emailClaim = "email"
-	}
-	v.Email, _ = c.text(emailClaim)
-	_, said := c.raw["email_verified"]
-	v.EmailVerified = emailClaim == "email" && c.isTrue("email_verified") || of.provider.TrustEmail && (emailClaim != "email" || !said)
-	var err error
-	if v.HostedDomain, err = c.text("hd"); err != nil {
-		v.HostedDomain = "." // no domain: refused, not passed over
-	}
-	if at, found, err := c.time("auth_time"); err == nil && found {
-		v.AuthTime = at
-	}
-	v.Attributes = c.attributes(of.provider.Attributes)
-	if of.provider.Groups != nil {
-		name := of.provider.Groups.ClaimName()
-		v.Groups = c.list(name)
-		if c.elsewhere(name) {
-			of.log.Warn("the provider left groups out of the token and says where to look them up, which is not done yet: "+
-				"the person has none here. Limit the claim to the groups that are assigned to the application", "claim", name, "subject", v.Subject)
-		}
-	}
-	return v
-}
-
-// elsewhere reports whether a claim is replaced by a reference to where it could be fetched, as Entra does for people
-// in more than 200 groups.
-func (c *claims) elsewhere(name string) bool {
-	var names map[string]json.RawMessage
-	if json.Unmarshal(c.raw["_claim_names"], &names) == nil {
-		if _, found := names[name]; found {
-			return true
-		}
-	}
-	return c.isTrue("hasgroups")
 }

@@ -18,8 +18,10 @@ import (
 type keySet []jose.JSONWebKey
 
 const (
-	maxKeys    = 100
+	maxKeys = 100
+	// Below, others can find the private key; above, checking one signature would take us seconds.
 	minRSABits = 2048
+	maxRSABits = 8192
 )
 
 // fetchKeys reads the provider's JWK set. Keys that we cannot use are passed over: providers publish others beside.
@@ -57,7 +59,7 @@ func usableKey(key jose.JSONWebKey) bool {
 	}
 	switch k := key.Key.(type) {
 	case *rsa.PublicKey:
-		return k.N.BitLen() >= minRSABits
+		return k.N.BitLen() >= minRSABits && k.N.BitLen() <= maxRSABits
 	case *ecdsa.PublicKey, ed25519.PublicKey:
 		return true
 	default:

@@ -29,19 +29,38 @@ var (
 	errTooLarge = fmt.Errorf("the provider's answer is larger than %d bytes", maxResponse)
 )
 
+// maxCAFile bounds what is read of a caFile. All public authorities together have a quarter of it.
+const maxCAFile = 1 << 20
+
+// readCAFile reads the certificates that a provider is verified by, as they are now; nil for the system's roots.
+func readCAFile(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("caFile: %w", err)
+	}
+	defer file.Close()
+	pem, err := io.ReadAll(io.LimitReader(file, maxCAFile+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("caFile: %w", err)
+	case len(pem) > maxCAFile:
+		return nil, fmt.Errorf("caFile %s is larger than %d bytes", path, maxCAFile)
+	case !x509.NewCertPool().AppendCertsFromPEM(pem):
+		return nil, fmt.Errorf("caFile %s has no certificate in PEM", path)
+	}
+	return pem, nil
+}
+
 // newHTTPClient returns the client toward one provider: it follows no redirects, has bounds, and reaches addresses
-// that are not public only where the configuration says so.
-func newHTTPClient(c identityprovider.OIDCConfig) (*http.Client, error) {
+// that are not public only where the configuration says so. roots are certificates in PEM; nil for the system's.
+func newHTTPClient(c identityprovider.OIDCConfig, roots []byte) *http.Client {
 	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("caFile: %w", err)
-		}
+	if roots != nil {
 		tlsConfig.RootCAs = x509.NewCertPool()
-		if !tlsConfig.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("caFile %s has no certificate in PEM", c.CAFile)
-		}
+		tlsConfig.RootCAs.AppendCertsFromPEM(roots)
 	}
 	guarded := &net.Dialer{Timeout: requestTimeout, Control: addressGuard(c)}
 	transport := func(d *net.Dialer) *http.Transport {
@@ -58,7 +77,7 @@ func newHTTPClient(c identityprovider.OIDCConfig) (*http.Client, error) {
 		Timeout:       requestTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return errRedirect },
 		Transport:     bounded{direct, proxied},
-	}, nil
+	}
 }
 
 // addressGuard refuses connections to addresses that are not public. It sees what DNS has answered, so a name that
@@ -98,10 +117,16 @@ func isPublic(ip netip.Addr) bool {
 }
 
 // bounded bounds the bodies of responses.
-type bounded struct{ direct, proxied http.RoundTripper }
+type bounded struct{ direct, proxied *http.Transport }
+
+// CloseIdleConnections is what http.Client calls.
+func (b bounded) CloseIdleConnections() {
+	b.direct.CloseIdleConnections()
+	b.proxied.CloseIdleConnections()
+}
 
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
-	next := b.direct
+	var next http.RoundTripper = b.direct
 	if proxy, err := http.ProxyFromEnvironment(r); err != nil || proxy != nil {
 		next = b.proxied
 	}
@@ -130,12 +155,27 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// statusError reports an answer with another status than 200.
+type statusError struct {
+	address string
+	code    int
+}
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("%s answers %d %s", e.address, e.code, http.StatusText(e.code))
+}
+
 // getJSON fetches a document.
 func getJSON(ctx context.Context, client *http.Client, address string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
 	}
+	return answerOf(client, request)
+}
+
+// answerOf sends a request and returns the body of its answer.
+func answerOf(client *http.Client, request *http.Request) ([]byte, error) {
 	request.Header.Set("Accept", "application/json")
 	response, err := client.Do(request)
 	if err != nil {
@@ -147,7 +187,7 @@ func getJSON(ctx context.Context, client *http.Client, address string) ([]byte, 
 		return nil, err
 	}
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answers %s", address, response.Status)
+		return nil, &statusError{request.URL.Redacted(), response.StatusCode}
 	}
 	return body, nil
 }

@@ -1,9 +1,14 @@
 package oidcrp
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 )
@@ -70,4 +75,47 @@ func FuzzHeader(f *testing.F) {
 			t.Errorf("%q is taken", token)
 		}
 	})
+}
+
+// A provider that sends a byte now and then would hold a sign-in, and what it takes, for ever.
+func TestAProviderThatDripsIsGivenUp(t *testing.T) {
+	t.Parallel()
+	ended := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(ended)
+		for {
+			if _, err := w.Write([]byte(" ")); err != nil || r.Context().Err() != nil {
+				return
+			}
+			_ = http.NewResponseController(w).Flush()
+		}
+	}))
+	defer server.Close()
+	client := newHTTPClient(identityprovider.OIDCConfig{Issuer: server.URL}, nil)
+	if client.Timeout != requestTimeout {
+		t.Fatalf("the bound is %v", client.Timeout)
+	}
+	client.Timeout = 50 * time.Millisecond
+	if body, err := getJSON(t.Context(), client, server.URL); err == nil {
+		t.Errorf("%d bytes", len(body))
+	}
+	<-ended
+}
+
+func TestACAFileIsReadOnlyWhereItHoldsCertificates(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"empty": "", "text": "no certificate", "endless": strings.Repeat("x", maxCAFile+1)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"empty", "text", "endless", "missing", ""} {
+		if name != "" {
+			name = filepath.Join(dir, name)
+		}
+		if roots, err := readCAFile(name); roots != nil || (err == nil) != (name == "") {
+			t.Errorf("%s: %d bytes, %v", name, len(roots), err)
+		}
+	}
 }

@@ -1,13 +1,14 @@
 // Package oidcrp signs people in at OpenID Connect providers: it leaves for them, redeems what comes back, asks again
 // by refresh token, and reads logout tokens. It believes a provider only what is signed by the provider's published
-// keys, for us and for this attempt. Whether the provider may vouch for the person is judged in signin.
+// keys, for us and for this attempt; besides, what it answers over https when it is asked again, and groups that it
+// leaves out. Whether the provider may vouch for the person is judged in signin.
 package oidcrp
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -18,10 +19,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/clientcredentials"
-
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
+	"github.com/gatehouse-iap/gatehouse/internal/session"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
 )
 
@@ -30,7 +29,7 @@ type RelyingParty struct {
 	Now func() time.Time
 	Log *slog.Logger
 	// Client makes the HTTP client toward a provider; nil for one that is guarded as production needs it.
-	Client func(identityprovider.OIDCConfig) (*http.Client, error)
+	Client func(identityprovider.OIDCConfig) *http.Client
 
 	mu      sync.Mutex
 	clients map[string]*client // by the provider's name
@@ -38,8 +37,8 @@ type RelyingParty struct {
 
 var _ signin.Redirecting = (*RelyingParty)(nil)
 
-// client returns our side of one provider. A provider whose configuration has changed gets a new one: nothing that
-// was learnt under the old configuration is kept.
+// client returns our side of one provider. A provider whose configuration or caFile has changed gets a new one: nothing
+// that was learnt before is kept. While its caFile cannot be read, the certificates of before count.
 func (rp *RelyingParty) client(p identityprovider.Provider) (*client, error) {
 	if p.OIDC == nil {
 		return nil, fmt.Errorf("%w: %q is not of kind oidc", signin.ErrProviderSetup, p.Name)
@@ -48,27 +47,37 @@ func (rp *RelyingParty) client(p identityprovider.Provider) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	digest := sha256.Sum256(text)
+	configured := sha256.Sum256(text)
+	roots, rootsErr := readCAFile(p.OIDC.CAFile)
 	rp.mu.Lock()
 	defer rp.mu.Unlock()
-	if c := rp.clients[p.Name]; c != nil && c.digest == digest {
-		return c, nil
+	before := rp.clients[p.Name]
+	known := before != nil && before.configured == configured
+	switch {
+	case known && rootsErr != nil:
+		rp.Log.Warn("the certificates of an identity provider cannot be read again; those of before count", "provider", p.Name, "error", rootsErr)
+		return before, nil
+	case rootsErr != nil:
+		return nil, fmt.Errorf("%w: %w", signin.ErrProviderSetup, rootsErr)
+	case known && bytes.Equal(before.roots, roots):
+		return before, nil
+	case before != nil:
+		before.http.CloseIdleConnections()
 	}
-	makeClient := newHTTPClient
-	if rp.Client != nil {
-		makeClient = rp.Client
-	}
-	toProvider, err := makeClient(*p.OIDC)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", signin.ErrProviderSetup, err)
-	}
-	c := newClient(p, toProvider, rp.Now, rp.Log)
-	c.digest = digest
+	c := newClient(p, rp.httpClient(*p.OIDC, roots), rp.Now, rp.Log)
+	c.configured, c.roots = configured, roots
 	if rp.clients == nil {
 		rp.clients = make(map[string]*client)
 	}
 	rp.clients[p.Name] = c
 	return c, nil
+}
+
+func (rp *RelyingParty) httpClient(c identityprovider.OIDCConfig, roots []byte) *http.Client {
+	if rp.Client != nil {
+		return rp.Client(c)
+	}
+	return newHTTPClient(c, roots)
 }
 
 // Leave returns the address at the provider to which a browser goes to sign in.
@@ -188,7 +197,11 @@ func (rp *RelyingParty) Return(ctx context.Context, p identityprovider.Provider,
 	if err := claims.checkNonce(a.Nonce); err != nil {
 		return signin.Vouched{}, err
 	}
-	return c.vouched(claims, raw, token.RefreshToken)
+	v, err := c.person(ctx, claims, token.AccessToken, session.ConfirmEvery, true)
+	if err != nil {
+		return signin.Vouched{}, err
+	}
+	return v, c.keep(&v, raw, token.RefreshToken)
 }
 
 // answerError turns an error code of the authorization endpoint into what people can do about it.
@@ -226,87 +239,23 @@ type tokens struct {
 	ID      string `json:"i,omitempty"` // the hint by which the provider knows whose session to end
 }
 
-// maxHint bounds the ID token that is kept as a hint: it travels in an address.
-const maxHint = 4 << 10
+const (
+	// maxHint bounds the ID token that is kept as a hint: it travels in an address.
+	maxHint = 4 << 10
+	// maxRefresh bounds the refresh token, which is kept with the session.
+	maxRefresh = 32 << 10
+)
 
-// vouched is what the claims say, in sign-in's words.
-func (c *client) vouched(claims *claims, raw, refresh string) (signin.Vouched, error) {
+// keep notes the tokens of a sign-in.
+func (c *client) keep(v *signin.Vouched, raw, refresh string) error {
 	kept := tokens{Refresh: refresh, ID: raw}
 	if len(raw) > maxHint {
 		kept.ID = ""
 	}
+	if len(refresh) > maxRefresh {
+		return fmt.Errorf("%w: its refresh token is larger than %d bytes", signin.ErrProviderToken, maxRefresh)
+	}
 	text, err := json.Marshal(kept)
-	if err != nil {
-		return signin.Vouched{}, err
-	}
-	v := claims.vouched(c)
 	v.Tokens, v.Refreshable = text, refresh != ""
-	return v, nil
+	return err
 }
-
-// redeem asks the token endpoint, proving who we are as the configuration says.
-func (c *client) redeem(ctx context.Context, m metadata, parameters url.Values) (*oauth2.Token, error) {
-	// The library calls this the client credentials grant; it is its one way to ask with whatever parameters.
-	request := clientcredentials.Config{
-		ClientID: c.config.ClientID, TokenURL: m.TokenEndpoint, AuthStyle: oauth2.AuthStyleInHeader, EndpointParams: parameters,
-	}
-	switch c.config.ClientAuthentication {
-	case identityprovider.PrivateKeyJWT:
-		assertion, err := c.assertion(m.TokenEndpoint)
-		if err != nil {
-			return nil, fmt.Errorf("%w: private key: %w", signin.ErrProviderSetup, err)
-		}
-		request.AuthStyle = oauth2.AuthStyleInParams
-		parameters.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
-		parameters.Set("client_assertion", assertion)
-	default:
-		secret, err := c.config.ClientSecret.Read() // each time: it may have been rotated
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", signin.ErrNoSecret, err)
-		}
-		request.ClientSecret = string(secret)
-		if c.config.ClientAuthentication == identityprovider.ClientSecretPost {
-			request.AuthStyle = oauth2.AuthStyleInParams
-		}
-	}
-	token, err := request.Token(c.context(ctx))
-	if err != nil {
-		return nil, tokenError(err)
-	}
-	return token, nil
-}
-
-// tokenError turns an error of the token endpoint into what people can do about it.
-func tokenError(err error) error {
-	var refused *oauth2.RetrieveError
-	var unreachable *url.Error
-	switch {
-	case errors.As(err, &refused):
-		kind := signin.ErrProviderAnswer
-		switch status := refused.Response.StatusCode; {
-		case refused.ErrorCode == "invalid_client" || refused.ErrorCode == "unauthorized_client" || refused.ErrorCode == "unsupported_grant_type",
-			refused.ErrorCode == "" && (status == 401 || status == 403):
-			kind = signin.ErrProviderSetup
-		case status >= 500 || status == 429 || refused.ErrorCode == "temporarily_unavailable" || refused.ErrorCode == "server_error":
-			kind = signin.ErrProviderDown
-		case refused.ErrorCode == "":
-			kind = signin.ErrProviderDown // not an answer of a token endpoint
-		}
-		return &endpointError{kind: kind, code: refused.ErrorCode, text: fmt.Sprintf("token endpoint: status %d, %s",
-			refused.Response.StatusCode, saidBy(refused.ErrorCode, refused.ErrorDescription))}
-	case errors.As(err, &unreachable):
-		return fmt.Errorf("%w: token endpoint: %w", signin.ErrProviderDown, err)
-	default:
-		return fmt.Errorf("%w: token endpoint: %w", signin.ErrProviderToken, err)
-	}
-}
-
-// endpointError is a refusal of the token endpoint.
-type endpointError struct {
-	kind error
-	code string // of RFC 6749, 5.2
-	text string
-}
-
-func (e *endpointError) Error() string { return e.kind.Error() + ": " + e.text }
-func (e *endpointError) Unwrap() error { return e.kind }

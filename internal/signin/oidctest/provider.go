@@ -30,10 +30,11 @@ import (
 type Bends struct {
 	Discovery func(document map[string]any)
 	Keys      func(document map[string]any)
-	Authorize func(answer url.Values)                    // what goes back to the redirect URI
-	Token     func(answer map[string]any)                // of the token endpoint
-	Header    func(header map[string]any)                // of ID and logout tokens
-	Claims    func(claims map[string]any)                // of ID tokens
+	Authorize func(answer url.Values)     // what goes back to the redirect URI
+	Token     func(answer map[string]any) // of the token endpoint
+	Header    func(header map[string]any) // of ID and logout tokens
+	Claims    func(claims map[string]any) // of ID tokens
+	Userinfo  func(claims map[string]any)
 	Sign      func(header, claims map[string]any) string // makes the whole token
 	// Serve answers a request in the provider's place when it returns true.
 	Serve func(w http.ResponseWriter, r *http.Request) bool
@@ -59,9 +60,10 @@ type Provider struct {
 	key     Key
 	refresh bool // whether refresh tokens are given
 	codes   map[string]*grant
-	refused map[string]bool // refresh tokens that are not good any more
-	calls   map[string]int  // requests by path
-	asked   []url.Values    // what authorization requests asked
+	access  map[string]*grant // by access token
+	refused map[string]bool   // refresh tokens that are not good any more
+	calls   map[string]int    // requests by path
+	asked   []url.Values      // what authorization requests asked
 }
 
 // grant is what a code or refresh token stands for.
@@ -103,7 +105,7 @@ func New(t testing.TB, clientID string) *Provider {
 	t.Helper()
 	p := &Provider{
 		ClientID: clientID, ClientSecret: "secret of " + clientID, Now: time.Now, key: NewKey(t, "first"),
-		codes: map[string]*grant{}, refused: map[string]bool{}, calls: map[string]int{},
+		codes: map[string]*grant{}, access: map[string]*grant{}, refused: map[string]bool{}, calls: map[string]int{},
 	}
 	server := httptest.NewServer(p)
 	t.Cleanup(server.Close)
@@ -205,6 +207,8 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.authorize(w, r)
 	case "/token":
 		p.redeem(w, r)
+	case "/userinfo":
+		p.userinfo(w, r)
 	case "/logout":
 		p.endSession(w, r)
 	default:
@@ -215,7 +219,7 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (p *Provider) discovery(w http.ResponseWriter) {
 	document := map[string]any{
 		"issuer": p.Issuer, "authorization_endpoint": p.Issuer + "/authorize", "token_endpoint": p.Issuer + "/token",
-		"jwks_uri": p.Issuer + "/keys", "end_session_endpoint": p.Issuer + "/logout",
+		"jwks_uri": p.Issuer + "/keys", "userinfo_endpoint": p.Issuer + "/userinfo", "end_session_endpoint": p.Issuer + "/logout",
 		"id_token_signing_alg_values_supported":          []string{"RS256", "ES256"},
 		"authorization_response_iss_parameter_supported": true,
 	}
@@ -312,7 +316,7 @@ func (p *Provider) redeem(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant", "error_description": "used, unknown or not yours"})
 		return
 	}
-	document := map[string]any{"access_token": "access", "token_type": "Bearer", "expires_in": 300}
+	document := map[string]any{"access_token": p.accessToken(g), "token_type": "Bearer", "expires_in": 300}
 	if refresh {
 		document["refresh_token"] = p.grant(&grant{query: g.query, person: g.person})
 	}
@@ -396,7 +400,16 @@ func (p *Provider) Signed(claims map[string]any, typ string) string {
 
 // Sign makes a token with whatever header and claims, signed as the key's algorithm has it.
 func Sign(key Key, header, claims map[string]any) string {
-	signed := Encode(header) + "." + Encode(claims)
+	text, err := json.Marshal(claims)
+	if err != nil {
+		panic(err)
+	}
+	return SignText(key, header, string(text))
+}
+
+// SignText is Sign for a payload that no map can hold.
+func SignText(key Key, header map[string]any, payload string) string {
+	signed := Encode(header) + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
 	digest := sha256.Sum256([]byte(signed))
 	var signature []byte
 	switch private := key.Private.(type) {

@@ -151,7 +151,7 @@ func BenchmarkTouch1000Sessions(b *testing.B) {
 		for i := range seen {
 			seen[i].Time = now
 		}
-		if err := db.TouchSessions(b.Context(), seen, now, session.DefaultLifetimes); err != nil {
+		if err := db.TouchSessions(b.Context(), seen, now, session.DefaultLifetimes()); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -61,7 +61,7 @@ func ownChanges(t *testing.T, s store) {
 			[]string{"group g@example.com"}},
 		{"PutKey", func(tx admin.Tx) error { return tx.Keys().PutKey(ctx, key("k1")) }, []string{"key k1"}},
 		{"TouchSessions", func(tx admin.Tx) error {
-			return tx.Sessions().TouchSessions(ctx, nil, epoch, session.DefaultLifetimes)
+			return tx.Sessions().TouchSessions(ctx, nil, epoch, session.DefaultLifetimes())
 		}, []string{"entry target"}},
 		{"OpenSession", func(tx admin.Tx) error { return tx.Sessions().OpenSession(ctx, record("bob")) },
 			[]string{"entry target"}},

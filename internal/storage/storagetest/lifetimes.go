@@ -21,7 +21,7 @@ func lifetimeSentences() []sentence {
 
 func (s store) touch(now time.Time, seen ...session.Seen) {
 	s.t.Helper()
-	must(s.t, s.TouchSessions(s.t.Context(), seen, now, session.DefaultLifetimes))
+	must(s.t, s.TouchSessions(s.t.Context(), seen, now, session.DefaultLifetimes()))
 }
 
 func (s store) lastSeen(records ...session.Record) (times []time.Time) {
@@ -71,7 +71,7 @@ func touchUnknown(t *testing.T, s store) {
 
 func reaped(t *testing.T, s store) {
 	now := epoch.Add(30 * time.Minute)
-	idle := session.DefaultLifetimes.Idle
+	idle := session.DefaultLifetimes().Idle
 	expired, almostExpired := record("a"), record("b")
 	expired.Expires, almostExpired.Expires = now, now.Add(time.Microsecond)
 	idled, almostIdle := record("c"), record("d")
@@ -85,7 +85,7 @@ func reaped(t *testing.T, s store) {
 	s.touch(now)
 	var want []bool
 	for _, r := range all {
-		want = append(want, r.Live(now, session.DefaultLifetimes) && r.ID != orphan.ID)
+		want = append(want, r.Live(now, session.DefaultLifetimes()) && r.ID != orphan.ID)
 	}
 	if alive := s.alive(all...); !reflect.DeepEqual(alive, want) {
 		t.Errorf("alive %v, want %v", alive, want)
@@ -107,7 +107,7 @@ func inUseKeepsParent(t *testing.T, s store) {
 	if alive := s.alive(alice, app); !alive[0] || !alive[1] {
 		t.Errorf("alive: %v", alive)
 	}
-	s.touch(now.Add(session.DefaultLifetimes.Idle))
+	s.touch(now.Add(session.DefaultLifetimes().Idle))
 	if alive := s.alive(alice, app); alive[0] || alive[1] {
 		t.Errorf("alive after idling: %v", alive)
 	}
@@ -116,7 +116,7 @@ func inUseKeepsParent(t *testing.T, s store) {
 func manyTouched(t *testing.T, s store) {
 	alice := record("alice")
 	s.open(alice)
-	now := epoch.Add(session.DefaultLifetimes.Idle)
+	now := epoch.Add(session.DefaultLifetimes().Idle)
 	seen := make([]session.Seen, 2500) // several transactions
 	for i := range seen {
 		seen[i] = session.Seen{ID: session.NewID(), Time: now}

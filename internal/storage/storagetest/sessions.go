@@ -197,7 +197,7 @@ func sameSessions(t *testing.T, s store) {
 	app := child(alice)
 	s.signIn(func(ctx context.Context, tx signin.Tx) error {
 		must(t, tx.Sessions().OpenSession(ctx, alice))
-		must(t, tx.Sessions().TouchSessions(ctx, nil, epoch, session.DefaultLifetimes))
+		must(t, tx.Sessions().TouchSessions(ctx, nil, epoch, session.DefaultLifetimes()))
 		return tx.Sessions().OpenSession(ctx, app) // its parent is of the same transaction
 	})
 	s.view(func(ctx context.Context, tx admin.Tx) error {

@@ -186,7 +186,7 @@ func viewCannotWrite(t *testing.T, s store) {
 			"PutKey":        tx.Keys().PutKey(ctx, key("k1")),
 			"OpenSession":   tx.Sessions().OpenSession(ctx, record("new")),
 			"EndSessions":   end,
-			"TouchSessions": tx.Sessions().TouchSessions(ctx, nil, epoch.AddDate(1, 0, 0), session.DefaultLifetimes),
+			"TouchSessions": tx.Sessions().TouchSessions(ctx, nil, epoch.AddDate(1, 0, 0), session.DefaultLifetimes()),
 		} {
 			if !errors.Is(err, storage.ErrReadOnly) {
 				t.Errorf("%s in a view: %v", name, err)
@@ -241,7 +241,7 @@ func wakers(t *testing.T, s store) {
 	}
 	r := record("alice")
 	s.open(r)
-	must(t, s.TouchSessions(ctx, nil, epoch, session.DefaultLifetimes))
+	must(t, s.TouchSessions(ctx, nil, epoch, session.DefaultLifetimes()))
 	must(t, s.SetMeta(ctx, "name", []byte("value")))
 	expect("writes without change rows", 0)
 	if _, err := s.Do(ctx, entry("test"), func(admin.Tx) error { return errOurs }); err == nil {

@@ -3,7 +3,8 @@
 // that fits is published under no version.
 //
 // The settings are JSON in the environment variable DEX. When it answers, it prints "issuer URL". POST
-// /switch/delete?email=ADDRESS deletes a person, as an administrator does.
+// /switch/delete?email=ADDRESS deletes a person, and /switch/revoke?email=ADDRESS their refresh tokens, as an
+// administrator does.
 package main
 
 import (
@@ -72,6 +73,11 @@ func run(s settings) error {
 			http.Error(w, err.Error(), http.StatusNotFound)
 		}
 	})
+	mux.HandleFunc("POST /switch/revoke", func(w http.ResponseWriter, r *http.Request) {
+		if err := revoke(r.Context(), store, r.URL.Query().Get("email")); err != nil {
+			http.Error(w, err.Error(), http.StatusNotFound)
+		}
+	})
 	fmt.Println("issuer " + issuer)
 	return (&http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}).Serve(listener)
 }
@@ -94,6 +100,28 @@ func fill(ctx context.Context, store storage.Storage, s settings) (storage.Stora
 	}
 	local := storage.Connector{ID: connectors.LocalConnector, Name: "Email", Type: connectors.LocalConnector}
 	return storage.WithStaticConnectors(store, []storage.Connector{local}), nil
+}
+
+// revoke deletes the refresh tokens of a person.
+func revoke(ctx context.Context, store storage.Storage, email string) error {
+	tokens, err := store.ListRefreshTokens(ctx)
+	if err != nil {
+		return err
+	}
+	revoked := 0
+	for _, token := range tokens {
+		if token.Claims.Email != email {
+			continue
+		}
+		if err := store.DeleteRefresh(ctx, token.ID); err != nil {
+			return err
+		}
+		revoked++
+	}
+	if revoked == 0 {
+		return fmt.Errorf("%s has no refresh token", email)
+	}
+	return nil
 }
 
 // unlocked lets Dex read while it updates a refresh token, which it does to ask its connector about the person: the

@@ -9,8 +9,9 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
 )
 
-// Registration is what must be registered at an identity provider.
-type Registration struct{ Provider, Issuer, RedirectURI string }
+// Registration is what must be registered at an identity provider. Where it offers logout, the other two addresses are
+// for that.
+type Registration struct{ Provider, Issuer, RedirectURI, BackchannelLogoutURI, PostLogoutRedirectURI string }
 
 // Registrations lists, for the providers of a configuration's manifests, what must be registered at each. Its
 // error is admin.Faults when the documents are at fault.
@@ -37,20 +38,25 @@ func registrations(c *config.Config, providers []identityprovider.Provider) (lis
 	external := signin.External{Scheme: c.ExternalURL.Scheme, Port: c.ExternalURL.Port}
 	for _, p := range providers {
 		if p.OIDC != nil {
-			list = append(list, Registration{p.Name, p.OIDC.Issuer, signin.RedirectURI(external, c.AuthHost, p.OIDC.ClientID)})
+			list = append(list, Registration{
+				Provider: p.Name, Issuer: p.OIDC.Issuer, RedirectURI: signin.RedirectURI(external, c.AuthHost, p.OIDC.ClientID),
+				BackchannelLogoutURI:  signin.BackchannelLogoutURI(external, c.AuthHost, p.OIDC.ClientID),
+				PostLogoutRedirectURI: signin.PostLogoutRedirectURI(external, c.AuthHost),
+			})
 		}
 	}
 	return list
 }
 
-// tellRedirectURIs logs what must be registered at the providers of the store.
-func (d *daemon) tellRedirectURIs(ctx context.Context) {
+// tellRegistrations logs what must be registered at the providers of the store.
+func (d *daemon) tellRegistrations(ctx context.Context) {
 	providers, err := d.server.Admin().Providers(ctx)
 	if err != nil {
 		d.log.Error("the identity providers cannot be listed", "error", err)
 		return
 	}
 	for _, r := range registrations(d.config, providers) {
-		d.log.Info("register this redirect URI at the identity provider", "provider", r.Provider, "redirectURI", r.RedirectURI)
+		d.log.Info("register these addresses at the identity provider", "provider", r.Provider, "redirectURI", r.RedirectURI,
+			"backchannelLogoutURI", r.BackchannelLogoutURI, "postLogoutRedirectURI", r.PostLogoutRedirectURI)
 	}
 }
