@@ -106,7 +106,9 @@ func TestAttacksOnTheRedirectToken(t *testing.T) {
 		}},
 		{"a token whose attempt is changed", 0, alice, func(_ *testing.T, b *browser, token string) page { return b.get(changed(token, 3)) }},
 		{"a token whose secret is changed", 0, alice, func(_ *testing.T, b *browser, token string) page { return b.get(changed(token, 40)) }},
-		{"a truncated token", 0, alice, func(_ *testing.T, b *browser, token string) page { return b.get(token[:strings.Index(token, "redirect_token_v2=")+80]) }},
+		{"a truncated token", 0, alice, func(_ *testing.T, b *browser, token string) page {
+			return b.get(token[:strings.Index(token, "redirect_token_v2=")+80])
+		}},
 		{"a token that is given twice", 0, alice, func(_ *testing.T, b *browser, token string) page {
 			return b.get(token + token[strings.Index(token, "&"):])
 		}},
