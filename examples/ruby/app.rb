@@ -69,7 +69,8 @@ class Hello < WEBrick::HTTPServlet::AbstractServlet
     raise Refused, "no assertion, or something else in its place" unless SPELLING.match?(assertion)
 
     claims, header = JWT.decode(assertion, nil, true, @options)
-    unless header["typ"] == "JWT" && (header.keys & %w[jwk jku x5c x5u crit]).empty?
+    # The gem takes other spellings of the algorithm too.
+    unless header["alg"] == "ES256" && header["typ"] == "JWT" && (header.keys & %w[jwk jku x5c x5u crit]).empty?
       raise Refused, "the header says what IAP does not say"
     end
     issued, expires = claims.values_at("iat", "exp")
