@@ -74,10 +74,13 @@ func TestAttacksOnTheAnswer(t *testing.T) {
 		"the state twice": {func(t *testing.T, f *federation, b *browser) page {
 			back := f.answer(t, b, f.left(t, b))
 			return b.get(back.String() + "&state=" + back.Query().Get("state"))
-		}, "more than once"},
+		}, "is given 2 times"},
 		"the code twice": {func(t *testing.T, f *federation, b *browser) page {
 			return b.get(f.answer(t, b, f.left(t, b)).String() + "&code=x")
-		}, "more than once"},
+		}, "is given 2 times"},
+		"the code in capitals": {func(t *testing.T, f *federation, b *browser) page {
+			return b.get(f.answer(t, b, f.left(t, b)).String() + "&CODE=x")
+		}, "is spelled"},
 		"the state after ten minutes": {func(t *testing.T, f *federation, b *browser) page {
 			back := f.answer(t, b, f.left(t, b))
 			f.clock.advance(10 * time.Minute)

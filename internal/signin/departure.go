@@ -120,11 +120,9 @@ func (s *SignIn) openDeparture(state string) (departure, error) {
 // very browser to this very provider.
 func (s *SignIn) comeBack(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	for _, name := range []string{"state", "code", "error", "iss"} {
-		if len(query[name]) > 1 {
-			s.refuse(w, r, "", "", fmt.Errorf("the answer has %s more than once", name))
-			return
-		}
+	if err := checkParameters(query, "state", "code", "error", "iss"); err != nil {
+		s.refuse(w, r, "", "", err)
+		return
 	}
 	d, err := s.openDeparture(query.Get("state"))
 	again := ""
