@@ -1,0 +1,260 @@
+package server_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/admin"
+	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
+	"github.com/gatehouse-iap/gatehouse/internal/principal"
+)
+
+// program calls a gate as programs do: without cookies, and following nothing.
+type program struct {
+	t    testing.TB
+	http *http.Client
+}
+
+func (g *gate) program() program {
+	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, network, g.address)
+	}
+	return program{g.t, &http.Client{
+		Transport:     &http.Transport{DialContext: dial, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+func (p program) do(method, address, body string, header ...string) (*http.Response, string) {
+	p.t.Helper()
+	r, err := http.NewRequestWithContext(context.Background(), method, address, strings.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Add(header[i], header[i+1])
+	}
+	response, err := p.http.Do(r)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return response, string(content)
+}
+
+// app opens an address of an application with a bearer token.
+func (p program) app(address, token string) (int, string) {
+	p.t.Helper()
+	response, body := p.do(http.MethodGet, address, "", "Authorization", "Bearer "+token)
+	return response.StatusCode, body
+}
+
+// post sends a form to an endpoint of the auth host and reads the answer.
+func (p program) post(path string, form url.Values) (int, map[string]any) {
+	p.t.Helper()
+	response, body := p.do(http.MethodPost, "http://auth.test"+path, form.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+	answer := map[string]any{}
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		p.t.Fatalf("%s answers %s: %s", path, response.Status, body)
+	}
+	if response.Header.Get("Cache-Control") != "no-store" || len(response.Cookies()) > 0 || response.Header.Get("Access-Control-Allow-Origin") != "" {
+		p.t.Errorf("%s answers with %v", path, response.Header)
+	}
+	return response.StatusCode, answer
+}
+
+// robot is a service account with a key.
+type robot struct {
+	email, kid string
+	private    *rsa.PrivateKey
+}
+
+var robotKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
+func (g *gate) robot(name string) robot {
+	g.t.Helper()
+	a := g.server.Admin()
+	email, err := a.ServiceAccountEmail(name)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	account := directory.Account{Kind: principal.ServiceAccount, Email: email}
+	if _, err := a.CreateAccount(context.Background(), admin.System("test"), account, ""); err != nil {
+		g.t.Fatal(err)
+	}
+	private, err := robotKey()
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(private.Public())
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	key, err := a.CreateAccountKey(context.Background(), admin.System("test"), email, admin.NewAccountKey{PublicKey: string(text)})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.grant("user:alice@example.com", "user:alice@corp.example", "serviceAccount:"+email)
+	return robot{email, key.ID, private}
+}
+
+// grant lets members, and nobody else, use the private application.
+func (g *gate) grant(members ...string) {
+	g.t.Helper()
+	policy := iam.Policy{Bindings: []iam.Binding{{Role: iam.RoleHTTPSResourceAccessor, Members: members}}}
+	if _, err := g.server.Admin().SetIamPolicy(context.Background(), admin.System("test"), private.Service.Name(), policy); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+func (r robot) sign(t testing.TB, claims map[string]any) string {
+	t.Helper()
+	encode := func(v any) string {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return base64.RawURLEncoding.EncodeToString(b)
+	}
+	input := encode(map[string]string{"alg": "RS256", "typ": "JWT", "kid": r.kid}) + "." + encode(claims)
+	digest := sha256.Sum256([]byte(input))
+	signature, err := rsa.SignPKCS1v15(rand.Reader, r.private, crypto.SHA256, digest[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return input + "." + base64.RawURLEncoding.EncodeToString(signature)
+}
+
+// bearer is a token that the account signs for an address of an application.
+func (r robot) bearer(t testing.TB, now time.Time, audience string) string {
+	return r.sign(t, map[string]any{"iss": r.email, "sub": r.email, "aud": audience, "iat": now.Unix(), "exp": now.Unix() + 3600})
+}
+
+// assertion is what it signs for the token endpoint.
+func (r robot) assertion(t testing.TB, now time.Time, target string) string {
+	claims := map[string]any{"iss": r.email, "aud": "http://auth.test/token", "iat": now.Unix(), "exp": now.Unix() + 3600}
+	if target != "" {
+		claims["target_audience"] = target
+	}
+	return r.sign(t, claims)
+}
+
+const jwtBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+
+func byAssertion(assertion string) url.Values {
+	return url.Values{"grant_type": {jwtBearer}, "assertion": {assertion}}
+}
+
+func TestAServiceAccountOpensAnApplicationInEachWay(t *testing.T) {
+	t.Parallel()
+	g := startGate(t)
+	r, p := g.robot("nightly-report"), g.program()
+	now := time.Now()
+
+	if status, body := p.app("http://app.test/reports", r.bearer(t, now, "http://app.test/*")); status != http.StatusOK {
+		t.Errorf("its own token: %d %s", status, body)
+	}
+	if email := headerOf(g.app.last(), "X-Goog-Authenticated-User-Email"); len(email) != 1 || email[0] != "accounts.google.com:"+r.email {
+		t.Errorf("the application is told %q", email)
+	}
+	status, answer := p.post("/token", byAssertion(r.assertion(t, now, private.OAuthClientID)))
+	id, _ := answer["id_token"].(string)
+	if status != http.StatusOK || id == "" || answer["access_token"] != nil {
+		t.Fatalf("token endpoint: %d %v", status, answer)
+	}
+	if status, body := p.app("http://app.test/", id); status != http.StatusOK {
+		t.Errorf("an ID token: %d %s", status, body)
+	}
+	status, answer = p.post("/token", byAssertion(r.assertion(t, now, "")))
+	access, _ := answer["access_token"].(string)
+	if status != http.StatusOK || access == "" || answer["token_type"] != "Bearer" || answer["expires_in"] != 3599.0 || answer["id_token"] != nil {
+		t.Fatalf("token endpoint: %d %v", status, answer)
+	}
+	if response, body := p.do(http.MethodGet, "http://auth.test/v1/userinfo", "", "Authorization", "Bearer "+access); response.StatusCode != http.StatusOK || !strings.Contains(body, r.email) {
+		t.Errorf("userinfo: %s %s", response.Status, body)
+	}
+	if status, body := p.app("http://app.test/", access); status != http.StatusUnauthorized || !strings.HasPrefix(body, "Invalid IAP credentials: Base64 decode failed on token: ") || strings.Contains(body, access) {
+		t.Errorf("an access token at an application: %d %s", status, body)
+	}
+	if status, answer := p.post("/token", byAssertion(r.assertion(t, now, "https://somebody.else"))); status != http.StatusBadRequest || answer["error"] != "invalid_request" {
+		t.Errorf("for an audience that nobody takes: %d %v", status, answer)
+	}
+	if response, body := p.do(http.MethodGet, "http://auth.test/service_accounts/v1/jwk/"+r.email, ""); response.StatusCode != http.StatusOK || !strings.Contains(body, r.kid) {
+		t.Errorf("its public keys: %s %s", response.Status, body)
+	}
+}
+
+func TestWhatEndsAServiceAccountsTokens(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		end    func(ctx context.Context, a *admin.Admin, r robot) error
+		status int // of its own token
+	}{
+		"its key is deleted": {func(ctx context.Context, a *admin.Admin, r robot) error {
+			return a.DeleteAccountKey(ctx, admin.System("test"), r.email, r.kid)
+		}, http.StatusUnauthorized},
+		"its key is switched off": {func(ctx context.Context, a *admin.Admin, r robot) error {
+			return a.SetAccountKeyDisabled(ctx, admin.System("test"), r.email, r.kid, true)
+		}, http.StatusUnauthorized},
+		"the account is switched off": {func(ctx context.Context, a *admin.Admin, r robot) error {
+			return a.SetDisabled(ctx, admin.System("test"), principal.ServiceAccount, r.email, true)
+		}, http.StatusForbidden},
+		"the account is deleted": {func(ctx context.Context, a *admin.Admin, r robot) error {
+			_, err := a.DeleteAccount(ctx, admin.System("test"), principal.ServiceAccount, r.email)
+			return err
+		}, http.StatusUnauthorized},
+		"the account is deleted and made again": {func(ctx context.Context, a *admin.Admin, r robot) error {
+			if _, err := a.DeleteAccount(ctx, admin.System("test"), principal.ServiceAccount, r.email); err != nil {
+				return err
+			}
+			_, err := a.CreateAccount(ctx, admin.System("test"), directory.Account{Kind: principal.ServiceAccount, Email: r.email}, "")
+			return err
+		}, http.StatusUnauthorized},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := startGate(t)
+			r, p := g.robot("nightly-report"), g.program()
+			own := r.bearer(t, time.Now(), "http://app.test/*")
+			_, answer := p.post("/token", byAssertion(r.assertion(t, time.Now(), "")))
+			access, _ := answer["access_token"].(string)
+			if status, body := p.app("http://app.test/", own); status != http.StatusOK {
+				t.Fatalf("before: %d %s", status, body)
+			}
+			if err := c.end(t.Context(), g.server.Admin(), r); err != nil {
+				t.Fatal(err)
+			}
+			if status, body := p.app("http://app.test/", own); status != c.status {
+				t.Errorf("its own token, verified before: %d %s", status, body)
+			}
+			if status, answer := p.post("/token", byAssertion(r.assertion(t, time.Now(), private.OAuthClientID))); status != http.StatusBadRequest || answer["error"] != "invalid_grant" {
+				t.Errorf("at the token endpoint: %d %v", status, answer)
+			}
+			if response, body := p.do(http.MethodGet, "http://auth.test/v1/userinfo", "", "Authorization", "Bearer "+access); response.StatusCode != http.StatusUnauthorized {
+				t.Errorf("its access token: %s %s", response.Status, body)
+			}
+		})
+	}
+}
