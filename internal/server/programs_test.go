@@ -23,6 +23,8 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
+	"github.com/gatehouse-iap/gatehouse/internal/signin/oidctest"
 )
 
 // program calls a gate as programs do: without cookies, and following nothing.
@@ -256,5 +258,195 @@ func TestWhatEndsAServiceAccountsTokens(t *testing.T) {
 				t.Errorf("its access token: %s %s", response.Status, body)
 			}
 		})
+	}
+}
+
+func TestGuessesAtTheTokenEndpointAreSlowedDown(t *testing.T) {
+	t.Parallel()
+	g := startGate(t)
+	p := g.program()
+	refused := 0
+	for range 60 {
+		status, answer := p.post("/token", refresh("gatehouse_rt_"+strings.Repeat("A", 43)))
+		switch {
+		case status == http.StatusTooManyRequests && answer["error"] == "rate_limit_exceeded":
+			refused++
+		case status != http.StatusBadRequest:
+			t.Fatalf("%d %v", status, answer)
+		}
+	}
+	if refused == 0 {
+		t.Error("60 guesses at once were all looked at")
+	}
+	g.clock.advance(time.Minute)
+	if status, _ := p.post("/token", refresh("x")); status != http.StatusBadRequest {
+		t.Errorf("a minute later: %d", status)
+	}
+}
+
+func TestFormsThatTheTokenEndpointDoesNotTake(t *testing.T) {
+	t.Parallel()
+	g := startGate(t)
+	r, p := g.robot("nightly-report"), g.program()
+	good := byAssertion(r.assertion(t, time.Now(), private.OAuthClientID))
+	form := "application/x-www-form-urlencoded"
+	for name, c := range map[string]struct {
+		method, path, body, kind string
+		status                   int
+		code                     string
+	}{
+		"good":                         {http.MethodPost, "/token", good.Encode(), form, 200, ""},
+		"good, with a charset":         {http.MethodPost, "/token", good.Encode(), form + "; charset=UTF-8", 200, ""},
+		"GET":                          {http.MethodGet, "/token?" + good.Encode(), "", "", 405, "invalid_request"},
+		"in the address":               {http.MethodPost, "/token?" + good.Encode(), "", form, 400, "invalid_request"},
+		"JSON":                         {http.MethodPost, "/token", `{"grant_type":"refresh_token"}`, "application/json", 415, "invalid_request"},
+		"no type":                      {http.MethodPost, "/token", good.Encode(), "", 415, "invalid_request"},
+		"a form with files":            {http.MethodPost, "/token", "--x\r\n", "multipart/form-data; boundary=x", 415, "invalid_request"},
+		"a parameter twice":            {http.MethodPost, "/token", good.Encode() + "&grant_type=refresh_token", form, 400, "invalid_request"},
+		"no grant_type":                {http.MethodPost, "/token", "assertion=x", form, 400, "invalid_request"},
+		"a grant that is not given":    {http.MethodPost, "/token", "grant_type=password&username=alice@example.com&password=x", form, 400, "unsupported_grant_type"},
+		"client_credentials":           {http.MethodPost, "/token", "grant_type=client_credentials", form, 400, "unsupported_grant_type"},
+		"broken escapes":               {http.MethodPost, "/token", "grant_type=%zz", form, 400, "invalid_request"},
+		"more than 64 KiB":             {http.MethodPost, "/token", "grant_type=" + strings.Repeat("x", 70<<10), form, 400, "invalid_request"},
+		"no client":                    {http.MethodPost, "/token", "grant_type=refresh_token&refresh_token=x", form, 401, "invalid_client"},
+		"an application as the client": {http.MethodPost, "/token", "grant_type=refresh_token&refresh_token=x&client_id=client-private", form, 401, "invalid_client"},
+		"revoke without a token":       {http.MethodPost, "/revoke", "x=y", form, 400, "invalid_request"},
+		"revoke what nobody knows":     {http.MethodPost, "/revoke", "token=unknown", form, 200, ""},
+	} {
+		header := []string{"Cookie", "__Host-GCP_IAP_AUTH_TOKEN=x", "Origin", "https://evil.example"}
+		if c.kind != "" {
+			header = append(header, "Content-Type", c.kind)
+		}
+		response, body := p.do(c.method, "http://auth.test"+c.path, c.body, header...)
+		answer := map[string]string{}
+		_ = json.Unmarshal([]byte(body), &answer)
+		if response.StatusCode != c.status || answer["error"] != c.code {
+			t.Errorf("%s: %s %s", name, response.Status, body)
+		}
+		if response.Header.Get("Access-Control-Allow-Origin") != "" || len(response.Cookies()) > 0 || response.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %v", name, response.Header)
+		}
+	}
+}
+
+func TestAuthorizationIsTheApplicationsOwnWhenTheGateIsToldElsewhere(t *testing.T) {
+	t.Parallel()
+	g := startGate(t)
+	r, p := g.robot("nightly-report"), g.program()
+	ours := "Bearer " + r.bearer(t, time.Now(), "http://app.test/*")
+	bad := "Bearer " + r.bearer(t, time.Now(), "http://other.test/*")
+	for name, c := range map[string]struct {
+		header []string
+		status int
+		passes string // Authorization as the application sees it
+	}{
+		"ours in both":                             {[]string{"Proxy-Authorization", ours, "Authorization", ours}, 200, ours},
+		"ours in Authorization":                    {[]string{"Authorization", ours}, 200, ""},
+		"ours in Proxy-Authorization, theirs also": {[]string{"Proxy-Authorization", ours, "Authorization", "Bearer theirs"}, 200, "Bearer theirs"},
+		"ours in Proxy-Authorization, Basic":       {[]string{"Proxy-Authorization", ours, "Authorization", "Basic eDp5"}, 200, "Basic eDp5"},
+		"somebody's Proxy-Authorization":           {[]string{"Proxy-Authorization", "Basic eDp5", "Authorization", ours}, 200, ""},
+		"a bad one in Proxy-Authorization":         {[]string{"Proxy-Authorization", bad, "Authorization", ours}, 401, ""},
+		"a bad one in Authorization":               {[]string{"Authorization", bad}, 401, ""},
+		"given twice":                              {[]string{"Authorization", ours, "Authorization", "Bearer theirs"}, 401, ""},
+	} {
+		response, body := p.do(http.MethodGet, "http://app.test/", "", c.header...)
+		if response.StatusCode != c.status || response.Header.Get("Location") != "" {
+			t.Errorf("%s: %s %s", name, response.Status, body)
+			continue
+		}
+		if c.status != http.StatusOK {
+			continue
+		}
+		seen := g.app.last()
+		if got := strings.Join(headerOf(seen, "Authorization"), ", "); got != c.passes {
+			t.Errorf("%s: the application sees Authorization %q", name, got)
+		}
+		if got := headerOf(seen, "Proxy-Authorization"); len(got) > 0 {
+			t.Errorf("%s: the application sees Proxy-Authorization %q", name, got)
+		}
+	}
+}
+
+func TestAProgramThatAnApplicationListsSignsPeopleIn(t *testing.T) {
+	t.Parallel()
+	g, _, _ := federated(t)
+	g.grant("user:alice@corp.example")
+	set := settings.Document{IapSettings: settings.IapSettings{AccessSettings: &settings.AccessSettings{
+		OAuthSettings: &settings.OAuthSettings{ProgrammaticClients: []string{"desktop-app"}},
+	}}}
+	if _, err := g.server.Admin().UpdateIapSettings(t.Context(), admin.System("test"), private.Service.Name(), set, nil); err != nil {
+		t.Fatal(err)
+	}
+	const uri = "http://localhost:4444/oauth/callback"
+	v, l := newVisitor(t, g), newLogin("client_id", "desktop-app", "redirect_uri", uri)
+	response, answer := v.decide(v.consentPage(l), "allow")
+	if !strings.HasPrefix(response.Header.Get("Location"), uri+"?") {
+		t.Fatalf("%s to %s", response.Status, response.Header.Get("Location"))
+	}
+	p := g.program()
+	status, tokens := p.post("/token", l.redemption(answer.Get("code"), "client_id", "desktop-app", "redirect_uri", uri))
+	if status != http.StatusOK {
+		t.Fatalf("%d %v", status, tokens)
+	}
+	if status, body := p.app(appURL, tokens["id_token"].(string)); status != http.StatusOK {
+		t.Errorf("its own ID token: %d %s", status, body)
+	}
+	if status, body := p.app("http://public.test/", tokens["id_token"].(string)); status != http.StatusUnauthorized {
+		t.Errorf("at an application that does not list it: %d %s", status, body)
+	}
+	if status, answer := p.post("/token", refresh(tokens["refresh_token"].(string))); status != http.StatusBadRequest {
+		t.Errorf("its refresh token in another program's hand: %d %v", status, answer)
+	}
+	if _, err := g.server.Admin().UpdateIapSettings(t.Context(), admin.System("test"), private.Service.Name(), settings.Document{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if status, answer := p.post("/token", refresh(tokens["refresh_token"].(string), "client_id", "desktop-app")); status != http.StatusUnauthorized {
+		t.Errorf("once nobody lists it: %d %v", status, answer)
+	}
+}
+
+func TestAProvidersTokenOpensTheApplicationItIsFor(t *testing.T) {
+	t.Parallel()
+	g, corp, _ := federated(t)
+	p, now := g.program(), time.Now()
+	token := func(changes map[string]any) string {
+		claims := map[string]any{
+			"iss": corp.Issuer, "sub": "alice-at-corp", "aud": private.OAuthClientID, "email": "alice@corp.example", "email_verified": true,
+			"groups": []string{"admins"}, "iat": now.Unix(), "exp": now.Unix() + 600,
+		}
+		for name, value := range changes {
+			claims[name] = value
+		}
+		return corp.Signed(claims, "JWT")
+	}
+	waitForKeys(t, g, token(nil))
+	if status, body := p.app(appURL, token(nil)); status != http.StatusOK {
+		t.Fatalf("%d %s", status, body)
+	}
+	subject := headerOf(g.app.last(), "X-Goog-Authenticated-User-Id")
+	for name, c := range map[string]struct {
+		changes map[string]any
+		status  int
+	}{
+		"without the group":           {map[string]any{"groups": []string{"other"}}, http.StatusForbidden},
+		"for another application":     {map[string]any{"aud": public.OAuthClientID}, http.StatusUnauthorized},
+		"for the gate's own sign-in":  {map[string]any{"aud": corp.ClientID}, http.StatusUnauthorized},
+		"with an unverified address":  {map[string]any{"email_verified": false}, http.StatusUnauthorized},
+		"of a domain not its own":     {map[string]any{"email": "alice@example.com"}, http.StatusUnauthorized},
+		"of a service account's name": {map[string]any{"email": "x@dev-project.iam.gserviceaccount.com"}, http.StatusUnauthorized},
+	} {
+		if status, body := p.app(appURL, token(c.changes)); status != c.status {
+			t.Errorf("%s: %d %s", name, status, body)
+		}
+	}
+	// The person is the same, however they come.
+	v := newVisitor(t, g)
+	v.visit(appURL)
+	if again := headerOf(g.app.last(), "X-Goog-Authenticated-User-Id"); len(subject) != 1 || len(again) != 1 || subject[0] != again[0] {
+		t.Errorf("by token %q, by browser %q", subject, again)
+	}
+	corp.Rotate(oidctest.NewKey(t, "next"))
+	if status, body := p.app(appURL, token(nil)); status != http.StatusUnauthorized || !strings.Contains(body, "signature is invalid") {
+		t.Errorf("by a key that is not known yet: %d %s", status, body)
 	}
 }
