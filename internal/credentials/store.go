@@ -41,6 +41,9 @@ var ErrNone = errors.New("no such credential")
 // auth hosts; it may be empty.
 func (k Known) Find(account, authHost string) (Credential, error) {
 	if account == "" && authHost == "" {
+		if k.Active == "" {
+			return Credential{}, ErrNone
+		}
 		account, authHost = k.Active, k.ActiveHost
 	}
 	var found []Credential
