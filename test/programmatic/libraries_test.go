@@ -110,12 +110,16 @@ func TestGooglesLibrariesOfOtherLanguagesUseOurKeyFile(t *testing.T) {
 	network := newNetwork(t, gate)
 	for name, command := range map[string][]string{
 		"google-auth for Python, as Debian has it": {"/usr/bin/python3", filepath.Join("..", "python", "google_auth_id_token.py")},
+		"google-auth-library for Node, told where": {"node", filepath.Join("..", "node", "google-auth-transporter.mjs")},
 		"google-auth-library for Node":             {"node", filepath.Join("..", "node", "google-auth-id-token.mjs")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command(command[0], append(command[1:], gate.App+"/", gate.ClientID)...)
-			cmd.Env = append(os.Environ(), "GOOGLE_APPLICATION_CREDENTIALS="+file, "HTTP_PROXY="+network.URL, "http_proxy="+network.URL,
-				"HTTPS_PROXY="+network.URL, "https_proxy="+network.URL, "NODE_EXTRA_CA_CERTS="+network.CAFile, "NO_PROXY=", "no_proxy=")
+			cmd.Env = append(os.Environ(), "GOOGLE_APPLICATION_CREDENTIALS="+file, "TOKEN_URL="+gate.Machine+"/token", "HTTP_PROXY="+network.URL, "http_proxy="+network.URL,
+				"HTTPS_PROXY="+network.URL, "https_proxy="+network.URL, "NO_PROXY=", "no_proxy=")
+			if !strings.HasSuffix(name, "told where") { // that one would not get far at Google's host
+				cmd.Env = append(cmd.Env, "NODE_EXTRA_CA_CERTS="+network.CAFile)
+			}
 			var stderr bytes.Buffer
 			cmd.Stderr = &stderr
 			out, err := cmd.Output()

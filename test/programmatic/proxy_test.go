@@ -61,7 +61,7 @@ func newNetwork(t *testing.T, gate *harness.Gate) network {
 		target := net.JoinHostPort("127.0.0.1", port)
 		if host == googleTokenHost {
 			target = google.Listener.Addr().String()
-		} else if !strings.HasSuffix(host, ".localhost") {
+		} else if !strings.HasSuffix(host, ".localhost") && host != "127.0.0.1" {
 			http.Error(w, "this machine only", http.StatusForbidden)
 			return
 		}
