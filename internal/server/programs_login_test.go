@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/admin"
+	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
 
@@ -183,6 +185,12 @@ func TestWhatEndsAPersonsProgram(t *testing.T) {
 			}
 			p[0].Disabled = true
 			return g.server.Admin().PutProvider(ctx, admin.System("test"), p[0])
+		},
+		"an account of the same address that is switched off": func(ctx context.Context, g *gate, _ *visitor, _ map[string]any) error {
+			_, err := g.server.Admin().CreateAccount(ctx, admin.System("test"), directory.Account{
+				Kind: principal.User, Email: "alice@corp.example", Disabled: true,
+			}, "")
+			return err
 		},
 		"a provider that loses the domain": func(ctx context.Context, g *gate, _ *visitor, _ map[string]any) error {
 			p, err := g.server.Admin().Providers(ctx)

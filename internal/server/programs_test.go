@@ -384,6 +384,10 @@ func TestAProgramThatAnApplicationListsSignsPeopleIn(t *testing.T) {
 		t.Fatalf("%s to %s", response.Status, response.Header.Get("Location"))
 	}
 	p := g.program()
+	_, stolen := v.decide(v.consentPage(l), "allow")
+	if status, answer := p.post("/token", l.redemption(stolen.Get("code"), "redirect_uri", uri)); status != http.StatusBadRequest {
+		t.Errorf("its code in another program's hand: %d %v", status, answer)
+	}
 	status, tokens := p.post("/token", l.redemption(answer.Get("code"), "client_id", "desktop-app", "redirect_uri", uri))
 	if status != http.StatusOK {
 		t.Fatalf("%d %v", status, tokens)
