@@ -365,6 +365,17 @@ func TestAuthorizationIsTheApplicationsOwnWhenTheGateIsToldElsewhere(t *testing.
 			t.Errorf("%s: the application sees Proxy-Authorization %q", name, got)
 		}
 	}
+	// Where everybody may come in, a header of which one value is for us is still refused, and none reaches the application
+	// where the gate is off.
+	public := "Bearer " + r.bearer(t, time.Now(), "http://public.test/*")
+	if response, body := p.do(http.MethodGet, "http://public.test/", "", "Authorization", public, "Authorization", "Bearer theirs"); response.StatusCode != http.StatusUnauthorized {
+		t.Errorf("given twice, where everybody may: %s %s", response.Status, body)
+	}
+	if response, body := p.do(http.MethodGet, "http://open.test/", "", "Proxy-Authorization", ours); response.StatusCode != http.StatusOK {
+		t.Errorf("where the gate is off: %s %s", response.Status, body)
+	} else if got := headerOf(g.app.last(), "Proxy-Authorization"); len(got) > 0 {
+		t.Errorf("where the gate is off, the application sees Proxy-Authorization %q", got)
+	}
 }
 
 func TestAProgramThatAnApplicationListsSignsPeopleIn(t *testing.T) {
