@@ -44,7 +44,12 @@ need python3-pytest "its tests" python pytest
 need ruby "Debian's IAP verifiers in Ruby" have ruby
 need ruby-googleauth "a verifier of assertions" ruby -e 'require "googleauth/id_tokens"'
 need ruby-jwt "a verifier of assertions" ruby -e 'require "jwt"'
+<<<<<<< HEAD
 need ruby-webrick "the example app in Ruby" ruby -e 'require "webrick"'
+=======
+need python3-google-auth "Google's library for Python, which uses our key files" python google.oauth2.service_account
+need python3-requests "what it asks with" python requests
+>>>>>>> 54cb540 (docs: programmatic access, task by task; decisions on tokens for programs)
 need python3-jsonschema "a validator of JSON Schema" python jsonschema
 need python3-yaml "what the validator reads" python yaml
 

@@ -19,7 +19,8 @@ const emptyToken = "Invalid IAP credentials: empty token"
 // browser comes back is in the sealed state and in a cookie.
 func (s *SignIn) Begin(w http.ResponseWriter, r *http.Request, app App, reason policy.Reason) {
 	to := target(r)
-	if s.goesRound(w, r, app, to, false) {
+	// Whoever asks to be asked again (DO_SESSION_REFRESH) has a session, and may ask as often as they like.
+	if reason != policy.SpecialURL && s.goesRound(w, r, app, to, false) {
 		s.loops(w, r, s.origin(app.Host, to), roundCause(reason, app.Host))
 		return
 	}

@@ -42,7 +42,7 @@ func TestOtherPagesOfTheGate(t *testing.T) {
 	page.See("Gatehouse")
 	page.Inspect("not-found")
 
-	page.Open(gate.App + "/?gcp-iap-mode=AUTHENTICATING&redirect_token_v2=stolen")
+	page.Open(gate.Auth + "/o/oauth2/v2/auth?state=stolen")
 	page.See("Error code 9")
 	page.Inspect("error-9")
 }
