@@ -45,6 +45,8 @@ func TestAPublicPathIsOpenInAllThreeFormsOrNotAtAll(t *testing.T) {
 		"a double slash in front":                {"POST", "//hooks/a", false},
 		"a double slash behind the prefix":       {"POST", "/hooks//a", true},
 		"a double slash that hides a way out":    {"POST", "/hooks//../../private", false},
+		"an empty segment that hides a way out":  {"POST", "/hooks//../private", false},
+		"a parameter that hides a way out alone": {"POST", "/hooks/;x/../private", false},
 		"a prefix that is written with a slash":  {"GET", "/static", true},
 		"below a prefix written with a slash":    {"GET", "/static/a.css", true},
 		"a question for what the server allows":  {"OPTIONS", "/hooks", false},

@@ -10,7 +10,7 @@ import (
 type Target struct {
 	Raw        string // the path as received
 	Normalized string // IAP's: parameters dropped, dot segments resolved, nothing decoded
-	Decoded    string // with unreserved octets decoded and runs of / merged besides, before dots are resolved
+	Decoded    string // parameters dropped, unreserved octets decoded, runs of / merged, and then dot segments resolved
 	Query      string // as received, without the ?
 	HasQuery   bool   // there was a ?, even with nothing behind it
 	// EncodedSlash says that the path holds %2f or %5c, which hosts with path rules refuse.
@@ -55,10 +55,11 @@ func ParseTarget(method, target string) (Target, error) {
 	if err := t.checkEscapes(); err != nil {
 		return Target{}, err
 	}
-	plain := dropParameters(path)
-	t.Normalized = resolveDots(plain)
-	// Slashes are merged before dots are resolved, as nginx does it: /a//../b is /b there, and /a/b for the others.
-	t.Decoded = resolveDots(mergeSlashes(decodeUnreserved(plain)))
+	bare := dropParameters(path)
+	t.Normalized = resolveDots(bare)
+	// Not of the normalised form: in /open//../secret there is a segment between the slashes for one program, which is
+	// what .. takes back, and none for another (nginx, path.Clean), for which it takes back open.
+	t.Decoded = resolveDots(mergeSlashes(decodeUnreserved(bare)))
 	return t, nil
 }
 

@@ -22,7 +22,10 @@ func TestTargetsAreReadInThreeForms(t *testing.T) {
 		"double escapes are decoded once at most":               {"/%252e%252e/a", "/%252e%252e/a", "/%252e%252e/a"},
 		"a parameter on a dot segment is no dot segment for us": {"/a/.;x/b", "/a/b", "/a/b"},
 		"bytes beyond ASCII pass":                               {"/\xc3\xa9", "/\xc3\xa9", "/\xc3\xa9"},
-		"a double slash before dots is read in both ways":       {"/a//../b", "/a/b", "/b"},
+		"merging slashes cannot leave a dot segment":            {"/a//../b", "/a/b", "/b"},
+		"an empty segment is one to take back, or none":         {"/a/b//../c", "/a/b/c", "/a/c"},
+		"a parameter alone is an empty segment":                 {"/a/;x/../c", "/a/c", "/c"},
+		"of several empty segments none is there when merged":   {"/a////../c", "/a///c", "/c"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

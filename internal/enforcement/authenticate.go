@@ -60,13 +60,17 @@ func (c *check) holdsOurBearer(header string) bool {
 	return false
 }
 
-// bearerToken returns what follows the scheme Bearer (RFC 6750; the scheme is case-insensitive).
+// bearerToken returns what follows the scheme Bearer (RFC 6750; the scheme is case-insensitive). A tab divides the two as
+// well, although it should not: applications read it so, and a token for us must not reach them unseen.
 func bearerToken(value string) (string, bool) {
-	scheme, token, _ := strings.Cut(value, " ")
+	scheme, token := value, ""
+	if i := strings.IndexAny(value, " \t"); i >= 0 {
+		scheme, token = value[:i], value[i:]
+	}
 	if !strings.EqualFold(scheme, "Bearer") {
 		return "", false
 	}
-	return strings.TrimSpace(token), true
+	return strings.Trim(token, " \t"), true
 }
 
 func (c *check) acceptBearer(verified bearer.Verified, err error) bool {

@@ -109,9 +109,17 @@ func appendAttributeHeaders(headers []Header, attributes []expression.Attribute)
 	return headers, nil
 }
 
-// sameFolded reports whether two header names are one to applications that fold them as CGI does.
+// sameFolded reports whether two header names are one to applications that fold them as CGI does. Some servers make _
+// of a hyphen alone, and others of everything but letters and digits.
 func sameFolded(a, b string) bool {
-	return strings.EqualFold(strings.ReplaceAll(a, "_", "-"), strings.ReplaceAll(b, "_", "-"))
+	return strings.EqualFold(strings.Map(foldSign, a), strings.Map(foldSign, b))
+}
+
+func foldSign(r rune) rune {
+	if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+		return r
+	}
+	return '_'
 }
 
 // percentEncoded writes every byte but RFC 3986's unreserved ones as %XX.

@@ -102,6 +102,7 @@ func TestAnApplicationThatCannotBeToldEverythingIsToldNothing(t *testing.T) {
 		"an expression that does not compile":                            `attributes.`,
 		"two attributes that an application would take for one header":   `attributes.saml_attributes.append(attributes.iap_attributes.selectByName('user_email').emitAs('SITE'))`,
 		"two that differ in a character which applications fold as well": `attributes.iap_attributes.append(attributes.saml_attributes.selectByName('site').emitAs('user-email'))`,
+		"two that differ in another sign, which some servers fold too":   `attributes.iap_attributes.append(attributes.saml_attributes.selectByName('site').emitAs('user.email'))`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -31,6 +31,12 @@ const (
 	MaxExpression = 4096 // bytes of source
 	MaxAttributes = 45   // selected: IAP's own number
 	maxDepth      = 32   // of nesting
+	// maxCost is what one request may cost, in steps of evaluation: a few milliseconds. One filter() over all
+	// attributes that a person can have costs a few hundred.
+	maxCost = 10_000
+	// maxFilters is how deep filter() may stand within or behind filter(): each level may multiply the cost by the number
+	// of attributes.
+	maxFilters = 2
 )
 
 // ErrInvalid is wrapped by every refusal of an expression.
@@ -76,7 +82,7 @@ func CompilePropagation(source string) (*Propagation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	program, err := environment.Program(checked, cel.EvalOptions(cel.OptOptimize))
+	program, err := environment.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostTracking(costs{}), cel.CostLimit(maxCost))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
@@ -132,6 +138,7 @@ var propagationEnvironment = sync.OnceValues(func() (*cel.Env, error) {
 		})),
 		ext.NativeTypes(reflect.TypeFor[Attribute](), ext.ParseStructTags(true)),
 		cel.ParserExpressionSizeLimit(MaxExpression), cel.ParserRecursionLimit(maxDepth),
+		cel.ASTValidators(cel.ValidateComprehensionNestingLimit(maxFilters)),
 	)
 	if err != nil {
 		return nil, err

@@ -125,6 +125,40 @@ func TestMoreThan45AttributesAreRefused(t *testing.T) {
 	}
 }
 
+func TestAnExpressionCannotKeepARequestBusy(t *testing.T) {
+	t.Parallel()
+	const all = "attributes.saml_attributes"
+	person := make([]Attribute, MaxAttributes)
+	for i := range person {
+		person[i] = Attribute{Name: fmt.Sprint("a", i), Values: []string{"v"}}
+	}
+	for name, source := range map[string]string{
+		"a filter in a filter":  all + ".filter(x, " + all + ".filter(y, x.name == y.name) != [])",
+		"lists compared often":  all + ".filter(x, " + strings.Repeat(all+" == "+all+" && ", 50) + "true)",
+		"names looked up often": all + ".filter(x, " + strings.Repeat(all+".selectByName('none').name == '' && ", 50) + "true)",
+		"values searched often": all + ".filter(x, " + strings.Repeat("!('w' in x.values) && ", 100) + "true)",
+	} {
+		p, err := CompilePropagation(source)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if _, err := p.Select(person, nil); err == nil || !strings.Contains(err.Error(), "cost limit") {
+			t.Errorf("%s: got %v, want a refusal for its cost", name, err)
+		}
+	}
+	three := all + ".filter(x, " + all + ".filter(y, " + all + ".filter(z, z.name == '') == []) == [])"
+	if err := Check(three); !errors.Is(err, ErrInvalid) {
+		t.Errorf("three filters in each other are stored: %v", err)
+	}
+	p, err := CompilePropagation(all + ".filter(x, x.name in ['a1', 'a2', 'a3'] || 'v' in x.values).filter(x, x.name != 'a7').append(" + all + ".selectByName('a7'))")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if selected, err := p.Select(person, nil); err != nil || len(selected) != MaxAttributes {
+		t.Errorf("an ordinary expression for a person with all attributes: %d, %v", len(selected), err)
+	}
+}
+
 func FuzzCompilePropagation(f *testing.F) {
 	f.Add(`attributes.saml_attributes.filter(x, x.name in ['test']).append(attributes.iap_attributes.selectByName('exact').emitAs('custom').strict())`)
 	f.Add(`attributes.saml_attributes.selectByName('a').strict()`)

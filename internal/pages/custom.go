@@ -163,13 +163,18 @@ func isAssetName(name string) bool {
 }
 
 func readBounded(files fs.FS, name string, most int64) ([]byte, error) {
+	irregular := errors.New("it is not a regular file")
+	// Looked at before it is opened too: opening a named pipe waits for somebody to write into it.
+	if info, err := fs.Stat(files, name); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(err, irregular)
+	}
 	file, err := files.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
 	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.New("it is not a regular file")
+		return nil, irregular
 	}
 	var content bytes.Buffer
 	n, err := io.Copy(&content, io.LimitReader(file, most+1))

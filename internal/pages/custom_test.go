@@ -159,6 +159,7 @@ func TestTemplatesThatWouldNotWorkAreRefusedWithAllThatIsWrong(t *testing.T) {
 		"static/app.js: static files are style sheets and pictures":                {"static/app.js", "x"},
 		"static/a.b.css: names of static files":                                    {"static/a.b.css", "x"},
 		"static/big.css: it is larger than 512 KiB":                                {"static/big.css", strings.Repeat(" ", 600<<10)},
+		"the page becomes larger than 1024 KiB":                                    {"done.html", page("{{range 2000000000}}more and more {{end}}")},
 		"done.html: it is larger than 256 KiB":                                     {"done.html", strings.Repeat(" ", 300<<10)},
 	} {
 		_, err := pages.LoadCustom(own(t, files...))

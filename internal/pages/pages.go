@@ -136,17 +136,17 @@ func (p *Renderer) pageWith(w http.ResponseWriter, r *http.Request, status int, 
 // come in all the same, and the log says what is wrong.
 func (p *Renderer) render(name string, data any) ([]byte, error) {
 	what := newView(p.assets, page{script: p.script[name]}, data)
-	var body bytes.Buffer
 	if c := p.custom.Load(); c != nil && c.now != nil && c.now.pages[name] != nil {
-		err := c.now.pages[name].Execute(&body, what)
+		own := bounded{left: maxPage}
+		err := c.now.pages[name].Execute(&own, what)
 		if err == nil {
-			return body.Bytes(), nil
+			return own.Bytes(), nil
 		}
 		if p.Log != nil {
 			p.Log.Error("a custom template failed, and the built-in page was shown", "page", name, "error", err)
 		}
-		body.Reset()
 	}
+	var body bytes.Buffer
 	err := p.pages[name].Execute(&body, what)
 	return body.Bytes(), err
 }
