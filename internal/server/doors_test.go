@@ -83,7 +83,7 @@ func TestATokenOpensOnlyItsOwnDoor(t *testing.T) {
 		"the redirect token": {func(token string) bool {
 			response, _ := v.ask(http.MethodGet, appURL+"?gcp-iap-mode=AUTHENTICATING&redirect_token_v2="+url.QueryEscape(token))
 			// What is no redirect token begins the sign-in anew, and opens nothing.
-			return response.StatusCode < 300 || response.StatusCode < 400 && !strings.Contains(response.Header.Get("Location"), "gatehouse_restart=")
+			return response.StatusCode >= 500 || strings.Contains(strings.Join(response.Header["Set-Cookie"], "\n"), "_AUTH_TOKEN_")
 		}, nil},
 		"the state of a sign-in": {func(token string) bool {
 			response, _ := v.ask(http.MethodGet, "http://auth.test/o/oauth2/v2/auth?state="+url.QueryEscape(token))
