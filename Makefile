@@ -4,13 +4,13 @@ SHELL := /bin/bash
 GO ?= go
 BINARY := $(CURDIR)/bin/gatehouse
 # Each of these directories is a Go module of its own; the reasons are in docs/decisions/.
-MODULES := . assertion test test/peers tools
+MODULES := . assertion test test/peers tools examples/go-idtoken examples/go-assertion examples/gotest
 STATICCHECK := $(GO) tool -modfile=$(CURDIR)/tools/go.mod staticcheck
 # The race detector makes the translated SQLite slow and finds nothing in it: that one package is left out, and no
 # other. Leaving out all of modernc.org would also strip the generic code that the linker shares with ours
 # (sync.Map, atomic.Pointer), and reports races that are none.
 RACE := -race -gcflags='modernc.org/sqlite/lib=-race=false'
-SCRIPTS := .ci/run tools/setup.sh
+SCRIPTS := .ci/run tools/setup.sh examples/curl/call.sh
 
 .PHONY: build test setup lint fmt unit e2e bench docs check release-check
 
@@ -23,7 +23,7 @@ setup: ## install what lint and e2e need, and say what
 	tools/setup.sh
 
 lint: ## formatting, vet, staticcheck, module files, scripts
-	@unformatted=$$(gofmt -l cmd internal assertion test tools); \
+	@unformatted=$$(gofmt -l cmd internal assertion emulator test tools); \
 	if [ -n "$$unformatted" ]; then echo "not gofmt'ed (run gofmt -w):"; echo "$$unformatted"; exit 1; fi
 	@for module in $(MODULES); do \
 		echo "lint $$module"; \

@@ -30,12 +30,21 @@ need caddy "the gate behind Caddy" have caddy
 need fonts-dejavu-core "text in the browser's screenshots" test -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 need nodejs "npm's IAP verifiers and oidc-provider" have node
 need npm "npm's IAP verifiers and oidc-provider" have npm
+need curl "programs that ask as scripts do" have curl
 need slapd "an LDAP directory to check passwords at; the tests start their own, the service is not used" test -x /usr/sbin/slapd
 need ldap-utils "changes entries of that directory" have ldapmodify
 need python3 "Debian's IAP verifiers" test -x /usr/bin/python3
 need python3-jose "a verifier of assertions" python jose
+need python3-requests "Google's tutorial fetches keys with it" python requests
 need python3-jwt "a verifier of assertions" python jwt
 need python3-cryptography "ES256 for both of them" python cryptography
+need python3-requests "apps written for Google Cloud" python requests
+need python3-flask "the example app in Python" python flask
+need python3-pytest "its tests" python pytest
+need ruby "Debian's IAP verifiers in Ruby" have ruby
+need ruby-googleauth "a verifier of assertions" ruby -e 'require "googleauth/id_tokens"'
+need ruby-jwt "a verifier of assertions" ruby -e 'require "jwt"'
+need ruby-webrick "the example app in Ruby" ruby -e 'require "webrick"'
 need python3-jsonschema "a validator of JSON Schema" python jsonschema
 need python3-yaml "what the validator reads" python yaml
 
@@ -64,12 +73,14 @@ if [ ${#packages[@]} -gt 0 ]; then
 fi
 
 # npm ci is run only when the lock file is newer than what it installed.
-stamp=test/node/node_modules/.package-lock.json
-if [ ! -e "$stamp" ] || [ test/node/package-lock.json -nt "$stamp" ]; then
-	echo "setup: npm ci in test/node (axe-core, google-auth-library, jose, oidc-provider)"
-	(cd test/node && npm ci --no-audit --no-fund --loglevel=error)
-	touch "$stamp"
-fi
+for dir in test/node examples/node examples/playwright; do
+	stamp=$dir/node_modules/.package-lock.json
+	if [ ! -e "$stamp" ] || [ "$dir/package-lock.json" -nt "$stamp" ]; then
+		echo "setup: npm ci in $dir ($(sed -n 's/.*"description": "\(.*\)".*/\1/p' "$dir/package.json"))"
+		(cd "$dir" && npm ci --no-audit --no-fund --loglevel=error)
+		touch "$stamp"
+	fi
+done
 # Dex, at which the stories of sign-in sign in, is built from its module; here its dependencies are downloaded and
 # compiled, so that the stories do not wait for that.
 echo "setup: go build in test/peers (Dex)"

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -13,6 +16,32 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/emulator"
 	"github.com/gatehouse-iap/gatehouse/internal/manifest"
 )
+
+// A pipeline takes 1 for differences. A mistake must not look like some.
+func TestDiffTellsMistakesFromDifferences(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"--no-such-flag"}, {"-f", "x.yaml", "extra"}, {}, {"-f", "/nonexistent"}, {"--prune=perhaps"}} {
+		var out bytes.Buffer
+		if status := run(append([]string{"diff"}, args...), strings.NewReader(""), &out, &out); status != 2 || out.Len() == 0 {
+			t.Errorf("diff %q: %d %s", args, status, &out)
+		}
+	}
+}
+
+func TestDocumentsAreReadFromPipesOfTheShell(t *testing.T) {
+	t.Parallel()
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = os.WriteFile(pipe, []byte("apiVersion: gatehouse.dev/v1\nkind: User\nmetadata: {name: a@example.com}\n"), 0o600) // it waits for the reader
+	}()
+	var out bytes.Buffer
+	if status := run([]string{"apply", "--offline", "-f", pipe}, strings.NewReader(""), &out, &out); status != 0 || !strings.Contains(out.String(), "Checked 1 document") {
+		t.Errorf("%d %s", status, &out)
+	}
+}
 
 func TestAHostInAManifestAnswersWhenApplyReturns(t *testing.T) {
 	t.Parallel()

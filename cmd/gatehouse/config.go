@@ -24,9 +24,10 @@ func newConfigCheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check FILE",
 		Short: "Check a configuration and its manifests without a server",
-		Long: `Check a configuration, the files that it names, and its manifests. All faults are printed at once, one a line,
-with file, line, column and what to do; then the exit status is 1. Otherwise what must be registered at the
-identity providers is printed. Nothing is changed, and no server is needed.
+		Long: `Check a configuration, the files that it names, its manifests, the files of upstreams and password hashes that
+these name, and the templates of its pages, each of which is rendered with sample data. All faults are printed at
+once, one a line, with file, line, column and what to do; then the exit status is 1. Otherwise what must be registered
+at the identity providers is printed. Nothing is changed, and no server is needed.
 
 FILE may be left out when GATEHOUSE_CONFIG names it.`,
 		Example: `  gatehouse config check gatehouse.yaml`,
@@ -53,7 +54,11 @@ func checkConfig(cmd *cobra.Command, file string) error {
 	if err != nil {
 		fmt.Fprintln(cmd.ErrOrStderr(), faults)
 	}
-	registrations, manifestErr := daemon.Registrations(c)
+	var registrations []daemon.Registration
+	manifestErr := daemon.CheckManifests(c)
+	if manifestErr == nil {
+		registrations, manifestErr = daemon.Registrations(c)
+	}
 	var documents admin.Faults
 	switch {
 	case errors.As(manifestErr, &documents):
@@ -63,7 +68,11 @@ func checkConfig(cmd *cobra.Command, file string) error {
 	case manifestErr != nil && err == nil: // else the configuration's own faults say it better
 		fmt.Fprintln(cmd.ErrOrStderr(), manifestErr)
 	}
-	if err != nil || manifestErr != nil {
+	pagesErr := daemon.CheckPages(c)
+	if pagesErr != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), pagesErr)
+	}
+	if err != nil || manifestErr != nil || pagesErr != nil {
 		return exitError{1}
 	}
 	say(cmd, "%s: nothing wrong.", file)

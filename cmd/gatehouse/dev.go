@@ -19,6 +19,10 @@ const devLong = `dev runs the real gate on this machine, with a project, three a
 front of COMMAND, which is started with PORT set; or of an app that runs already at URL; or of a built-in app
 that says hello.
 
+An app that was written for Google Cloud runs unchanged: what its process asks of www.gstatic.com/iap/verify/ and
+metadata.google.internal is answered here. Variables lead it there (--no-intercept leaves all but the metadata
+server's address out); gatehouse dev env prints them for programs that you start yourself.
+
 The app's process sees PORT, IAP_AUDIENCE and GOOGLE_CLOUD_PROJECT (its own value is kept), reads nothing from
 standard input, and dies with gatehouse dev, together with everything that it starts and that does not detach
 itself (setsid). Its death ends gatehouse dev, with its exit status.
@@ -34,6 +38,7 @@ type devParts struct {
 
 func newDevCommand(parts devParts) *cobra.Command {
 	var o emulator.Options
+	var documents devDocuments
 	cmd := &cobra.Command{
 		Use:   "dev [flags] [--upstream URL | -- COMMAND…]",
 		Short: "Run the gate on this machine, with accounts and policy ready to use",
@@ -41,6 +46,8 @@ func newDevCommand(parts devParts) *cobra.Command {
 		Example: `  gatehouse dev
   gatehouse dev --upstream http://127.0.0.1:3000
   gatehouse dev -- npm start
+  gatehouse dev --account alice@example.com -- npm start
+  gatehouse dev --manifest deploy/gatehouse/ --service wiki -- npm start
   gatehouse dev --listen 127.0.0.1:0 --exec 'npm test' -- npm start`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if before := cmd.ArgsLenAtDash(); len(args) > 0 && before != 0 {
@@ -56,6 +63,13 @@ func newDevCommand(parts devParts) *cobra.Command {
 			o.NewGate, o.Hello = parts.newGate, parts.hello
 			o.Environ, o.Stdout, o.Stderr = os.Environ(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 			o.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+			notes, err := documents.apply(&o)
+			if err != nil {
+				return err
+			}
+			for _, note := range notes {
+				say(cmd, "note: %s", note)
+			}
 			return runDev(cmd.Context(), o)
 		},
 	}
@@ -70,7 +84,16 @@ func newDevCommand(parts devParts) *cobra.Command {
 	flags.StringVar(&o.DataDir, "data", "", "keep state in this `directory` between runs")
 	flags.StringVar(&o.ReadyFile, "ready-file", "", "write this JSON `file` once everything is ready; removed at the end")
 	flags.DurationVar(&o.ReadyTimeout, "ready-timeout", emulator.DefaultReadyTimeout, "how long the app may take to accept connections")
+	flags.StringArrayVar(&documents.manifests, "manifest", nil, "load the manifests of production in this `path`, a file or a directory; may be repeated")
+	flags.StringVar(&documents.service, "service", "", "`name` of the service in the manifests that the app is, where there are several")
+	flags.StringVar(&documents.policy, "policy", "", "`file` with the app's IAM policy, as gcloud prints it or as a manifest")
+	flags.StringVar(&documents.settings, "settings", "", "`file` with the app's IapSettings, as gcloud prints them or as a manifest")
+	flags.StringVar(&o.Account, "account", "", "sign every browser in as this `email` address, without a question; one that is not there is created")
+	flags.StringVar(&o.TLS, "tls", "", "let browsers come in over https at this loopback `address`, with a certificate of the run's own authority (for Safari)")
+	flags.Lookup("tls").NoOptDefVal = emulator.DefaultTLS
+	flags.BoolVar(&o.NoIntercept, "no-intercept", false, "let the app's process reach Google's hosts by itself")
 	flags.StringVar(&o.Exec, "exec", "", "run this shell `command` once ready, then end everything with its exit code")
+	cmd.AddCommand(newDevEnvCommand(os.Getenv, os.Environ))
 	return cmd
 }
 

@@ -54,21 +54,21 @@ func TestTheFlagsOfDev(t *testing.T) {
 		number int64
 		fails  string
 	}{
-		"nothing to configure":             {nil, 123456789012, ""},
-		"a project":                        {[]string{"--project", "my-project:42"}, 42, ""},
-		"Cloud Run without a name":         {[]string{"--cloud-run"}, 123456789012, ""},
-		"Cloud Run with one":               {[]string{"--cloud-run=europe-west1/web"}, 123456789012, ""},
-		"an audience":                      {[]string{"--audience", "/projects/7/apps/other-app"}, 7, ""},
-		"a command after the dashes":       {[]string{"--", "npm", "start", "--port", "1"}, 123456789012, ""},
-		"a command without dashes":         {[]string{"npm", "start"}, 0, "gatehouse dev -- npm start"},
-		"a word before the dashes":         {[]string{"oops", "--", "npm"}, 0, `unexpected "oops"`},
-		"command and upstream":             {[]string{"--upstream", "http://127.0.0.1:1", "--", "npm"}, 0, "give one of them"},
-		"two kinds of service":             {[]string{"--app-engine", "--cloud-run"}, 0, "--app-engine and --cloud-run"},
-		"an address that is not loopback":  {[]string{"--listen", "0.0.0.0:0"}, 0, "not a loopback address"},
-		"a flag that nobody understands":   {[]string{"--no-such-flag"}, 0, "no-such-flag"},
-		"a time that is none":              {[]string{"--ready-timeout", "soon"}, 0, "ready-timeout"},
-		"no time at all":                   {[]string{"--ready-timeout", "0"}, 0, "no time to start"},
-		"what later issues will bring yet": {[]string{"--no-intercept"}, 0, "no-intercept"},
+		"nothing to configure":            {nil, 123456789012, ""},
+		"a project":                       {[]string{"--project", "my-project:42"}, 42, ""},
+		"Cloud Run without a name":        {[]string{"--cloud-run"}, 123456789012, ""},
+		"Cloud Run with one":              {[]string{"--cloud-run=europe-west1/web"}, 123456789012, ""},
+		"an audience":                     {[]string{"--audience", "/projects/7/apps/other-app"}, 7, ""},
+		"a command after the dashes":      {[]string{"--", "npm", "start", "--port", "1"}, 123456789012, ""},
+		"a command without dashes":        {[]string{"npm", "start"}, 0, "gatehouse dev -- npm start"},
+		"a word before the dashes":        {[]string{"oops", "--", "npm"}, 0, `unexpected "oops"`},
+		"command and upstream":            {[]string{"--upstream", "http://127.0.0.1:1", "--", "npm"}, 0, "give one of them"},
+		"two kinds of service":            {[]string{"--app-engine", "--cloud-run"}, 0, "--app-engine and --cloud-run"},
+		"an address that is not loopback": {[]string{"--listen", "0.0.0.0:0"}, 0, "not a loopback address"},
+		"a flag that nobody understands":  {[]string{"--no-such-flag"}, 0, "no-such-flag"},
+		"a time that is none":             {[]string{"--ready-timeout", "soon"}, 0, "ready-timeout"},
+		"no time at all":                  {[]string{"--ready-timeout", "0"}, 0, "no time to start"},
+		"without interception":            {[]string{"--no-intercept"}, 123456789012, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

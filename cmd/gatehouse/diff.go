@@ -18,9 +18,12 @@ func newDiffCommand() *cobra.Command {
 The exit status is 0 when nothing would change, 1 when something would, and 2 when that cannot be said.`,
 		Example: `  gatehouse diff -f gatehouse.d/
   gatehouse diff -f gatehouse.d/ --prune            # with what would be removed`,
-		Args:                  arguments(),
+		Args:                  func(cmd *cobra.Command, args []string) error { return cannotSay(cmd, arguments()(cmd, args)) },
 		DisableFlagsInUseLine: true,
 	}
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return cannotSay(cmd, cmd.Parent().FlagErrorFunc()(cmd, err))
+	})
 	server, files := addServerFlags(cmd), addManifestFlags(cmd)
 	cmd.Flags().BoolVar(&o.Prune, "prune", false, "show also what would be removed because it is no longer in the files that it belongs to")
 	cmd.Flags().BoolVar(&o.TakeOver, "take-over", false, "show also what would change of what belongs to other manifests")
@@ -31,8 +34,7 @@ The exit status is 0 when nothing would change, 1 when something would, and 2 wh
 		}
 		switch {
 		case err != nil:
-			fmt.Fprintf(cmd.ErrOrStderr(), "gatehouse: %v\n", err)
-			return exitError{2}
+			return cannotSay(cmd, err)
 		case len(plan.Changes) > 0:
 			return exitError{1}
 		default:
@@ -40,6 +42,15 @@ The exit status is 0 when nothing would change, 1 when something would, and 2 wh
 		}
 	}
 	return cmd
+}
+
+// cannotSay ends the command with another status than that of differences.
+func cannotSay(cmd *cobra.Command, err error) error {
+	if err == nil {
+		return nil
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "gatehouse: %v\n", err)
+	return exitError{2}
 }
 
 func planOf(cmd *cobra.Command, server *serverFlags, files *manifestFlags, o admin.ApplyOptions) (admin.Plan, error) {

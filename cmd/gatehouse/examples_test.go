@@ -50,7 +50,7 @@ func checkExample(args []string) string {
 	if err != nil {
 		return err.Error()
 	}
-	if !cmd.Runnable() || cmd.HasSubCommands() {
+	if !cmd.Runnable() || cmd.HasSubCommands() && cmd.Name() != "dev" { // which runs and has `env` below it
 		return cmd.CommandPath() + " is no command by itself"
 	}
 	if err := cmd.ParseFlags(rest); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 )
 
 func newExplainCommand() *cobra.Command {
@@ -68,6 +70,9 @@ func explain(w io.Writer, e admin.Explanation) {
 		from = " from " + e.Peer
 	}
 	line("Request", "%s %s%s%s", e.Method, e.Host, e.Path, from)
+	if e.Special != "" {
+		line("Asks for", "%s", e.Special)
+	}
 	switch {
 	case e.Resource == "":
 		line("Resource", "none: the request led to no application")
@@ -81,6 +86,22 @@ func explain(w io.Writer, e admin.Explanation) {
 		line("Signed by", "key %s", e.KeyID)
 	}
 	explainTried(w, e.Tried)
+	explainSettings(w, e.Settings)
+}
+
+// explainSettings shows the settings that hold for the service now.
+func explainSettings(w io.Writer, list []settings.Setting) {
+	if len(list) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "Settings, as they are now")
+	for _, s := range list {
+		value, err := json.Marshal(s.Value)
+		if err != nil {
+			value = []byte("?")
+		}
+		fmt.Fprintf(w, "  %s: %s, by %s\n", s.Field, printable(string(value)), printable(string(s.From)))
+	}
 }
 
 func who(e admin.Explanation) string {

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/gatehouse-iap/gatehouse/internal/admin"
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
@@ -11,6 +13,9 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
 	"github.com/gatehouse-iap/gatehouse/internal/emulator"
 	"github.com/gatehouse-iap/gatehouse/internal/hello"
+	"github.com/gatehouse-iap/gatehouse/internal/issuer"
+	"github.com/gatehouse-iap/gatehouse/internal/listener"
+	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/server"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
 )
@@ -26,15 +31,36 @@ func newHello(keysURL, audience string) (http.Handler, error) {
 
 // newDevGate starts the very server of production with the emulator's inputs.
 func newDevGate(ctx context.Context, o emulator.GateOptions) (emulator.Gate, emulator.Administration, error) {
+	external, plain, endpoints := signin.External{Scheme: "http", Port: o.Port}, o.Listener, []server.Endpoint(nil)
+	if o.TLS != nil {
+		secure, err := devTLS(o)
+		if err != nil {
+			return nil, nil, err
+		}
+		toHTTPS := &atomic.Bool{}
+		toHTTPS.Store(true)
+		external.Scheme, plain = "https", nil
+		endpoints = []server.Endpoint{{Listener: secure}, {Listener: o.Listener, ToHTTPS: toHTTPS}}
+	}
 	gate, err := server.New(ctx, server.Options{
-		DataDir: o.DataDir, Listener: o.Listener, External: signin.External{Scheme: "http", Port: o.Port}, AuthHost: o.AuthHost,
+		DataDir: o.DataDir, Listener: plain, Endpoints: endpoints, External: external, AuthHost: o.AuthHost,
 		QuickAccounts: o.QuickAccounts, ProjectID: o.ProjectID, ProjectNumber: o.ProjectNumber, Drain: o.Drain, Dev: true, Log: o.Log,
-		Bootstrap: func(ctx context.Context, a *admin.Admin) error { return o.Bootstrap(ctx, devAdministration{a}) },
+		Development: server.Development{Account: o.Account, WrapKeys: o.WrapKeys, Decision: o.Decision},
+		Bootstrap:   func(ctx context.Context, a *admin.Admin) error { return o.Bootstrap(ctx, devAdministration{a}) },
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	return gate, devAdministration{gate.Admin()}, nil
+}
+
+// devTLS makes the listener for browsers speak TLS.
+func devTLS(o emulator.GateOptions) (net.Listener, error) {
+	held, err := listener.HeldCertificate(o.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	return listener.On(o.TLS, listener.Spec{Name: "tls", Certificates: held, Log: o.Log})
 }
 
 // devAdministration is what the emulator seeds through.
@@ -44,6 +70,30 @@ type devAdministration struct{ *admin.Admin }
 func (a devAdministration) CreateAccount(ctx context.Context, actor audit.Actor, account directory.Account) error {
 	_, err := a.Admin.CreateAccount(ctx, actor, account, "")
 	return err
+}
+
+// SetIAP turns the gate of a service on or off.
+func (a devAdministration) SetIAP(ctx context.Context, actor audit.Actor, name resource.Name, on bool) error {
+	_, err := a.SetIAPEnabled(ctx, actor, name, on)
+	return err
+}
+
+// PutGroup makes or replaces a group, whoever owns it.
+func (a devAdministration) PutGroup(ctx context.Context, actor audit.Actor, group directory.Group) error {
+	document := admin.Document{Kind: admin.KindGroup, Name: group.Email, Group: &group}
+	_, err := a.Apply(ctx, actor, []admin.Document{document}, admin.ApplyOptions{TakeOver: true})
+	return err
+}
+
+// RotateAssertionKey lets a new key sign at once, and withdraws those that it replaces if that is asked for.
+func (a devAdministration) RotateAssertionKey(ctx context.Context, actor audit.Actor, revoke bool) (string, []string, error) {
+	rotation, err := a.RotateKey(ctx, actor, issuer.Assertion, true)
+	for _, kid := range rotation.Replaced {
+		if err == nil && revoke {
+			_, err = a.RevokeKey(ctx, actor, kid)
+		}
+	}
+	return rotation.Key.ID, rotation.Replaced, err
 }
 
 // PutService updates where the app is. It takes the service from a manifest that it was exported to and applied

@@ -14,7 +14,7 @@ func newIAPCommand() *cobra.Command {
 	server := addServerFlags(web)
 	web.AddCommand(newIAPSwitch(server, "enable", true), newIAPSwitch(server, "disable", false))
 	web.AddCommand(policyCommands(server, webPolicy)...)
-	return commandGroup("iap", "Manage who may use the applications behind the gate", "", web)
+	return commandGroup("iap", "Manage who may use the applications behind the gate", "", web, newSettingsCommand())
 }
 
 func newIAPSwitch(server *serverFlags, verb string, on bool) *cobra.Command {

@@ -25,7 +25,7 @@ func addManifestFlags(cmd *cobra.Command) *manifestFlags {
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&f.files, "file", "f", nil, "`path` of a file, of a directory, which is read with all below it, or - for stdin; may be repeated")
 	flags.StringVar(&f.resource, "resource", "", "`resource` that bare policies, as gcloud prints them, are about, such as projects/dev-project/iap_web/compute/services/app")
-	flags.StringVar(&f.source, "source", "", "`name` of the manifest that the documents belong to (default: the path; none for stdin)")
+	flags.StringVar(&f.source, "source", "", "`name` of the manifest that the documents belong to (default: the path; none for stdin and pipes)")
 	return f
 }
 
@@ -36,16 +36,12 @@ func (f *manifestFlags) read(cmd *cobra.Command) ([]manifest.Document, error) {
 	}
 	var inputs []manifest.Input
 	for _, path := range f.files {
-		if path == "-" {
-			data, err := manifest.ReadAll(cmd.InOrStdin(), "stdin")
+		if path == "-" || isPipe(path) {
+			input, err := readStream(cmd, path)
 			if err != nil {
 				return nil, err
 			}
-			dir, err := os.Getwd()
-			if err != nil {
-				return nil, err
-			}
-			inputs = append(inputs, manifest.Input{Name: "stdin", Dir: dir, Data: data})
+			inputs = append(inputs, input)
 			continue
 		}
 		read, err := manifest.Read(path)
@@ -65,6 +61,31 @@ func (f *manifestFlags) read(cmd *cobra.Command) ([]manifest.Document, error) {
 		return nil, errors.New("there are no documents in what was read")
 	}
 	return documents, nil
+}
+
+// isPipe reports whether a path is what a shell makes of <(COMMAND), or of /dev/stdin.
+func isPipe(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir() && !info.Mode().IsRegular()
+}
+
+// readStream reads documents that belong to no file.
+func readStream(cmd *cobra.Command, path string) (manifest.Input, error) {
+	in, name := cmd.InOrStdin(), "stdin"
+	if path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return manifest.Input{}, err
+		}
+		defer file.Close()
+		in, name = file, path
+	}
+	data, err := manifest.ReadAll(in, name)
+	if err != nil {
+		return manifest.Input{}, err
+	}
+	dir, err := os.Getwd()
+	return manifest.Input{Name: name, Dir: dir, Data: data}, err
 }
 
 // showProgress tells once a second how far the server is.

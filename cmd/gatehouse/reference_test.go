@@ -3,13 +3,16 @@ package main
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/spf13/cobra/doc"
 
+	"github.com/gatehouse-iap/gatehouse/conformance"
 	"github.com/gatehouse-iap/gatehouse/internal/config"
 	"github.com/gatehouse-iap/gatehouse/internal/manifest/reference"
 )
@@ -27,6 +30,7 @@ func TestReferenceSaysWhatTheCommandsSay(t *testing.T) {
 		t.Fatal(err)
 	}
 	writePage(t, filepath.Join(generated, "config.md"), config.WriteReference)
+	writePage(t, filepath.Join(generated, "check-probes.md"), writeProbes)
 	for name, write := range map[string]func(string) ([]byte, error){reference.PageName: reference.Page, reference.SchemaName: reference.Schema} {
 		page, err := write("../..")
 		if err != nil {
@@ -55,6 +59,33 @@ func TestReferenceSaysWhatTheCommandsSay(t *testing.T) {
 	for name := range got {
 		t.Errorf("docs/reference/%s is about something that does not exist: run make docs", name)
 	}
+}
+
+// writeProbes is the page about the probes of `gatehouse check`.
+func writeProbes(w io.Writer) error {
+	fmt.Fprint(w, "# Probes of gatehouse check\n\n[Check an application](../check.md) says what this is. What stands in brackets is not needed, but without it a "+
+		"refusal\nproves little, and the probe counts as not run. Accepting a lax one lets no stranger in by itself.\n\n"+
+		"| probe | what is sent | needs | what is wrong when it is accepted |\n|---|---|---|---|\n")
+	var faults []conformance.Fault
+	for i, probe := range conformance.Probes() {
+		row := probeRows()[i]
+		fmt.Fprintf(w, "| `%s` | %s | %s | [%s](#%s) |\n", row[0], row[2], row[1], probe.Fault, probe.Fault)
+		if !slices.Contains(faults, probe.Fault) {
+			faults = append(faults, probe.Fault)
+		}
+	}
+	for _, fault := range faults {
+		remedy := conformance.RemedyFor(fault, "")
+		fmt.Fprintf(w, "\n## %s\n\n%s\n\n", fault, remedy.Text)
+		for _, note := range remedy.Notes {
+			fmt.Fprintf(w, "- %s\n", note)
+		}
+	}
+	fmt.Fprint(w, "\n## What verifies assertions\n\n")
+	for _, library := range conformance.LibrariesFor("") {
+		fmt.Fprintf(w, "- %s\n", library)
+	}
+	return nil
 }
 
 // writePage makes a page that is not about a command.

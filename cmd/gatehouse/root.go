@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 )
@@ -32,6 +33,7 @@ and hands the application a signed statement of who asks: the header X-Goog-IAP-
 	root.AddCommand(newKeysCommand())
 	root.AddCommand(newExplainCommand())
 	root.AddCommand(newAuditCommand())
+	root.AddCommand(newCheckCommand(os.Getenv))
 	root.AddCommand(newVersionCommand())
 	return root
 }

@@ -260,6 +260,10 @@ func TestWhatInitWritesIsReadWithoutAFault(t *testing.T) {
 		"everything said":            {Host: "x.example.com", Upstream: "http://x", Issuer: "https://accounts.google.com", ClientID: "id", AuthHost: "login.example.net", Domain: "example.net"},
 		"a host that begins with 9":  {Host: "9.example.com", Upstream: "http://127.0.0.1:3000"},
 		"an international host name": {Host: "bücher.example", Upstream: "http://127.0.0.1:3000"},
+		"a client id of digits":      {Host: "app.example.com", Upstream: "http://127.0.0.1:3000", Issuer: "https://login.example.com", ClientID: "0123456789"},
+		"a client id that YAML reads as something else": {Host: "app.example.com", Upstream: "http://127.0.0.1:3000", Issuer: "https://login.example.com", ClientID: "null"},
+		"a client id that would be YAML":                {Host: "app.example.com", Upstream: "http://127.0.0.1:3000", Issuer: "https://login.example.com", ClientID: "x\"#{}'&*:!|>%@`"},
+		"an issuer that would be a comment":             {Host: "app.example.com", Upstream: "http://127.0.0.1:3000", Issuer: "https://login.example.com/a:%20%23b"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -284,6 +288,11 @@ func TestWhatInitWritesIsReadWithoutAFault(t *testing.T) {
 			if err != nil || len(documents) < 2 || len(c.Manifests) != 1 || c.Manifests[0] != manifestFile {
 				t.Errorf("%d documents of %q, %v", len(documents), c.Manifests, err)
 			}
+			for _, d := range documents {
+				if d.Provider != nil && (d.Provider.OIDC.Issuer != complete.Issuer || d.Provider.OIDC.ClientID != complete.ClientID || d.Provider.TrustEmail) {
+					t.Errorf("read as %+v", d.Provider.OIDC)
+				}
+			}
 			before := string(text)
 			if _, _, err := complete.Write(dir); err == nil || !strings.Contains(err.Error(), "nothing is overwritten") {
 				t.Errorf("written twice: %v", err)
@@ -292,6 +301,23 @@ func TestWhatInitWritesIsReadWithoutAFault(t *testing.T) {
 				t.Errorf("overwritten: %v", err)
 			}
 		})
+	}
+}
+
+func TestInitRefusesWhatItCouldNotWrite(t *testing.T) {
+	t.Parallel()
+	for name, i := range map[string]config.Initial{
+		"an upstream with a path":       {Host: "app.example.com", Upstream: "http://127.0.0.1:3000/base"},
+		"an upstream with a user":       {Host: "app.example.com", Upstream: "http://me@127.0.0.1:3000"},
+		"a domain that is all of them":  {Host: "app.example.com", Upstream: "http://127.0.0.1:3000", Domain: "*"},
+		"a domain that leaves its text": {Host: "app.example.com", Upstream: "http://127.0.0.1:3000", Domain: `x", "allUsers`},
+		"a domain with a line break":    {Host: "app.example.com", Upstream: "http://127.0.0.1:3000", Domain: "a.example\nb"},
+		"a host with a line break":      {Host: "app.example.com\nb", Upstream: "http://127.0.0.1:3000"},
+		"an auth host that is no name":  {Host: "app.example.com", Upstream: "http://127.0.0.1:3000", AuthHost: "a b"},
+	} {
+		if complete, err := i.Complete(); err == nil {
+			t.Errorf("%s: %+v", name, complete)
+		}
 	}
 }
 

@@ -24,8 +24,10 @@ type Admin struct {
 	HashPassword func(ctx context.Context, password string) (string, error)
 	// CheckHash refuses what is no stored form of a password.
 	CheckHash func(hash string) error
-	Decisions DecisionFinder
-	Entries   EntryReader
+	// ValidateExpression refuses what is no expression of attribute propagation; nil refuses none.
+	ValidateExpression func(expression string) error
+	Decisions          DecisionFinder
+	Entries            EntryReader
 
 	ProjectID     string
 	ProjectNumber int64

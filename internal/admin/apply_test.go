@@ -202,6 +202,39 @@ func TestADryRunSaysWhatWouldChangeAndChangesNothing(t *testing.T) {
 }
 
 // TestEveryOtherWriterOfWhatAManifestOwnsIsRefused has one line for each operation that could undo a manifest.
+// The number that applications know a person by stands for one person, whoever asks and wherever it is from.
+func TestADryRunKnowsWhoHasASubjectAlready(t *testing.T) {
+	t.Parallel()
+	const number, linked, both, unknown = "123456789012345678901", "555555555555555555555", "777777777777777777777", "888888888888888888888"
+	with := func(email, subject string) admin.Document {
+		d := user(email)
+		d.User.Subject = subject
+		return d
+	}
+	f := newFixture(t)
+	f.apply(t, admin.ApplyOptions{}, with("first@example.com", number), provider("corp", "corp.example"))
+	f.signedIn(t, "corp", "x", linked, "y@corp.example")
+	for says, documents := range map[string][]admin.Document{
+		"first@example.com":                 {with("second@example.com", number)},
+		"y@corp.example at https://corp":    {with("second@example.com", linked)},
+		"User one@example.com":              {with("one@example.com", both), with("two@example.com", both)},
+		"would take the two for one person": {with("first@example.com", number), with("second@example.com", number)},
+		"and never changes":                 {with("first@example.com", unknown)},
+	} {
+		for _, dry := range []bool{true, false} {
+			faults := f.refuse(t, admin.ApplyOptions{DryRun: dry}, documents...)
+			if len(faults) != 1 || faults[0].Path != "spec.subject" || !strings.Contains(faults[0].Text, says) {
+				t.Errorf("dry run %v: %v, not %q", dry, faults, says)
+			}
+		}
+	}
+	// Somebody who goes leaves the number to whoever takes the place in the same step.
+	plan := f.apply(t, admin.ApplyOptions{Prune: true}, with("renamed@example.com", number), provider("corp", "corp.example"))
+	if got := changes(plan); !slices.Equal(got, []string{"User first@example.com deleted", "User renamed@example.com created"}) {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestAnEtagInADocumentIsRespected(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

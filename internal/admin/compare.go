@@ -26,7 +26,7 @@ func (r *resolver) compareNames() {
 		name string
 	}
 	names, keys := map[called]int{}, map[ownerKey]int{}
-	addresses := map[string]int{}
+	addresses, subjects := map[string]int{}, map[string]int{}
 	for i, d := range r.documents {
 		if r.broken[i] {
 			continue
@@ -52,13 +52,20 @@ func (r *resolver) compareNames() {
 			}
 			addresses[d.Name] = i
 		}
+		if d.User != nil && d.User.Subject != "" {
+			if other, taken := subjects[d.User.Subject]; taken {
+				r.fault(i, "spec.subject", nil, "the subject is that of %s: applications would take the two for one person", r.faults.at(other))
+				continue
+			}
+			subjects[d.User.Subject] = i
+		}
 	}
 }
 
 // keyPath is the field that says what a document is about.
 func keyPath(kind Kind) string {
 	switch kind {
-	case KindIamPolicy:
+	case KindIamPolicy, KindIapSettings:
 		return "spec.resource"
 	case KindBackendService:
 		return "spec.id"

@@ -7,6 +7,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 )
 
 // Kind is what a document declares.
@@ -19,6 +20,7 @@ const (
 	KindAppEngineApp     Kind = Kind(resource.AppEngineApp)
 	KindCloudRunService  Kind = Kind(resource.CloudRunService)
 	KindIamPolicy        Kind = "IamPolicy"
+	KindIapSettings      Kind = "IapSettings"
 	KindIdentityProvider Kind = "IdentityProvider"
 	KindUser             Kind = "User"
 	KindGroup            Kind = "Group"
@@ -28,7 +30,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		KindProject, KindBackendService, KindAppEngineApp, KindCloudRunService,
-		KindIdentityProvider, KindUser, KindGroup, KindIamPolicy,
+		KindIdentityProvider, KindUser, KindGroup, KindIamPolicy, KindIapSettings,
 	}
 }
 
@@ -36,7 +38,7 @@ func Kinds() []Kind {
 type Document struct {
 	Kind Kind `json:"kind"`
 	// Name is metadata.name: the project's id, the name of a service or provider, an address. That of an
-	// IamPolicy is for people only; its resource is what it is about.
+	// IamPolicy or IapSettings is for people only; its resource is what it is about.
 	Name string `json:"name"`
 	// Source is the manifest that the document belongs to, such as the path of its file; empty for none.
 	Source string `json:"source,omitempty"`
@@ -44,6 +46,7 @@ type Document struct {
 	Project  *DeclaredProject           `json:"project,omitempty"`
 	Service  *catalog.Service           `json:"service,omitempty"`
 	Policy   *DeclaredPolicy            `json:"policy,omitempty"`
+	Settings *DeclaredSettings          `json:"settings,omitempty"`
 	Provider *identityprovider.Provider `json:"provider,omitempty"`
 	User     *DeclaredUser              `json:"user,omitempty"`
 	Group    *directory.Group           `json:"group,omitempty"`
@@ -69,6 +72,29 @@ type DeclaredPolicy struct {
 	Resource string     `json:"resource"`
 	Policy   iam.Policy `json:"policy"`
 }
+
+// DeclaredSettings are the settings of a resource.
+type DeclaredSettings struct {
+	// Resource is as that of DeclaredPolicy.
+	Resource string               `json:"resource"`
+	Settings settings.IapSettings `json:"settings"`
+	Etag     string               `json:"etag,omitempty"`
+}
+
+// about is the resource that a policy or settings are about, as it is written; empty for other documents.
+func (d Document) about() string {
+	switch {
+	case d.Policy != nil:
+		return d.Policy.Resource
+	case d.Settings != nil:
+		return d.Settings.Resource
+	default:
+		return ""
+	}
+}
+
+// isNamedForPeople reports whether the name of a kind's documents says nothing about what they declare.
+func (k Kind) isNamedForPeople() bool { return k == KindIamPolicy || k == KindIapSettings }
 
 // DeclaredUser is a user of our own directory. What a pointer leaves open is left to commands.
 type DeclaredUser struct {
@@ -110,7 +136,7 @@ func (k Kind) isService() bool {
 // wellFormed reports whether exactly the field of the document's kind is set.
 func (d Document) wellFormed() bool {
 	set := 0
-	for _, present := range []bool{d.Project != nil, d.Service != nil, d.Policy != nil, d.Provider != nil, d.User != nil, d.Group != nil} {
+	for _, present := range []bool{d.Project != nil, d.Service != nil, d.Policy != nil, d.Settings != nil, d.Provider != nil, d.User != nil, d.Group != nil} {
 		if present {
 			set++
 		}
@@ -125,6 +151,8 @@ func (d Document) wellFormed() bool {
 		return d.Service != nil && Kind(d.Service.Kind) == d.Kind
 	case d.Kind == KindIamPolicy:
 		return d.Policy != nil
+	case d.Kind == KindIapSettings:
+		return d.Settings != nil
 	case d.Kind == KindIdentityProvider:
 		return d.Provider != nil
 	case d.Kind == KindUser:
@@ -141,8 +169,8 @@ func (d Document) key() ownerKey {
 	switch {
 	case d.Service != nil:
 		return ownerKey{d.Kind, string(d.Service.Service.Name())}
-	case d.Policy != nil:
-		return ownerKey{d.Kind, d.Policy.Resource}
+	case d.Kind.isNamedForPeople():
+		return ownerKey{d.Kind, d.about()}
 	default:
 		return ownerKey{d.Kind, d.Name}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 )
 
 var (
@@ -79,7 +80,7 @@ func classes() []class {
 	return []class{
 		{http.StatusServiceUnavailable, "UNAVAILABLE", ReasonNotSettled, []error{ErrNotSettled}},
 		{http.StatusForbidden, "PERMISSION_DENIED", "", []error{errForbidden, errNoActor}},
-		{http.StatusConflict, "ABORTED", ReasonEtagMismatch, []error{iam.ErrEtag}},
+		{http.StatusConflict, "ABORTED", ReasonEtagMismatch, []error{iam.ErrEtag, settings.ErrEtag}},
 		{http.StatusConflict, "ALREADY_EXISTS", "", []error{directory.ErrExists}},
 		{http.StatusNotFound, "NOT_FOUND", "", []error{
 			ErrNotFound, errNoRoute, catalog.ErrNotFound, directory.ErrNotFound, session.ErrNotFound, issuer.ErrNotFound, audit.ErrNoDecision,
@@ -89,7 +90,7 @@ func classes() []class {
 		{http.StatusBadRequest, "FAILED_PRECONDITION", "", []error{ErrPrecondition, issuer.ErrWaiting, issuer.ErrRevoked, identityprovider.ErrNumberTaken}},
 		{http.StatusBadRequest, "INVALID_ARGUMENT", "", []error{
 			ErrInvalid, iam.ErrInvalid, catalog.ErrInvalid, directory.ErrInvalid, resource.ErrInvalid, principal.ErrAddress, principal.ErrMember,
-			identityprovider.ErrInvalid,
+			identityprovider.ErrInvalid, settings.ErrInvalid,
 		}},
 		{http.StatusGatewayTimeout, "DEADLINE_EXCEEDED", "", []error{context.DeadlineExceeded}},
 	}
@@ -107,8 +108,11 @@ func problemOf(err error) (Problem, bool) {
 				p.Details = []ErrorInfo{{Type: "type.googleapis.com/google.rpc.ErrorInfo", Reason: c.reason, Domain: "gatehouse"}}
 			}
 			var faults Faults
+			var wrong settings.Faults
 			if errors.As(err, &faults) {
 				p.Details = append(p.Details, faults.violations())
+			} else if errors.As(err, &wrong) {
+				p.Details = append(p.Details, violationsOf(wrong))
 			} else if errors.Is(err, iam.ErrEtag) {
 				p.Message = "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff."
 			}
@@ -116,6 +120,14 @@ func problemOf(err error) (Problem, bool) {
 		}
 	}
 	return Problem{Code: http.StatusInternalServerError, Status: "INTERNAL"}, false
+}
+
+func violationsOf(faults settings.Faults) ErrorInfo {
+	info := ErrorInfo{Type: badRequest}
+	for _, f := range faults {
+		info.FieldViolations = append(info.FieldViolations, FieldViolation{"iapSettings." + f.Path, f.Text})
+	}
+	return info
 }
 
 // problemOrID is the answer to an error. An internal one is logged under an id, and only the id is shown.

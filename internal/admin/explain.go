@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 )
 
 // Explanation is the public form of one decision: what was asked, by whom, what was decided, and why.
@@ -24,6 +25,7 @@ type Explanation struct {
 	Method   string        `json:"method"`
 	Host     string        `json:"host"`
 	Path     string        `json:"path"`
+	Special  string        `json:"specialUrl,omitempty"` // what the address asked of the gate, such as "IDENTITY"
 	Peer     string        `json:"peer,omitempty"`
 	Resource resource.Name `json:"resource,omitempty"`
 	Service  string        `json:"service,omitempty"` // what people call the resource's service
@@ -35,6 +37,8 @@ type Explanation struct {
 
 	Position int64         `json:"position"` // of the change feed: the policy version that decided
 	Tried    []audit.Tried `json:"tried,omitempty"`
+	// Settings are those that hold for the service now, with where each stands. They may have changed since.
+	Settings []settings.Setting `json:"settings,omitempty"`
 }
 
 // Explain looks a decision up by the id that the refusal page shows.
@@ -51,7 +55,7 @@ func (a *Admin) Explain(ctx context.Context, written string) (Explanation, error
 	e := Explanation{
 		ID: d.ID.String(), Time: d.Time, Passed: d.Status == 0, Status: d.Status,
 		Reason: d.Reason, Title: about.Title, Text: about.Text,
-		Method: d.Method, Host: d.Host, Path: d.Path, Resource: d.Resource,
+		Method: d.Method, Host: d.Host, Path: d.Path, Special: d.Special, Resource: d.Resource,
 		Credential: d.Credential, SessionID: d.SessionID, KeyID: d.KeyID, Position: d.Position, Tried: d.Tried,
 	}
 	if d.Peer.IsValid() {
@@ -60,16 +64,30 @@ func (a *Admin) Explain(ctx context.Context, written string) (Explanation, error
 	if !d.Identity.IsZero() {
 		e.Principal = &d.Identity
 	}
-	services, err := a.Services(ctx)
-	if err != nil {
-		return Explanation{}, err
-	}
-	for _, s := range services {
-		if s.Service.Name() == d.Resource {
-			e.Service = s.Name
+	err = a.explainResource(ctx, &e)
+	return e, err
+}
+
+// explainResource adds what is known now of the service that a decision was about.
+func (a *Admin) explainResource(ctx context.Context, e *Explanation) error {
+	return a.Store.View(ctx, func(tx Tx) error {
+		services, err := tx.Catalog().Services(ctx)
+		if err != nil {
+			return err
 		}
-	}
-	return e, nil
+		for _, s := range services {
+			if s.Service.Name() != e.Resource {
+				continue
+			}
+			e.Service = s.Name
+			merged, err := mergedSettings(ctx, tx, e.Resource)
+			if err != nil {
+				return err
+			}
+			e.Settings = merged.List()
+		}
+		return nil
+	})
 }
 
 // MaxEntries bounds one reading of the administrative record.

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
-	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 )
@@ -29,7 +28,7 @@ func (a *Admin) Export(ctx context.Context) (documents []Document, err error) {
 			d.Source = owners[ownerKey{d.Kind, key}].Source
 			documents = append(documents, d)
 		}
-		for _, export := range []func(context.Context, Tx, addDocument) error{exportServices, exportProviders, exportUsers, exportGroups, a.exportPolicies} {
+		for _, export := range []func(context.Context, Tx, addDocument) error{exportServices, exportProviders, exportUsers, exportGroups, a.exportPolicies, a.exportSettings} {
 			if err := export(ctx, tx, add); err != nil {
 				return err
 			}
@@ -102,11 +101,31 @@ func (a *Admin) exportPolicies(ctx context.Context, tx Tx, add addDocument) erro
 	return nil
 }
 
-func sortedNames(policies map[resource.Name]iam.Policy) []resource.Name {
-	return slices.Sorted(maps.Keys(policies))
+// exportSettings leaves out settings that set nothing, and those of services that are gone.
+func (a *Admin) exportSettings(ctx context.Context, tx Tx, add addDocument) error {
+	all, err := tx.Settings().AllSettings(ctx)
+	if err != nil {
+		return err
+	}
+	services, err := tx.Catalog().Services(ctx)
+	if err != nil {
+		return err
+	}
+	there, written := indexServices(services), writtenNames{a.project(), namesOfServices(services)}
+	for _, name := range sortedNames(all) {
+		if stored := all[name]; !stored.Settings.IsZero() && standing(name, there) {
+			declared := DeclaredSettings{Resource: written.of(name), Settings: stored.Settings}
+			add(Document{Kind: KindIapSettings, Name: written.short(name), Settings: &declared}, string(name))
+		}
+	}
+	return nil
 }
 
-// standing reports whether a policy is of something that is there.
+func sortedNames[T any](documents map[resource.Name]T) []resource.Name {
+	return slices.Sorted(maps.Keys(documents))
+}
+
+// standing reports whether a policy or settings are of something that is there.
 func standing(name resource.Name, services serviceIndex) bool {
 	parts := strings.Split(string(name), "/")
 	return len(parts) < 6 || services.byResource[resource.Name(strings.Join(parts[:6], "/"))]
@@ -135,7 +154,7 @@ func (w writtenNames) of(name resource.Name) string {
 	return strings.Join(parts, "/")
 }
 
-// short is what the document of a policy is called: as the service, or by a name that no service can have.
+// short is what the document of a policy or of settings is called: as the service, or by a name that no service can have.
 func (w writtenNames) short(name resource.Name) string {
 	parts := strings.Split(string(name), "/")
 	switch len(parts) {

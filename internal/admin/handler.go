@@ -48,9 +48,12 @@ func (a *Admin) routes() []route {
 	users, programs := accountAPI{a, principal.User}, accountAPI{a, principal.ServiceAccount}
 	return []route{
 		{"POST /v1/{resource...}", maxBody, a.postResource},
+		{"GET /v1/{resource...}", maxBody, a.getSettings},
+		{"PATCH /v1/{resource...}", maxBody, a.patchSettings},
 		{"GET " + own + "/project", maxBody, a.getProject},
 		{"GET " + own + "/services", maxBody, a.getServices},
 		{"POST " + own + "/iap/{resource...}", maxBody, a.postIAP},
+		{"GET " + own + "/effective/{resource...}", maxBody, a.getEffectiveSettings},
 		{"GET " + own + "/users", maxBody, users.list},
 		{"POST " + own + "/users", maxBody, users.create},
 		{"GET " + own + "/users/{name}", maxBody, users.get},

@@ -46,7 +46,11 @@ func TestEveryOtherWriterOfWhatAManifestOwnsIsRefused(t *testing.T) {
 		"setting the policy":   func() error { _, err := f.SetIamPolicy(ctx, peer, wiki, granting("allUsers")); return err },
 		"setting the password": func() error { _, err := f.SetPassword(ctx, peer, "carol@example.com", "new password"); return err },
 		"suspending the user":  func() error { return f.SetDisabled(ctx, peer, principal.User, "carol@example.com", true) },
-		"deleting the user":    func() error { _, err := f.DeleteAccount(ctx, peer, principal.User, "carol@example.com"); return err },
+		"relinking the user": func() error {
+			_, err := f.Relink(ctx, peer, "carol@example.com", admin.Relinking{From: "local", To: "corp", Subject: "x"})
+			return err
+		},
+		"deleting the user": func() error { _, err := f.DeleteAccount(ctx, peer, principal.User, "carol@example.com"); return err },
 		"adding a member": func() error {
 			_, err := f.AddGroupMembers(ctx, peer, "team@example.com", []string{"bob@example.com"})
 			return err

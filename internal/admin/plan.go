@@ -14,6 +14,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 )
 
 // planner finds out what documents change. It is used twice: on a reading, and on what is locked for writing.
@@ -33,12 +34,14 @@ type planning struct {
 	plan     *Plan
 	services map[resource.Name]catalog.Service
 	policies map[resource.Name]iam.Policy
+	settings map[resource.Name]settings.Stored
 	// providers shadows those of resolver, which are the declared ones.
 	providers map[string]identityprovider.Provider
 	owners    map[ownerKey]Owner
 	declared  map[ownerKey]bool
 	removed   map[ownerKey]bool
 	written   writtenNames
+	subjects  map[string]string // who has each; nil until somebody asks
 }
 
 // plan compares the documents with what is stored. Its error is Faults, or that of the store.
@@ -49,6 +52,7 @@ func (p planner) plan(ctx context.Context, tx Tx) (*Plan, error) {
 		return nil, err
 	}
 	g.resolver = newResolver(p.documents, p.project(), services)
+	g.rules = p.settingsRules()
 	g.resolve()
 	g.written = writtenNames{p.project(), namesOfServices(slices.Concat(services, g.resolver.services()))}
 	for i, d := range g.resolver.documents {
@@ -93,6 +97,9 @@ func (g *planning) read(ctx context.Context) ([]catalog.Service, error) {
 	if g.policies, err = g.tx.Policies().Policies(ctx); err != nil {
 		return nil, err
 	}
+	if g.settings, err = g.tx.Settings().AllSettings(ctx); err != nil {
+		return nil, err
+	}
 	providers, err := g.tx.Providers().Providers(ctx)
 	if err != nil {
 		return nil, err
@@ -109,18 +116,26 @@ func (g *planning) read(ctx context.Context) ([]catalog.Service, error) {
 	return services, err
 }
 
-// checkReferences refuses policies of services that are nowhere.
+// checkReferences refuses policies and settings of services that are nowhere.
 func (g *planning) checkReferences(others []catalog.Service) {
 	there := indexServices(others).with(g.resolver.services()).byResource
 	for i, d := range g.resolver.documents {
-		if d.Policy == nil || g.broken[i] {
+		if d.about() == "" || g.broken[i] {
 			continue
 		}
-		parts := strings.Split(d.Policy.Resource, "/")
+		parts := strings.Split(d.about(), "/")
 		if len(parts) >= 6 && !there[resource.Name(strings.Join(parts[:6], "/"))] {
-			g.fault(i, "spec.resource", catalog.ErrNotFound, "there is no service %s: declare it, or take the policy out with it", d.Policy.Resource)
+			g.fault(i, "spec.resource", catalog.ErrNotFound, "there is no service %s: declare it, or take the %s out with it", d.about(), whatIsAbout(d.Kind))
 		}
 	}
+}
+
+// whatIsAbout is what people call a document about a resource.
+func whatIsAbout(kind Kind) string {
+	if kind == KindIapSettings {
+		return "settings"
+	}
+	return "policy"
 }
 
 // document plans one document.
@@ -132,6 +147,8 @@ func (g *planning) document(ctx context.Context, i int, d Document) error {
 		change = g.serviceChange(*d.Service)
 	case d.Policy != nil:
 		change = g.policyChange(i, *d.Policy)
+	case d.Settings != nil:
+		change = g.settingsChange(i, *d.Settings)
 	case d.Provider != nil:
 		change = g.providerChange(*d.Provider)
 	case d.User != nil:
@@ -169,7 +186,7 @@ func (g *planning) own(i int, d Document, changed bool) {
 	switch {
 	case !owned && d.Source == "":
 	case owned && owner.Source == d.Source:
-		if owner.Name != wanted.Name && d.Kind != KindIamPolicy || !slices.Equal(owner.Declares, wanted.Declares) {
+		if owner.Name != wanted.Name && !d.Kind.isNamedForPeople() || !slices.Equal(owner.Declares, wanted.Declares) {
 			g.plan.put = append(g.plan.put, wanted)
 		}
 	case ours && d.Source == "":

@@ -87,6 +87,12 @@ func (g *planning) newUser(ctx context.Context, i int, d Document) (*Change, err
 	if err != nil && !errors.Is(err, directory.ErrNotFound) {
 		return nil, err
 	}
+	if taken, err := g.subjectTaken(ctx, d.User.Subject); err != nil {
+		return nil, err
+	} else if taken != "" {
+		g.fault(i, "spec.subject", directory.ErrExists, "the subject is that of %s: applications would take the two for one person", taken)
+		return nil, nil
+	}
 	account := g.account(directory.Account{
 		Kind: principal.User, Email: d.Name, Subject: d.User.Subject, Created: g.Now().UTC().Truncate(time.Microsecond),
 	}, *d.User)
@@ -99,6 +105,33 @@ func (g *planning) newUser(ctx context.Context, i int, d Document) (*Change, err
 		return entry, errors.Join(tx.Directory().CreateAccount(ctx, account), recordChange(&entry, nil, publicAccount(account)))
 	}
 	return change, nil
+}
+
+// subjectTaken says who has a subject that a document gives a new user; empty for nobody.
+func (g *planning) subjectTaken(ctx context.Context, subject string) (string, error) {
+	if subject == "" {
+		return "", nil
+	}
+	if g.subjects == nil {
+		accounts, err := g.tx.Directory().Accounts(ctx)
+		if err != nil {
+			return "", err
+		}
+		links, err := g.tx.Links().Links(ctx, "")
+		if err != nil {
+			return "", err
+		}
+		g.subjects = make(map[string]string, len(accounts)+len(links))
+		for _, link := range links {
+			g.subjects[link.Number] = link.Email + " at " + link.Issuer
+		}
+		for _, account := range accounts {
+			if !g.removed[ownerKey{KindUser, account.Email}] {
+				g.subjects[account.Subject] = account.Email
+			}
+		}
+	}
+	return g.subjects[subject], nil
 }
 
 // account is an account as a document wants it.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
+	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
@@ -56,6 +57,8 @@ func (g *planning) removal(ctx context.Context, owner Owner) (*Change, error) {
 		return g.serviceRemoval(resource.Name(owner.Key)), nil
 	case owner.Kind == KindIamPolicy:
 		return g.policyRemoval(resource.Name(owner.Key)), nil
+	case owner.Kind == KindIapSettings:
+		return g.settingsRemoval(resource.Name(owner.Key)), nil
 	case owner.Kind == KindIdentityProvider:
 		return g.providerRemoval(owner.Key), nil
 	case owner.Kind == KindUser:
@@ -67,32 +70,40 @@ func (g *planning) removal(ctx context.Context, owner Owner) (*Change, error) {
 	}
 }
 
-// serviceRemoval removes a service with its policy: left behind, it would grant again to whoever names a service
-// like that next.
+// serviceRemoval removes a service with its policy and settings: left behind, they would hold again for whoever names
+// a service like that next.
 func (g *planning) serviceRemoval(name resource.Name) *Change {
 	stored, found := g.services[name]
-	if !found {
+	if !found || !g.removeWith(stored, KindIamPolicy, g.policyRemoval) || !g.removeWith(stored, KindIapSettings, g.settingsRemoval) {
 		return nil
-	}
-	policyKey := ownerKey{KindIamPolicy, string(name)}
-	if !g.removed[policyKey] && !g.declared[policyKey] {
-		if owner, owned := g.owners[policyKey]; owned && !g.options.TakeOver {
-			g.faults.add(-1, "", ErrOwned, "%s %s cannot be removed while its policy belongs to the manifest %s: take the policy out there first", stored.Kind, stored.Name, owner.Source)
-			return nil
-		} else if owned {
-			g.plan.release = append(g.plan.release, policyKey)
-		}
-		if change := g.policyRemoval(name); change != nil {
-			g.removed[policyKey] = true
-			change.Action, change.Kind, change.Name = Deleted, KindIamPolicy, stored.Name
-			change.Before.Kind, change.Before.Name = KindIamPolicy, stored.Name
-			g.plan.Changes = append(g.plan.Changes, *change)
-		}
 	}
 	return &Change{Before: &Document{Service: &stored}, write: func(ctx context.Context, tx Tx) (audit.Entry, error) {
 		entry := audit.Entry{Action: "services.delete", Target: string(name)}
 		return entry, errors.Join(recordChange(&entry, stored, nil), tx.Catalog().DeleteService(ctx, name))
 	}}
+}
+
+// removeWith plans the removal of what is about a service, and reports whether that may be.
+func (g *planning) removeWith(service catalog.Service, kind Kind, removal func(resource.Name) *Change) bool {
+	name := service.Service.Name()
+	key := ownerKey{kind, string(name)}
+	if g.removed[key] || g.declared[key] {
+		return true
+	}
+	if owner, owned := g.owners[key]; owned && !g.options.TakeOver {
+		g.faults.add(-1, "", ErrOwned, "%s %s cannot be removed while the manifest %s owns its %s: take that out there first",
+			service.Kind, service.Name, owner.Source, whatIsAbout(kind))
+		return false
+	} else if owned {
+		g.plan.release = append(g.plan.release, key)
+	}
+	if change := removal(name); change != nil {
+		g.removed[key] = true
+		change.Action, change.Kind, change.Name = Deleted, kind, service.Name
+		change.Before.Kind, change.Before.Name = kind, service.Name
+		g.plan.Changes = append(g.plan.Changes, *change)
+	}
+	return true
 }
 
 // policyRemoval empties a policy: its row stays, so that its etag does not come again.

@@ -76,6 +76,9 @@ func takeNumber(
 ) (identityprovider.Link, error) {
 	if from == directory.LocalProvider {
 		account, err := storedAccount(ctx, tx, principal.User, email)
+		if err == nil { // a manifest would make the account again, with another number
+			err = free(ctx, tx, KindUser, email)
+		}
 		if err != nil {
 			return identityprovider.Link{}, err
 		}

@@ -8,12 +8,14 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 )
 
 // CheckDocuments finds what is wrong with documents by themselves and with each other, without a server: what
-// they refer to may be there already. It returns Faults.
-func CheckDocuments(documents []Document) error {
-	r := newResolver(documents, Project{}, nil)
+// they refer to may be there already. project is that of the server, where it is known. It returns Faults.
+func CheckDocuments(documents []Document, project Project) error {
+	r := newResolver(documents, project, nil)
+	r.server = false
 	r.resolve()
 	r.compare(nil)
 	return r.faults.list.orNil()
@@ -24,18 +26,20 @@ type resolver struct {
 	faults faultsOf
 	// documents are the resolved ones, in the given order; those with a fault may be half resolved.
 	documents []Document
-	// project is the server's. Without a server it is what the documents themselves say, in whole or in part.
+	// project is the server's. Where that is not known it is what the documents themselves say, in whole or in part.
 	project Project
-	server  bool
+	given   bool         // the project is the server's
+	server  bool         // the documents are about to be applied there
 	stored  serviceIndex // on the server, which documents may refer to
 	broken  map[int]bool // documents with a fault of their own: others are not compared with them
 	void    map[int]bool // those of them that hold nothing to look at
+	rules   settings.Rules
 }
 
 func newResolver(documents []Document, project Project, stored []catalog.Service) *resolver {
 	return &resolver{
 		faults: faultsOf{documents: documents}, documents: slices.Clone(documents),
-		project: project, server: project != Project{}, stored: indexServices(stored), broken: map[int]bool{}, void: map[int]bool{},
+		project: project, given: project != Project{}, server: project != Project{}, stored: indexServices(stored), broken: map[int]bool{}, void: map[int]bool{},
 	}
 }
 
@@ -75,9 +79,13 @@ func (r *resolver) resolve() {
 		}
 	}
 	services := r.stored.with(r.services())
-	for i := range r.documents { // policies refer to services, which have their numbers only now
-		if d := &r.documents[i]; d.Policy != nil && !r.void[i] {
+	for i := range r.documents { // policies and settings refer to services, which have their numbers only now
+		switch d := &r.documents[i]; {
+		case r.void[i]:
+		case d.Policy != nil:
 			r.resolvePolicy(i, d, services)
+		case d.Settings != nil:
+			r.resolveSettings(i, d, services)
 		}
 	}
 }
@@ -100,8 +108,8 @@ func (r *resolver) agreeOnProject() {
 		case r.broken[i]:
 		case d.Service != nil && d.Service.ProjectID != "":
 			r.sameProject(i, "spec.project", d.Service.ProjectID)
-		case d.Policy != nil:
-			if parts := strings.Split(d.Policy.Resource, "/"); len(parts) >= 2 && parts[0] == "projects" {
+		case d.about() != "":
+			if parts := strings.Split(d.about(), "/"); len(parts) >= 2 && parts[0] == "projects" {
 				r.sameProject(i, "spec.resource", parts[1])
 			}
 		}
@@ -111,7 +119,7 @@ func (r *resolver) agreeOnProject() {
 // sameProject compares a project's id or number with that of the others, or learns it.
 func (r *resolver) sameProject(i int, path, written string) bool {
 	whose := "the other documents are"
-	if r.server {
+	if r.given {
 		whose = "this server's is"
 	}
 	number, err := strconv.ParseInt(written, 10, 64)

@@ -12,15 +12,7 @@ import (
 
 func (r *resolver) resolvePolicy(i int, d *Document, services serviceIndex) {
 	p := *d.Policy
-	name, err := services.resolve(p.Resource, r.known())
-	if r.broken[i] {
-		// of another project: nothing more can be said of the resource
-	} else if err != nil {
-		r.fault(i, "spec.resource", nil, "%s: the project may be named by id or number, and a service by name or number", plain(err, resource.ErrInvalid))
-	} else if err := cmp.Or(checkPlace(name, r.known()), checkVersion(name)); err != nil {
-		r.fault(i, "spec.resource", nil, "%s", plain(err, ErrNotFound))
-	}
-	p.Resource = string(name)
+	p.Resource = r.resolveResource(i, p.Resource, services)
 	r.checkBindings(i, p.Policy)
 	d.Policy = &p
 	if r.broken[i] {
@@ -35,6 +27,19 @@ func (r *resolver) resolvePolicy(i int, d *Document, services serviceIndex) {
 	}
 	p.Policy = canonical
 	d.Policy = &p
+}
+
+// resolveResource returns the canonical name of the resource that a policy or settings are about.
+func (r *resolver) resolveResource(i int, written string, services serviceIndex) string {
+	name, err := services.resolve(written, r.known())
+	if r.broken[i] {
+		// of another project: nothing more can be said of the resource
+	} else if err != nil {
+		r.fault(i, "spec.resource", nil, "%s: the project may be named by id or number, and a service by name or number", plain(err, resource.ErrInvalid))
+	} else if err := cmp.Or(checkPlace(name, r.known()), checkVersion(name)); err != nil {
+		r.fault(i, "spec.resource", nil, "%s", plain(err, ErrNotFound))
+	}
+	return string(name)
 }
 
 func (r *resolver) checkBindings(i int, p iam.Policy) {

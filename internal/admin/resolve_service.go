@@ -48,6 +48,7 @@ func (r *resolver) checkService(i int, s catalog.Service) {
 	good.Name, good.OAuthClientID = "good", "good"
 	good.Hosts, good.PathPrefixes = []string{"good.example"}, nil
 	good.Upstream, good.UpstreamTLS, good.UpstreamHost = "http://good.example", nil, ""
+	good.PublicPaths, good.CORSOrigins = nil, nil
 	before := len(r.faults.list)
 	check := func(path string, change func(*catalog.Service)) {
 		probe := good
@@ -56,7 +57,10 @@ func (r *resolver) checkService(i int, s catalog.Service) {
 			text := plain(err, catalog.ErrInvalid, probe.Name)
 			if path == "" { // the text begins with the field
 				field, _, _ := strings.Cut(text, " ")
-				path = "spec." + field
+				path = "spec." + strings.TrimSuffix(field, ":")
+			}
+			for _, place := range []string{"publicPaths[0]", "corsOrigins[0]", strings.TrimPrefix(path, "spec.")} {
+				text = strings.TrimPrefix(text, place+": ")
 			}
 			r.fault(i, path, nil, "%s", text)
 		}
@@ -85,6 +89,12 @@ func (r *resolver) checkService(i int, s catalog.Service) {
 	}
 	for n, prefix := range s.PathPrefixes {
 		check(fmt.Sprintf("spec.pathPrefixes[%d]", n), func(probe *catalog.Service) { probe.PathPrefixes = []string{prefix} })
+	}
+	for n, public := range s.PublicPaths {
+		check(fmt.Sprintf("spec.publicPaths[%d]", n), func(probe *catalog.Service) { probe.PublicPaths = []catalog.PublicPath{public} })
+	}
+	for n, origin := range s.CORSOrigins {
+		check(fmt.Sprintf("spec.corsOrigins[%d]", n), func(probe *catalog.Service) { probe.CORSOrigins = []string{origin} })
 	}
 	check("spec.upstream", func(probe *catalog.Service) { probe.Upstream = s.Upstream })
 	check("spec.upstreamHost", func(probe *catalog.Service) { probe.UpstreamHost = s.UpstreamHost })

@@ -92,7 +92,7 @@ func checkPlace(name resource.Name, project Project) error {
 // checkVersion refuses versions of services.
 func checkVersion(name resource.Name) error {
 	if parts := strings.Split(string(name), "/"); len(parts) == 8 {
-		return fmt.Errorf("%w: %s: services have no versions here, and access is decided on the service: set the policy on %s",
+		return fmt.Errorf("%w: %s: services have no versions here, and access is decided on the service: use %s",
 			ErrNotFound, name, strings.Join(parts[:6], "/"))
 	}
 	return nil

@@ -12,12 +12,14 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 )
 
 // Tx is one administrative transaction: the owners' stores bound to it.
 type Tx interface {
 	Catalog() catalog.Store
 	Policies() iam.Store
+	Settings() settings.Store
 	Directory() directory.Store
 	Keys() issuer.Store
 	Sessions() session.Store

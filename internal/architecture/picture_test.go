@@ -84,6 +84,8 @@ var forbidden = []struct{ from, to, reason string }{
 	{"internal/signin", "internal/storage", "whoever uses a store declares it"},
 	{"internal/hello", "internal", "the Hello app is an ordinary app: it sees the public packages only"},
 	{"assertion", "internal", "an app that imports the assertion package gets nothing else"},
+	{"conformance", "internal", "a test that imports the conformance package gets nothing else"},
+	{"emulator", "internal", "a test that tells the emulator something gets nothing of the gate"},
 	{"internal", "cmd", "the command assembles; nothing is built on it"},
 }
 
@@ -184,7 +186,7 @@ func readPicture(t *testing.T) map[string]row {
 		}
 		r := row{line: i + 1, owns: strings.TrimSpace(cells[1])}
 		for _, match := range quoted.FindAllStringSubmatch(cells[2], -1) {
-			r.imports = append(r.imports, importedName(match[1]))
+			r.imports = append(r.imports, importedNames(name, match[1])...)
 		}
 		if r.owns == "" {
 			t.Errorf("%s:%d does not say what %s owns", page, i+1, name)
@@ -197,12 +199,21 @@ func readPicture(t *testing.T) map[string]row {
 	return rows
 }
 
-// importedName completes a name of the third column: there, internal/ is left out.
-func importedName(name string) string {
-	if within(name, "assertion") || within(name, "cmd") {
-		return name
+// public are the packages outside internal/ and cmd/.
+var public = []string{"assertion", "conformance", "emulator"}
+
+// importedNames completes a name of the third column: there, internal/ is left out. Where a public package has the name of
+// an internal one, the public packages import the public one, internal ones the internal one, and cmd both.
+func importedNames(by, name string) []string {
+	switch isPublic := within(name, "cmd") || slices.ContainsFunc(public, func(tree string) bool { return within(name, tree) }); {
+	case isPublic && name == "emulator" && within(by, "internal"):
+		return []string{"internal/" + name}
+	case isPublic && name == "emulator" && within(by, "cmd"):
+		return []string{name, "internal/" + name}
+	case isPublic:
+		return []string{name}
 	}
-	return "internal/" + name
+	return []string{"internal/" + name}
 }
 
 // listPackages lists the packages of the root module and of the assertion module.

@@ -66,13 +66,15 @@ const (
 // Decision is everything that one decision read, and its outcome. It never holds a query string, a credential
 // or a header value other than an identity.
 type Decision struct {
-	ID       DecisionID
-	Time     time.Time
-	Reason   policy.Reason
-	Status   int // of the answer we gave; 0 when the request was forwarded
-	Method   string
-	Host     string // as routed, canonical
-	Path     string // as received, without query
+	ID     DecisionID
+	Time   time.Time
+	Reason policy.Reason
+	Status int // of the answer we gave; 0 when the request was forwarded
+	Method string
+	Host   string // as routed, canonical
+	Path   string // as received, without query
+	// Special is what a special URL asked for, such as "SECURE_TOKEN_TEST/SIGNATURE"; empty for other requests.
+	Special  string
 	Peer     netip.Addr
 	Resource resource.Name // empty when nothing was routed to
 	// Identity is who asked; zero when nobody was recognised.

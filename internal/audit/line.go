@@ -22,6 +22,7 @@ type line struct {
 	Method     string        `json:"method,omitempty"`
 	Host       string        `json:"host,omitempty"`
 	Path       string        `json:"path,omitempty"`
+	Special    string        `json:"special_url,omitempty"`
 	Peer       string        `json:"peer,omitempty"`
 	Resource   resource.Name `json:"resource,omitempty"`
 	Principal  *who          `json:"principal,omitempty"`
@@ -61,6 +62,7 @@ func appendLine(b []byte, d *Decision) []byte {
 	b = appendOptional(b, "method", clip(d.Method, maxOther))
 	b = appendOptional(b, "host", clip(d.Host, maxOther))
 	b = appendOptional(b, "path", clip(d.Path, maxPath))
+	b = appendOptional(b, "special_url", d.Special)
 	if d.Peer.IsValid() {
 		b = append(b, `,"peer":"`...)
 		b = d.Peer.AppendTo(b)
@@ -146,7 +148,7 @@ func parseLine(b []byte) (Decision, error) {
 		return Decision{}, err
 	}
 	d := Decision{
-		ID: id, Time: l.Time, Reason: l.Reason, Status: l.Status, Method: l.Method, Host: l.Host, Path: l.Path,
+		ID: id, Time: l.Time, Reason: l.Reason, Status: l.Status, Method: l.Method, Host: l.Host, Path: l.Path, Special: l.Special,
 		Resource: l.Resource, Groups: l.Groups, Credential: l.Credential, SessionID: l.SessionID, KeyID: l.KeyID, Position: l.Position, Tried: l.Tried,
 	}
 	if l.Peer != "" {

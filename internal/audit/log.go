@@ -103,19 +103,21 @@ func (c class) String() string { return [...]string{"passed", "refused", "anonym
 
 func classOf(reason policy.Reason) class {
 	switch reason {
-	case policy.Granted, policy.GrantedPublic, policy.IAPDisabled:
+	case policy.Granted, policy.GrantedPublic, policy.IAPDisabled, policy.PreflightAllowed, policy.TokenTest:
 		return passes
 	case policy.NoCredential, policy.SessionEnded, policy.CookieInvalid, policy.BearerInvalid, policy.MethodRefused,
-		policy.HostInvalid, policy.HostUnknown, policy.TargetInvalid, policy.TargetAmbiguous, policy.PathUnknown, policy.SnapshotStale:
+		policy.HostInvalid, policy.HostUnknown, policy.DomainRefused, policy.TargetInvalid, policy.TargetAmbiguous, policy.PathUnknown, policy.SnapshotStale,
+		policy.SpecialURL, policy.SpecialURLInvalid, policy.SpecialURLRefused, policy.NoExternalPeople:
 		return strangers
 	default:
 		return refusals
 	}
 }
 
-// anonymous reports whether a decision merely asks somebody to sign in: anybody can cause any number of these.
+// anonymous reports whether a decision merely asks somebody to sign in, or is a step of signing in or out: anybody can
+// cause any number of these.
 func anonymous(reason policy.Reason) bool {
-	return reason == policy.NoCredential || reason == policy.SessionEnded || reason == policy.CookieInvalid
+	return reason == policy.NoCredential || reason == policy.SessionEnded || reason == policy.CookieInvalid || reason == policy.SpecialURL
 }
 
 const (

@@ -28,6 +28,10 @@ type Service struct {
 	UpstreamHost string `json:"upstreamHost,omitempty"`
 	// IAPDisabled turns the gate off: requests pass, stripped of every identity header. The zero value is on.
 	IAPDisabled bool `json:"iapDisabled,omitempty"`
+	// PublicPaths pass without anybody's name.
+	PublicPaths []PublicPath `json:"publicPaths,omitempty"`
+	// CORSOrigins are origins whose pages may read what the gate itself answers, such as https://spa.example.com.
+	CORSOrigins []string `json:"corsOrigins,omitempty"`
 	// OAuthClientID is the `aud` of bearer tokens for the service.
 	OAuthClientID string `json:"oauthClientId"`
 }
@@ -59,6 +63,11 @@ func (s Service) Validate() error {
 	}
 	if err := s.validateUpstream(); err != nil {
 		return fmt.Errorf("%w %q: %w", ErrInvalid, s.Name, err)
+	}
+	for _, check := range []func() error{s.validatePublicPaths, s.validateCORSOrigins} {
+		if err := check(); err != nil {
+			return fmt.Errorf("%w %q: %w", ErrInvalid, s.Name, err)
+		}
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ type Table struct {
 // hostRoutes are the routes of one host, longest path prefix first.
 type hostRoutes struct {
 	entries   []routeEntry
-	pathRules bool // some entry is bound to a part of the host
+	pathRules bool // some entry is bound to a part of the host, or opens one
 }
 
 type routeEntry struct {
@@ -100,7 +100,7 @@ func compileHost(host string, services []Service) (*hostRoutes, error) {
 			}
 			claimed[prefix] = service
 			routes.entries = append(routes.entries, routeEntry{prefix, service.Service.Name()})
-			routes.pathRules = routes.pathRules || prefix != ""
+			routes.pathRules = routes.pathRules || prefix != "" || len(service.PublicPaths) > 0
 		}
 	}
 	slices.SortFunc(routes.entries, func(a, b routeEntry) int { return len(b.prefix) - len(a.prefix) })
@@ -143,7 +143,7 @@ func (t *Table) Route(host string, target Target) (resource.Name, error) {
 func (h *hostRoutes) match(path string) (resource.Name, bool) {
 	for i := range h.entries {
 		entry := &h.entries[i]
-		if rest, under := strings.CutPrefix(path, entry.prefix); under && (entry.prefix == "" || rest == "" || rest[0] == '/') {
+		if under(path, entry.prefix) {
 			return entry.name, true
 		}
 	}

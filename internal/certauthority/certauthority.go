@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -83,8 +84,16 @@ func Load(pair Pair) (*Authority, error) {
 	return &Authority{pair, c.PermittedDNSDomains[0]}, nil
 }
 
-// Issue makes a key and a certificate with which a server proves to be the host.
-func (a *Authority) Issue(now time.Time) (Pair, error) {
+// Issue makes a key and a certificate with which a server proves to be the host, or names below it.
+func (a *Authority) Issue(now time.Time, names ...string) (Pair, error) {
+	if len(names) == 0 {
+		names = []string{a.host}
+	}
+	for _, name := range names {
+		if name != a.host && !strings.HasSuffix(name, "."+a.host) {
+			return Pair{}, fmt.Errorf("the authority of %s cannot vouch for %s", a.host, name)
+		}
+	}
 	if now.After(a.Certificate.NotAfter) {
 		return Pair{}, fmt.Errorf("the authority's own certificate ended on %s: make another with `gatehouse ca init`", a.Certificate.NotAfter.Format(time.DateOnly))
 	}
@@ -95,8 +104,8 @@ func (a *Authority) Issue(now time.Time) (Pair, error) {
 	if template.NotAfter.After(a.Certificate.NotAfter) {
 		template.NotAfter = a.Certificate.NotAfter
 	}
-	template.Subject = pkix.Name{CommonName: a.host}
-	template.DNSNames = []string{a.host}
+	template.Subject = pkix.Name{CommonName: names[0]}
+	template.DNSNames = names
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.BasicConstraintsValid = true
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

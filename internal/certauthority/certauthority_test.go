@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -207,6 +208,31 @@ func TestRenewReplacesTheLeafAndKeepsTheAuthority(t *testing.T) {
 	}
 	if info, err := os.Stat(files.LeafKey); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the key is %v %v", info.Mode(), err)
+	}
+}
+
+// A server that runs as somebody of the group must be able to read what root renews.
+func TestARenewedKeyIsReadableByWhoeverCouldReadTheOneBefore(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	files, err := Init(dir, host, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(files.LeafKey, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.Stat(files.LeafKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Renew(dir, host, now); err != nil {
+		t.Fatal(err)
+	}
+	after, err := os.Stat(files.LeafKey)
+	if err != nil || after.Mode() != before.Mode() || os.SameFile(before, after) ||
+		after.Sys().(*syscall.Stat_t).Uid != before.Sys().(*syscall.Stat_t).Uid || after.Sys().(*syscall.Stat_t).Gid != before.Sys().(*syscall.Stat_t).Gid {
+		t.Errorf("%v, then %v, %v", before, after, err)
 	}
 }
 

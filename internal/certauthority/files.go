@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -153,17 +154,39 @@ func create(f file) error {
 	return err
 }
 
-// replace puts a whole file in the place of another: nobody ever reads half of it.
+// replace puts a whole file in the place of another: nobody ever reads half of it. Whoever could read the one before
+// can read the new one: often root renews what a server that runs as somebody else has to read.
 func replace(f file) error {
 	next := f
 	next.path += ".new"
+	before, err := os.Stat(f.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	if err := os.Remove(next.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := create(next); err != nil {
 		return err
 	}
+	if before != nil {
+		if err := likeBefore(next.path, before); err != nil {
+			return errors.Join(err, os.Remove(next.path))
+		}
+	}
 	return os.Rename(next.path, f.path)
+}
+
+// likeBefore gives a file owner, group and mode of another. Whoever may not give it away keeps it, as it was made.
+func likeBefore(path string, before fs.FileInfo) error {
+	if stat, known := before.Sys().(*syscall.Stat_t); known {
+		if err := os.Chown(path, int(stat.Uid), int(stat.Gid)); errors.Is(err, fs.ErrPermission) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	return os.Chmod(path, before.Mode().Perm())
 }
 
 func readPair(certFile, keyFile string) (Pair, error) {

@@ -1,12 +1,14 @@
 package config
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 
+	"github.com/gatehouse-iap/gatehouse/internal/regularfile"
 	"github.com/gatehouse-iap/gatehouse/internal/sealing"
 )
 
@@ -22,6 +24,7 @@ func (c *Config) derive(r *reader) {
 	for i := range c.Manifests {
 		c.Manifests[i] = c.resolve(c.Manifests[i])
 	}
+	c.Pages.Templates = c.resolve(c.Pages.Templates)
 	c.deriveRootKey(r)
 	c.deriveListeners(r)
 	c.deriveGoogleEndpoints(r)
@@ -89,6 +92,7 @@ func (c *Config) deriveListener(r *reader, l *Listener, at string) {
 		for j := range l.TLS.Certificates {
 			pair := &l.TLS.Certificates[j]
 			pair.CertFile, pair.KeyFile = c.resolve(pair.CertFile), c.resolve(pair.KeyFile)
+			pair.MinVersion = cmp.Or(pair.MinVersion, l.TLS.MinVersion)
 		}
 	}
 	if l.ProxyProtocol != nil && r.has(at+".proxyProtocol.from") && len(l.ProxyProtocol.From) == 0 {
@@ -113,7 +117,14 @@ func (c *Config) check(r *reader, source Source) {
 		}
 	}
 	if g := c.GoogleEndpoints.GStatic; g != nil {
-		checkCertificate(r, "googleEndpoints.gstatic", Certificate{g.CertFile, g.KeyFile})
+		checkCertificate(r, "googleEndpoints.gstatic", Certificate{CertFile: g.CertFile, KeyFile: g.KeyFile})
+	}
+	if dir := c.Pages.Templates; dir != "" {
+		if info, err := os.Stat(dir); err != nil {
+			r.fault("pages.templates", fileProblem(dir, err), "name a directory that is there")
+		} else if !info.IsDir() {
+			r.fault("pages.templates", dir+" is not a directory", "name the directory that the templates are in")
+		}
 	}
 	for i, path := range c.Manifests {
 		if path == "" {
@@ -148,20 +159,24 @@ func checkCertificate(r *reader, at string, pair Certificate) {
 	if pair.CertFile == "" || pair.KeyFile == "" {
 		return // found already
 	}
+	var content [2][]byte
 	readable := true
-	for _, file := range []struct{ key, path string }{{at + ".certFile", pair.CertFile}, {at + ".keyFile", pair.KeyFile}} {
-		if _, err := os.ReadFile(file.path); err != nil {
+	for i, file := range []struct{ key, path string }{{at + ".certFile", pair.CertFile}, {at + ".keyFile", pair.KeyFile}} {
+		text, info, err := regularfile.Read(file.path, maxFile)
+		if err != nil {
 			r.fault(file.key, fileProblem(file.path, err), "name a file that this user can read")
 			readable = false
+			continue
+		}
+		content[i] = text
+		if i == 1 && info.Mode().Perm()&0o027 != 0 {
+			r.fault(file.key, fmt.Sprintf("%s may be read or written by others (mode %04o)", file.path, info.Mode().Perm()), "run: chmod 600 "+file.path)
 		}
 	}
 	if !readable {
 		return
 	}
-	if info, err := os.Stat(pair.KeyFile); err == nil && info.Mode().Perm()&0o027 != 0 {
-		r.fault(at+".keyFile", fmt.Sprintf("%s may be read or written by others (mode %04o)", pair.KeyFile, info.Mode().Perm()), "run: chmod 600 "+pair.KeyFile)
-	}
-	if _, err := tls.LoadX509KeyPair(pair.CertFile, pair.KeyFile); err != nil {
+	if _, err := tls.X509KeyPair(content[0], content[1]); err != nil {
 		r.fault(at, fmt.Sprintf("%s and %s are not a pair: %v", pair.CertFile, pair.KeyFile, err), "")
 	}
 }

@@ -10,7 +10,9 @@ import (
 	"encoding/pem"
 	"math/big"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -111,11 +113,31 @@ func rename(t *testing.T, from, to string) {
 	}
 }
 
+// A pipe in the place of a file would hold whoever reads it for ever, with every signal but SIGKILL.
+func TestAPipeInThePlaceOfAFileIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(pipe, Source{}); err == nil || !strings.Contains(err.Error(), "not an ordinary file") {
+		t.Errorf("as the configuration: %v", err)
+	}
+	file := write(t, dir, "gatehouse.yaml", strings.Replace(least, `":443"`, `":443", tls: {certificates: [{certFile: pipe, keyFile: /dev/zero}]}`, 1), 0o600)
+	_, err := Read(file, Source{})
+	for _, want := range []string{"certificates[0].certFile: " + pipe + ": not an ordinary file", "keyFile: /dev/zero: not an ordinary file"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("as a certificate: %v", err)
+		}
+	}
+}
+
 func TestAFileThatCannotBeReadSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for path, want := range map[string]string{
-		dir + "/none": "gatehouse config init", dir: "is not a regular file",
+		dir + "/none": "gatehouse config init", dir: "not an ordinary file",
 		write(t, dir, "huge", strings.Repeat("#", maxFile+1), 0o600): "is it the right file?",
 	} {
 		if _, err := Read(path, Source{LookupEnv: os.LookupEnv}); err == nil || !strings.Contains(err.Error(), want) {

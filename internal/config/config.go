@@ -6,11 +6,12 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"log/slog"
 	"net/netip"
-	"os"
 	"path/filepath"
+
+	"github.com/gatehouse-iap/gatehouse/internal/regularfile"
 )
 
 // Config is what a file says, read and checked. Paths are absolute or relative to the working directory.
@@ -28,6 +29,7 @@ type Config struct {
 	TrustedProxies  []netip.Prefix
 	Manifests       []string
 	GoogleEndpoints GoogleEndpoints
+	Pages           Pages
 	Log             Log
 }
 
@@ -55,6 +57,7 @@ type Listener struct {
 	// https address. Read fills in the default.
 	RedirectToHTTPS bool
 	ProxyProtocol   *ProxyProtocol
+	HealthCheck     *HealthCheck
 
 	redirect *bool // as written
 }
@@ -66,10 +69,19 @@ type TLS struct {
 }
 
 // Certificate is a pair of PEM files.
-type Certificate struct{ CertFile, KeyFile string }
+type Certificate struct {
+	CertFile, KeyFile string
+	MinVersion        uint16 // of TLS, for the hosts of the certificate; Read fills in the listener's
+}
 
 // ProxyProtocol says from whom a listener takes the PROXY protocol.
 type ProxyProtocol struct{ From []netip.Prefix }
+
+// HealthCheck is what a listener for clients answers to load balancers.
+type HealthCheck struct{ Path string }
+
+// Pages say how pages look.
+type Pages struct{ Templates string }
 
 // Admin is the listener for health and metrics; without an address there is none.
 type Admin struct{ Address string }
@@ -110,29 +122,15 @@ func Parse(file string, text []byte) (*Config, error) {
 }
 
 func readLimited(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, readError(file, err)
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("the configuration %s is not a regular file", file)
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	text, _, err := regularfile.Read(file, maxFile)
 	switch {
-	case err != nil:
-		return nil, readError(file, err)
-	case len(text) > maxFile:
-		return nil, fmt.Errorf("the configuration %s is larger than %d bytes: is it the right file?", file, maxFile)
+	case err == nil:
+		return text, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("there is no configuration %s: name another file, or write one with `gatehouse config init`", file)
+	default:
+		return nil, fmt.Errorf("the configuration cannot be used: %w", err)
 	}
-	return text, nil
-}
-
-func readError(file string, err error) error {
-	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("there is no configuration %s: name another file, or write one with `gatehouse config init`", file)
-	}
-	return fmt.Errorf("the configuration cannot be read: %w", err)
 }
 
 // resolve makes a path of the file one of the process: relative paths begin where the file is.

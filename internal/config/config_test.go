@@ -26,10 +26,12 @@ listeners:
     proxyProtocol: {from: [192.0.2.0/24, 2001:db8::1]}
   - address: 127.0.0.1:8080
     redirectToHTTPS: false
+    healthCheck: {path: /-/healthz}
   - {address: ":80"}
 admin: {address: "127.0.0.1:9090"}
 trustedProxies: [10.0.0.0/8]
 manifests: [apps.yaml, /etc/gatehouse/more]
+pages: {templates: pages}
 log: {level: debug, format: json}
 `
 
@@ -48,15 +50,16 @@ func TestAWholeFileIsRead(t *testing.T) {
 		Listeners: []Listener{
 			{
 				Address:       ":8443",
-				TLS:           &TLS{[]Certificate{{"/etc/gatehouse/a.crt", "/etc/a.key"}}, tls.VersionTLS13},
+				TLS:           &TLS{[]Certificate{{"/etc/gatehouse/a.crt", "/etc/a.key", tls.VersionTLS13}}, tls.VersionTLS13},
 				ProxyProtocol: &ProxyProtocol{[]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::1/128")}},
 			},
-			{Address: "127.0.0.1:8080"},
+			{Address: "127.0.0.1:8080", HealthCheck: &HealthCheck{"/-/healthz"}},
 			{Address: ":80", RedirectToHTTPS: true},
 		},
 		Admin:          Admin{"127.0.0.1:9090"},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 		Manifests:      []string{"/etc/gatehouse/apps.yaml", "/etc/gatehouse/more"},
+		Pages:          Pages{"/etc/gatehouse/pages"},
 		Log:            Log{slog.LevelDebug, true},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -124,6 +127,10 @@ var faulty = map[string]struct{ old, new, where, problem string }{
 	"one network that is no list":               {"dataDir:", "trustedProxies: 10.0.0.0/8\ndataDir:", "3:17: trustedProxies", "write [10.0.0.0/8]"},
 	"an IPv4 network written as IPv6":           {"dataDir:", "trustedProxies: [\"::ffff:10.0.0.0/104\"]\ndataDir:", "3:18: trustedProxies[0]", "write it as IPv4"},
 	"a PROXY protocol from nobody":              {`":443"`, `":443", proxyProtocol: {from: []}`, "4:53: listeners[0].proxyProtocol.from", "nobody could connect"},
+	"a health check without a path":             {`":443"`, `":443", healthCheck: {}`, "4:44: listeners[0].healthCheck.path", "missing"},
+	"a health check for every path":             {`":443"`, `":443", healthCheck: {path: /}`, "4:51: listeners[0].healthCheck.path", "is not a path"},
+	"a health check with an escape":             {`":443"`, `":443", healthCheck: {path: /a%2fb}`, "4:51: listeners[0].healthCheck.path", "is not a path"},
+	"a health check in IAP's place":             {`":443"`, `":443", healthCheck: {path: /_gcp_iap/x}`, "4:51: listeners[0].healthCheck.path", "IAP's own"},
 	"an unknown level":                          {"dataDir:", "log: {level: loud}\ndataDir:", "3:14: log.level", "write one of debug, error, info, warn"},
 	"an unknown format":                         {"dataDir:", "log: {format: xml}\ndataDir:", "3:15: log.format", "write one of json, text"},
 	"a second document":                         {`[{address: ":443"}]`, "[{address: \":443\"}]\n---\nlog: {}", "1:1: ", "several documents"},
@@ -223,9 +230,9 @@ func TestOnlyKeysThatNeedItAskForARestart(t *testing.T) {
 		"the root key":            {"env: GATEHOUSE_ROOT_KEY", "file: root.key", []string{"rootKey.file", "rootKey.env"}},
 		"an address":              {":80\"", ":81\"", []string{"listeners[2].address"}},
 		"a listener more":         {"  - {address: \":80\"}", "  - {address: \":80\"}\n  - {address: \":81\"}", []string{"listeners"}},
-		"the version of TLS":      {"1.3", "1.2", []string{"listeners[0].tls.minVersion"}},
-		"TLS off":                 {"    proxyProtocol: {from: [192.0.2.0/24, 2001:db8::1]}\n", "", []string{"listeners[0].proxyProtocol"}},
-		"who speaks the protocol": {"192.0.2.0/24", "192.0.2.0/25", []string{"listeners[0].proxyProtocol.from"}},
+		"the version of TLS":      {"1.3", "1.2", nil},
+		"the PROXY protocol off":  {"    proxyProtocol: {from: [192.0.2.0/24, 2001:db8::1]}\n", "", nil},
+		"who speaks the protocol": {"192.0.2.0/24", "192.0.2.0/25", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -265,7 +272,7 @@ func TestEveryKeyIsExplainedAndFound(t *testing.T) {
 	if !seen["listeners[].tls.certificates[].keyFile"] {
 		t.Error("keys within keys are missing")
 	}
-	if found, err := Explain("listeners[3].tls"); err != nil || len(found) != 5 {
+	if found, err := Explain("listeners[3].tls"); err != nil || len(found) != 6 {
 		t.Errorf("the keys of TLS are %v, %v", found, err)
 	}
 	if _, err := Explain("listener"); err == nil {

@@ -42,9 +42,9 @@ func gstaticKeys(g *GStatic) []key {
 	return []key{
 		{name: "address", required: true, restart: true, example: `"127.0.0.2:443"`, value: address(&g.Address),
 			meaning: "HOST:PORT. Applications always connect to port 443."},
-		{name: "certFile", required: true, restart: true, example: "/etc/gatehouse/ca/www.gstatic.com.crt", value: text(&g.CertFile, "a file"),
+		{name: "certFile", required: true, example: "/etc/gatehouse/ca/www.gstatic.com.crt", value: text(&g.CertFile, "a file"),
 			meaning: "The certificate that `gatehouse ca init` wrote. It is read again when it changes."},
-		{name: "keyFile", required: true, restart: true, example: "/etc/gatehouse/ca/www.gstatic.com.key", value: text(&g.KeyFile, "a file"),
+		{name: "keyFile", required: true, example: "/etc/gatehouse/ca/www.gstatic.com.key", value: text(&g.KeyFile, "a file"),
 			meaning: "Its private key. It is refused when everybody on the machine may read it."},
 	}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -56,7 +59,7 @@ func (i Initial) Complete() (Initial, error) {
 		return i, fmt.Errorf("%q is not a host name: write it without scheme, port and path, such as app.example.com", i.Host)
 	}
 	i.Host = canonical
-	if u, err := url.Parse(i.Upstream); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "h2c" {
+	if u, err := url.Parse(i.Upstream); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "h2c" || i.Upstream != u.Scheme+"://"+u.Host {
 		return i, fmt.Errorf("%q is not the URL of an application, such as http://127.0.0.1:3000", i.Upstream)
 	}
 	if u, err := url.Parse(i.Issuer); i.Issuer != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
@@ -75,7 +78,13 @@ func (i Initial) Complete() (Initial, error) {
 	if i.AuthHost, err = catalog.CanonicalHost(i.AuthHost); err != nil || i.AuthHost == i.Host {
 		return i, fmt.Errorf("the auth host must be a host name of its own, other than %s", i.Host)
 	}
-	if i.Domain == "" && !local {
+	if i.Domain != "" {
+		domain, err := catalog.CanonicalHost(i.Domain)
+		if err != nil || strings.Contains(i.Domain, ":") {
+			return i, fmt.Errorf("%q is not the domain of e-mail addresses, such as example.com", i.Domain)
+		}
+		i.Domain = domain
+	} else if !local {
 		i.Domain = rest
 	}
 	if i.ClientID == "" {
@@ -116,7 +125,7 @@ func (i Initial) Write(dir string) (configFile, manifestFile string, err error) 
 }
 
 func writeNew(path, text string, values initialValues) error {
-	filled, err := template.New(filepath.Base(path)).Option("missingkey=error").Parse(text)
+	filled, err := template.New(filepath.Base(path)).Option("missingkey=error").Funcs(template.FuncMap{"text": yamlText}).Parse(text)
 	if err != nil {
 		return err
 	}
@@ -125,6 +134,18 @@ func writeNew(path, text string, values initialValues) error {
 		return err
 	}
 	return errors.Join(filled.Execute(file, values), file.Sync(), file.Close())
+}
+
+// plainText is what YAML takes for text without quotes, whatever stands around it.
+var plainText = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_./-]*(:[A-Za-z0-9_./-]+)*$`)
+
+// yamlText writes a value so that YAML reads it as that text, and as nothing else.
+func yamlText(value string) (string, error) {
+	if plainText.MatchString(value) && !slices.Contains([]string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}, strings.ToLower(value)) {
+		return value, nil
+	}
+	quoted, err := json.Marshal(value) // YAML's double quotes are a superset of JSON's
+	return string(quoted), err
 }
 
 // serviceName makes a name of the first label of a host.

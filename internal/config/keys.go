@@ -30,6 +30,8 @@ func (c *Config) keys() []key {
 			meaning: "Files and directories of manifests (services, policies, identity providers, …) that are applied at start and whenever they change."},
 		{name: "googleEndpoints", value: section[GoogleEndpoints]{&c.GoogleEndpoints, googleEndpointsKeys},
 			meaning: "Listeners at which the server answers in the place of www.gstatic.com and metadata.google.internal, for applications written for Google Cloud that are pointed here; docs/unchanged-apps.md says how."},
+		{name: "pages", value: section[Pages]{&c.Pages, pagesKeys},
+			meaning: "How the pages that people see look; docs/custom-pages.md says what can be changed."},
 		{name: "log", value: section[Log]{&c.Log, logKeys},
 			meaning: "The server's own log, on standard error."},
 	}
@@ -61,8 +63,24 @@ func listenerKeys(l *Listener) []key {
 			meaning: "Answers TLS, with HTTP/2."},
 		{name: "redirectToHTTPS", standard: "true on a plain listener when externalURL is https", example: "false", value: optionalBoolean(&l.redirect),
 			meaning: "Answers plain requests with the https address of the same page. Requests that a trusted proxy received over HTTPS are served."},
-		{name: "proxyProtocol", restart: true, standard: "not expected", value: optional[ProxyProtocol]{&l.ProxyProtocol, proxyProtocolKeys},
+		{name: "proxyProtocol", standard: "not expected", value: optional[ProxyProtocol]{&l.ProxyProtocol, proxyProtocolKeys},
 			meaning: "Takes the client's address from the PROXY protocol, version 1 or 2."},
+		{name: "healthCheck", restart: true, standard: "not answered", value: optional[HealthCheck]{&l.HealthCheck, healthCheckKeys},
+			meaning: "Answers a load balancer's health checks on this listener."},
+	}
+}
+
+func healthCheckKeys(h *HealthCheck) []key {
+	return []key{
+		{name: "path", required: true, restart: true, example: "/-/healthz", value: plainPath(&h.Path),
+			meaning: "The path, to the letter, that is answered on this listener for every host, before anything else: 200 while the server answers people, else 503. No application gets requests for it any more, so choose one that none has."},
+	}
+}
+
+func pagesKeys(p *Pages) []key {
+	return []key{
+		{name: "templates", standard: "the built-in pages", example: "/etc/gatehouse/pages", value: text(&p.Templates, "a directory"),
+			meaning: "A directory with templates of your own for some or all pages, and with their style sheets and pictures. Files are read again when they change."},
 	}
 }
 
@@ -73,7 +91,7 @@ func tlsKeys(t *TLS) []key {
 	return []key{
 		{name: "certificates", required: true, example: "[{certFile: tls.crt, keyFile: tls.key}]", value: sections[Certificate]{&t.Certificates, certificateKeys},
 			meaning: "The certificates; each client gets the one for the name it asks for, or else the first. Files are read again when they change."},
-		{name: "minVersion", restart: true, standard: `"1.2"`, example: `"1.3"`, value: tlsVersion(&t.MinVersion),
+		{name: "minVersion", standard: `"1.2"`, example: `"1.3"`, value: tlsVersion(&t.MinVersion),
 			meaning: "The lowest version of TLS that clients may use."},
 	}
 }
@@ -84,12 +102,14 @@ func certificateKeys(c *Certificate) []key {
 			meaning: "The certificate and those between it and the root, PEM, its own first."},
 		{name: "keyFile", required: true, example: "/etc/gatehouse/tls.key", value: text(&c.KeyFile, "a file"),
 			meaning: "Its private key, PEM. It is refused when everybody on the machine may read it."},
+		{name: "minVersion", standard: "that of tls", example: `"1.3"`, value: tlsVersion(&c.MinVersion),
+			meaning: "The lowest version of TLS for the hosts of this certificate; where several certificates name a host, the strictest counts. A host with another minimum is not answered over the connections of this one (421)."},
 	}
 }
 
 func proxyProtocolKeys(p *ProxyProtocol) []key {
 	return []key{
-		{name: "from", required: true, restart: true, example: "[10.0.0.0/8]", value: networks(&p.From),
+		{name: "from", required: true, example: "[10.0.0.0/8]", value: networks(&p.From),
 			meaning: "Networks of the load balancers that speak it. They must, and nobody else may."},
 	}
 }

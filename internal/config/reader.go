@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/gatehouse-iap/gatehouse/internal/spelling"
 )
 
 // reader walks a document along the table of keys and collects what is wrong.
@@ -197,37 +199,12 @@ func names(keys []key) string {
 
 // suggestion names the key that was probably meant.
 func suggestion(name string, keys []key) string {
-	best, distance := "", 3+len(name)/10 // two mistakes at most, three in a long name
-	for _, k := range keys {
-		if d := editDistance(strings.ToLower(name), strings.ToLower(k.name)); d < distance {
-			best, distance = k.name, d
-		}
+	known := make([]string, len(keys))
+	for i, k := range keys {
+		known[i] = k.name
 	}
-	if best == "" {
-		return "the keys here are " + names(keys)
+	if nearest := spelling.Nearest(name, known); nearest != "" {
+		return "did you mean " + nearest + "?"
 	}
-	return "did you mean " + best + "?"
-}
-
-// editDistance is Levenshtein's, of names that are short or too different anyway.
-func editDistance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
+	return "the keys here are " + names(keys)
 }

@@ -96,6 +96,20 @@ func host(target *string) value {
 	}}
 }
 
+// plainPath is one path that every program reads alike.
+func plainPath(target *string) value {
+	return scalar[string]{target: target, what: "a path", parse: func(s string) (string, error) {
+		plain := len(s) > 1 && s[0] == '/' && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-_.~") == ""
+		switch {
+		case !plain || strings.Contains(s, "//") || strings.Contains(s, "/."):
+			return "", wrong("is not a path", "write / and letters, digits, - and _, such as /-/healthz")
+		case strings.HasPrefix(s, "/_gcp_"):
+			return "", wrong("is one of IAP's own paths", "choose another, such as /-/healthz")
+		}
+		return s, nil
+	}}
+}
+
 // address is where to listen.
 func address(target *string) value {
 	return scalar[string]{target: target, what: "an address to listen on", tags: []string{"!!str", "!!int"}, parse: func(s string) (string, error) {

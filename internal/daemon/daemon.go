@@ -56,8 +56,11 @@ type daemon struct {
 	reading      *part
 	certificates *part
 	manifests    *part
+	upstreams    *part
+	pages        *part
 	watched      map[*part]*watch
-	upstreams    *watch     // the files that upstreams name; what came of them is told by the snapshot's builder
+	secrets      *watch     // the files that documents of the manifests name, which are read with them
+	secretFiles  []string   // of the documents that were read last
 	mu           sync.Mutex // guards the parts' states, which /readyz reads
 }
 
@@ -75,6 +78,7 @@ func Run(ctx context.Context, o Options) error {
 		d.close()
 		return err
 	}
+	d.startPages()
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
@@ -84,8 +88,9 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	case <-d.ready(ctx):
 	}
-	d.upstreams = &watch{paths: d.server.UpstreamFiles}
-	d.upstreams.begin()
+	d.watched[d.upstreams] = &watch{paths: d.server.UpstreamFiles}
+	d.watched[d.upstreams].begin()
+	d.noteUpstreams(true)
 	d.greet(ctx)
 	return d.loop(ctx, ended)
 }
@@ -96,15 +101,26 @@ func newDaemon(o Options, c *config.Config) *daemon {
 	d := &daemon{
 		Options: o, config: c, level: level, log: newLog(o.Log, level, c.Log.JSON), metrics: metrics.New(o.Version),
 		reading: &part{name: "config"}, certificates: &part{name: "certificates"}, manifests: &part{name: "manifests"},
+		upstreams: &part{name: "upstreams", told: true}, pages: &part{name: "pages"},
 	}
+	d.secrets = &watch{paths: func() []string { return d.secretFiles }}
 	d.proxies = listener.NewTrustedProxies(c.TrustedProxies, d.log)
 	d.watched = map[*part]*watch{
 		d.reading:   {paths: func() []string { return []string{o.ConfigFile} }},
 		d.manifests: {paths: func() []string { return d.config.Manifests }},
+		d.pages:     {paths: d.pagePaths},
 	}
 	d.watched[d.reading].begin() // a change from here on is noticed
 	d.note(d.reading, nil, true)
 	return d
+}
+
+// pagePaths is the directory of templates, if there is one.
+func (d *daemon) pagePaths() []string {
+	if d.config.Pages.Templates == "" {
+		return nil
+	}
+	return []string{d.config.Pages.Templates}
 }
 
 func newLog(out io.Writer, level slog.Leveler, json bool) *slog.Logger {
@@ -127,7 +143,7 @@ func (d *daemon) serverOptions() server.Options {
 		if e.google {
 			continue
 		}
-		o.Endpoints = append(o.Endpoints, server.Endpoint{Listener: e.listener, ToHTTPS: &e.toHTTPS})
+		o.Endpoints = append(o.Endpoints, server.Endpoint{Listener: e.listener, ToHTTPS: &e.toHTTPS, HealthPath: e.healthPath})
 	}
 	if c.RootKey.Env != "" {
 		value, _ := d.LookupEnv(c.RootKey.Env)
@@ -192,7 +208,9 @@ func (d *daemon) status() string {
 }
 
 // parts lists what is read again.
-func (d *daemon) parts() []*part { return []*part{d.reading, d.certificates, d.manifests} }
+func (d *daemon) parts() []*part {
+	return []*part{d.reading, d.certificates, d.manifests, d.upstreams, d.pages}
+}
 
 func (d *daemon) origin() string {
 	return signin.External{Scheme: d.config.ExternalURL.Scheme, Port: d.config.ExternalURL.Port}.URL(d.config.AuthHost)

@@ -1,18 +1,25 @@
 package daemon
 
 import (
+	"bufio"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/server"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
+	"github.com/gatehouse-iap/gatehouse/internal/signin/password"
 	"github.com/gatehouse-iap/gatehouse/internal/systemd"
 )
 
@@ -407,5 +414,249 @@ func TestTheHealthListenerAnswersNothingElse(t *testing.T) {
 		if a := w.get(0, url); a.status != 404 {
 			t.Errorf("%s gets %d from the listener for clients", url, a.status)
 		}
+	}
+}
+
+// What is wrong with the files of an upstream is seen where everything else is, whether its application never worked
+// or goes on as before.
+func TestBadFilesOfUpstreamsAreSeenByMonitoring(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	secured := func(text string) string { return strings.Replace(text, w.upstream, "https://127.0.0.1:1", 1) }
+	w.write("apps.yaml", w.app("app", "app.localhost")+
+		strings.Replace(secured(w.app("safe", "safe.localhost")), `:1"}`, `:1", upstreamTls: {caFile: ca.crt}}`, 1))
+	w.start()
+	expect := func(when, says string) {
+		t.Helper()
+		state, gauge := "current", "1"
+		if says != "" {
+			state, gauge = "kept", "0"
+		}
+		r := w.readyz()
+		if r.Status != "ready" || r.Upstreams.State != state || !strings.Contains(strings.Join(r.Upstreams.Faults, "\n"), says) {
+			t.Errorf("%s: /readyz says %+v", when, r)
+		}
+		w.expectMetric(`gatehouse_reload_successful{what="upstreams"} ` + gauge)
+	}
+	expect("without the file", "service safe: requests are answered with 502: caFile: open "+w.path("ca.crt"))
+	w.certificate("ca", "authority.test")
+	await := func(want bool) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); (w.readyz().Upstreams.State == "current") != want; w.look() { // the builder works beside the daemon
+			if time.Now().After(deadline) {
+				t.Fatalf("/readyz says %+v", w.readyz())
+			}
+		}
+	}
+	w.look()
+	await(true)
+	expect("with the file", "")
+	w.write("ca.crt", "broken")
+	w.look()
+	await(false)
+	expect("with a broken file", "service safe: it stays as it was: caFile "+w.path("ca.crt"))
+	if a := w.get(0, "http://app.localhost/"); a.status != 200 {
+		t.Errorf("the other application gets %d", a.status)
+	}
+	w.write("apps.yaml", w.app("app", "app.localhost")+secured(w.app("safe", "safe.localhost")))
+	w.look()
+	await(true)
+}
+
+func TestTheFilesThatDocumentsNameAreWatchedLikeThem(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	hash := func(secret string) string {
+		made, err := password.NewChecker(time.Now).Hash(t.Context(), secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return made
+	}
+	w.write("alice.hash", hash("one"))
+	w.write("apps.yaml", w.app("app", "app.localhost")+"---\napiVersion: gatehouse.dev/v1\nkind: User\nmetadata: {name: alice@example.com}\nspec: {passwordHash: {file: alice.hash}}\n")
+	w.start()
+	w.look()
+	w.expectMetric(`gatehouse_reload_successful{what="manifests"} 1`)
+	if n := len(w.log.lines("what=manifests")); n != 0 {
+		t.Errorf("read again %d times, and nothing has changed", n)
+	}
+	w.write("alice.hash", hash("two, and longer"))
+	w.look()
+	if n := len(w.log.lines("msg=applied action=updated kind=User name=alice@example.com")); n != 1 {
+		t.Errorf("the new hash was taken over %d times", n)
+	}
+	w.write("alice.hash", "no hash at all")
+	w.look()
+	if r := w.readyz(); r.Manifests.State != "kept" || !strings.Contains(strings.Join(r.Manifests.Faults, "\n"), "spec.passwordHash") {
+		t.Errorf("a broken hash: %+v", r)
+	}
+	w.write("alice.hash", hash("two, and longer"))
+	w.look()
+	if r := w.readyz(); r.Manifests.State != "current" {
+		t.Errorf("put right: %+v", r)
+	}
+}
+
+func TestASymbolicLinkToADirectoryOfManifestsIsFollowedAndWatched(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, dir := range []string{"one", "two"} {
+		if err := os.Mkdir(w.path(dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.write("one/app.yaml", w.app("app", "app.localhost"))
+	w.write("two/app.yaml", w.app("app", "app.localhost")+w.app("wiki", "wiki.localhost"))
+	if err := os.Symlink("one", w.path("current")); err != nil {
+		t.Fatal(err)
+	}
+	w.edit("gatehouse.yaml", "apps.yaml", "current")
+	w.start()
+	if a := w.get(0, "http://app.localhost/"); a.status != 200 {
+		t.Fatalf("what is behind the link is not applied: %d", a.status)
+	}
+	if err := errors.Join(os.Symlink("two", w.path("next")), os.Rename(w.path("next"), w.path("current"))); err != nil {
+		t.Fatal(err)
+	}
+	w.look()
+	if a := w.get(0, "http://wiki.localhost/"); a.status != 200 {
+		t.Errorf("a link that is switched is not noticed: %d", a.status)
+	}
+	w.edit("two/app.yaml", "wiki.localhost", "docs.localhost")
+	w.look()
+	if a := w.get(0, "http://docs.localhost/"); a.status != 200 {
+		t.Errorf("a file behind the link that changes is not noticed: %d", a.status)
+	}
+}
+
+// A daemon that waits on a pipe would hear neither SIGHUP nor SIGTERM.
+func TestAPipeInThePlaceOfAFileHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"gatehouse.yaml", "apps.yaml", "one.crt", "one.key"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.write("gatehouse.yaml", tlsConfig)
+			w.certificate("one", "app.localhost")
+			w.start()
+			remove(w, name)
+			if err := syscall.Mkfifo(w.path(name), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			w.look()
+			w.sighup()
+			r := w.readyz()
+			if all := strings.Join(append(append(r.Config.Faults, r.Certificates.Faults...), r.Manifests.Faults...), "\n"); !strings.Contains(all, name+": not an ordinary file") {
+				t.Errorf("/readyz says %+v", r)
+			}
+			if a := w.get(0, "https://app.localhost/"); a.status != 200 {
+				t.Errorf("the app gets %d", a.status)
+			}
+			if err := w.stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestTheMinimumVersionOfACertificateIsTakenUpWhileTheServerRuns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("gatehouse.yaml", strings.Replace(tlsConfig, "keyFile: one.key}", "keyFile: one.key}, {certFile: two.crt, keyFile: two.key}", 1))
+	w.certificate("one", "*.localhost")
+	w.certificate("two", "app.localhost")
+	w.start()
+	works := func(host string, version uint16) bool {
+		conn, err := tls.Dial("tcp", w.address(0), &tls.Config{ServerName: host, MaxVersion: version, InsecureSkipVerify: true})
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	}
+	over := func(sni string) int {
+		conn, err := tls.Dial("tcp", w.address(0), &tls.Config{ServerName: sni, InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: app.localhost\r\nConnection: close\r\n\r\n")
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode
+	}
+	expect := func(when string, app, other bool, coalesced int) {
+		t.Helper()
+		if got := [...]bool{works("app.localhost", tls.VersionTLS12), works("other.localhost", tls.VersionTLS12), works("app.localhost", tls.VersionTLS13)}; got != [...]bool{app, other, true} {
+			t.Errorf("%s: TLS 1.2 for app and other, 1.3 for app: %v", when, got)
+		}
+		if status := over("other.localhost"); status != coalesced {
+			t.Errorf("%s: app over the connection of other: %d", when, status)
+		}
+		if status := over("app.localhost"); status != 200 {
+			t.Errorf("%s: app over its own: %d", when, status)
+		}
+	}
+	expect("at first", true, true, 200)
+	w.edit("gatehouse.yaml", "keyFile: two.key}", `keyFile: two.key, minVersion: "1.3"}`)
+	w.look()
+	expect("with a minimum of one certificate", false, true, 421)
+	w.edit("gatehouse.yaml", "]}}", `], minVersion: "1.3"}}`)
+	w.look()
+	expect("with one of the listener", false, false, 200)
+	w.edit("gatehouse.yaml", `keyFile: two.key, minVersion: "1.3"}`, `keyFile: two.key, minVersion: "1.2"}`)
+	w.look()
+	expect("with a lower one of the certificate", true, false, 421)
+}
+
+func TestWhoSpeaksThePROXYProtocolIsTakenUpWhileTheServerRuns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	ask := func() string {
+		conn, err := net.Dial("tcp", w.address(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
+		fmt.Fprint(conn, "PROXY TCP4 203.0.113.9 127.0.0.1 1 2\r\nGET / HTTP/1.1\r\nHost: app.localhost\r\nConnection: close\r\n\r\n")
+		answer, _ := io.ReadAll(conn)
+		return string(answer)
+	}
+	if got := ask(); !strings.Contains(got, "400 Bad Request") {
+		t.Fatalf("at first: %s", got)
+	}
+	w.edit("gatehouse.yaml", `0"}]`, `0", proxyProtocol: {from: [127.0.0.0/8]}}]`)
+	w.look()
+	if got := ask(); !strings.Contains(got, "app sees app.localhost 203.0.113.9") {
+		t.Errorf("turned on: %s", got)
+	}
+	w.edit("gatehouse.yaml", "127.0.0.0/8", "192.0.2.0/24")
+	w.look()
+	if got := ask(); !strings.Contains(got, "400 Bad Request") {
+		t.Errorf("from others only: %s", got)
+	}
+}
+
+func TestOtherFilesForTheCertificateOfGoogleEndpointsAreTakenUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.certificate("one", "www.gstatic.com", "one.test")
+	w.certificate("two", "www.gstatic.com", "two.test")
+	w.write("gatehouse.yaml", plainConfig+"googleEndpoints: {gstatic: {address: \"127.0.0.1:0\", certFile: one.crt, keyFile: one.key}}\n")
+	w.start()
+	names := func() string {
+		return strings.Join(w.get(1, "https://www.gstatic.com/iap/verify/public_key").tls.PeerCertificates[0].DNSNames, " ")
+	}
+	if got := names(); got != "www.gstatic.com one.test" {
+		t.Fatalf("at first that of %s", got)
+	}
+	w.edit("gatehouse.yaml", "certFile: one.crt, keyFile: one.key", "certFile: two.crt, keyFile: two.key")
+	w.look()
+	if got := names(); got != "www.gstatic.com two.test" || w.readyz().Config.State != "current" {
+		t.Errorf("then that of %s, and /readyz says %+v", got, w.readyz())
 	}
 }

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 
+	"github.com/gatehouse-iap/gatehouse/internal/config"
 	"github.com/gatehouse-iap/gatehouse/internal/googleendpoints"
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/server"
@@ -16,7 +17,7 @@ func (d *daemon) openGoogleEndpoints(ctx context.Context) error {
 	}
 	g := &server.GoogleEndpoints{Relay: googleendpoints.RelayOptions{Address: c.Relay.Address, Resolver: c.Relay.Resolver}}
 	if c.GStatic != nil {
-		certificates, err := listener.LoadCertificates([]listener.CertificateFiles{{CertFile: c.GStatic.CertFile, KeyFile: c.GStatic.KeyFile}}, d.log)
+		certificates, err := listener.LoadCertificates(gstaticFiles(c.GStatic), d.log)
 		if err != nil {
 			return err
 		}
@@ -37,4 +38,8 @@ func (d *daemon) openGoogleEndpoints(ctx context.Context) error {
 	}
 	d.google = g
 	return nil
+}
+
+func gstaticFiles(g *config.GStatic) []listener.CertificateFiles {
+	return []listener.CertificateFiles{{CertFile: g.CertFile, KeyFile: g.KeyFile}}
 }

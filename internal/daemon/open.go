@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 
@@ -18,6 +19,7 @@ type entrance struct {
 	listener     net.Listener
 	certificates *listener.CertificateStore // nil for plain HTTP
 	toHTTPS      atomic.Bool
+	healthPath   string
 	google       bool // answers in the place of a host of Google's; such ones stand after all others
 }
 
@@ -64,11 +66,12 @@ func (d *daemon) openOne(ctx context.Context, i int, l config.Listener) (*entran
 		if e.certificates, err = listener.LoadCertificates(certificateFiles(l), d.log); err != nil {
 			return nil, err
 		}
-		spec.Certificates, spec.MinVersion = e.certificates, l.TLS.MinVersion
+		spec.Certificates = e.certificates
 	}
-	if l.ProxyProtocol != nil {
-		spec.ProxyFrom = l.ProxyProtocol.From
+	if l.HealthCheck != nil {
+		e.healthPath = l.HealthCheck.Path
 	}
+	spec.ProxyFrom = proxyFrom(l)
 	var err error
 	e.listener, err = listener.Open(ctx, spec, d.Inherited)
 	return e, err
@@ -76,9 +79,17 @@ func (d *daemon) openOne(ctx context.Context, i int, l config.Listener) (*entran
 
 func certificateFiles(l config.Listener) (files []listener.CertificateFiles) {
 	for _, pair := range l.TLS.Certificates {
-		files = append(files, listener.CertificateFiles{CertFile: pair.CertFile, KeyFile: pair.KeyFile})
+		files = append(files, listener.CertificateFiles{CertFile: pair.CertFile, KeyFile: pair.KeyFile, MinVersion: pair.MinVersion})
 	}
 	return files
+}
+
+// proxyFrom lists who begins connections with a PROXY protocol header.
+func proxyFrom(l config.Listener) []netip.Prefix {
+	if l.ProxyProtocol == nil {
+		return nil
+	}
+	return l.ProxyProtocol.From
 }
 
 // close closes what open opened, when the server does not do it.

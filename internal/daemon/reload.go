@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -13,9 +14,11 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/manifest"
 )
 
-// part is one of the things that are read again while the server runs: configuration, certificates, manifests.
+// part is one of the things that are read again while the server runs: configuration, certificates, manifests, the
+// files of upstreams, templates.
 type part struct {
 	name    string
+	told    bool      // whoever reads it logs what comes of that
 	taken   time.Time // when it was last taken up
 	problem error     // why what is there now is not in force
 	since   time.Time // when the problem was found
@@ -32,6 +35,9 @@ func (d *daemon) note(p *part, err error, atStart bool) {
 	}
 	d.mu.Unlock()
 	d.metrics.Reloaded(p.name, now, err == nil, atStart)
+	if p.told {
+		return
+	}
 	if err != nil {
 		for _, line := range faultLines(err) {
 			d.log.Error("fault", "in", p.name, "fault", line)
@@ -88,6 +94,8 @@ func (d *daemon) reloadAll(ctx context.Context) {
 	d.note(d.certificates, d.certificateProblems(), false)
 	d.watched[d.manifests].begin()
 	d.note(d.manifests, d.apply(ctx, d.server.Admin()), false)
+	d.watched[d.pages].begin()
+	d.note(d.pages, d.takePages(), false)
 	d.server.ReloadFiles()
 }
 
@@ -97,10 +105,15 @@ func (d *daemon) reloadChanged(ctx context.Context) {
 		d.reload(d.reading, d.takeConfig())
 	}
 	d.refreshCertificates()
-	if d.upstreams.changed() {
+	if d.watched[d.upstreams].changed() {
 		d.server.ReloadFiles()
 	}
-	if d.watched[d.manifests].changed() {
+	if d.watched[d.pages].changed() {
+		d.reload(d.pages, d.takePages())
+	}
+	d.noteUpstreams(false)
+	changed, secrets := d.watched[d.manifests].changed(), d.secrets.changed()
+	if changed || secrets {
 		err := d.apply(ctx, d.server.Admin())
 		d.reload(d.manifests, err)
 		var faults admin.Faults
@@ -117,6 +130,20 @@ func (d *daemon) reload(p *part, err error) {
 	}
 	d.note(p, err, false)
 	d.tell(d.Notifier.Status(d.status()))
+}
+
+// noteUpstreams takes over what the builder of the snapshot has found about the files of upstreams.
+func (d *daemon) noteUpstreams(atStart bool) {
+	var err error
+	if faults := d.server.UpstreamFaults(); len(faults) > 0 {
+		err = errors.New(strings.Join(faults, "\n"))
+	}
+	switch {
+	case atStart:
+		d.note(d.upstreams, err, true)
+	case err != nil || d.upstreams.problem != nil:
+		d.reload(d.upstreams, err)
+	}
 }
 
 func (d *daemon) refreshCertificates() {
@@ -154,26 +181,58 @@ func (d *daemon) takeConfig() error {
 	if keys := d.config.NeedsRestart(next); len(keys) > 0 {
 		return fmt.Errorf("%s: a running server does not take up a change of %s: restart it, or take the change back", d.ConfigFile, strings.Join(keys, ", "))
 	}
-	stores := make([]*listener.CertificateStore, len(d.entrances))
-	for i, l := range next.Listeners {
-		if l.TLS == nil {
-			continue
-		}
-		if stores[i], err = listener.LoadCertificates(certificateFiles(l), d.log); err != nil {
-			return err
-		}
+	stores, err := loadAgain(d.entrances, next, d.log)
+	if err != nil {
+		return err
 	}
-	for i, l := range next.Listeners {
-		e := d.entrances[i]
-		e.toHTTPS.Store(l.RedirectToHTTPS)
+	for i, e := range d.entrances {
 		if stores[i] != nil {
 			e.certificates.Replace(stores[i])
+		}
+		if e.google {
+			continue
+		}
+		l := next.Listeners[i]
+		e.toHTTPS.Store(l.RedirectToHTTPS)
+		if own, ok := e.listener.(*listener.Listener); ok {
+			own.SetProxyFrom(proxyFrom(l))
 		}
 	}
 	d.proxies.Set(next.TrustedProxies)
 	d.level.Set(next.Log.Level)
 	d.config = next
 	return nil
+}
+
+// loadAgain reads the certificates that the next configuration names, for each entrance that has any.
+func loadAgain(entrances []*entrance, next *config.Config, log *slog.Logger) ([]*listener.CertificateStore, error) {
+	stores := make([]*listener.CertificateStore, len(entrances))
+	for i, e := range entrances {
+		var files []listener.CertificateFiles
+		switch {
+		case e.certificates == nil:
+			continue
+		case e.google:
+			files = gstaticFiles(next.GoogleEndpoints.GStatic)
+		default:
+			files = certificateFiles(next.Listeners[i])
+		}
+		var err error
+		if stores[i], err = listener.LoadCertificates(files, log); err != nil {
+			return nil, err
+		}
+	}
+	return stores, nil
+}
+
+// secretFiles lists the files from which the server takes over what documents only name.
+func secretFiles(documents []manifest.Document) (files []string) {
+	for _, document := range documents {
+		if user := document.User; user != nil && user.PasswordHash != nil && user.PasswordHash.File != "" {
+			files = append(files, user.PasswordHash.File)
+		}
+	}
+	return files
 }
 
 // apply brings what the manifests declare about, all of it or nothing.
@@ -185,6 +244,8 @@ func (d *daemon) apply(ctx context.Context, a *admin.Admin) error {
 	if err != nil || len(documents) == 0 {
 		return err
 	}
+	d.secretFiles = secretFiles(documents)
+	d.secrets.begin()
 	plan, err := a.Apply(ctx, admin.System("manifests"), documents, admin.ApplyOptions{})
 	if err != nil && !errors.Is(err, admin.ErrNotSettled) {
 		return err
@@ -197,6 +258,11 @@ func (d *daemon) apply(ctx context.Context, a *admin.Admin) error {
 	}
 	for _, note := range plan.Notes {
 		d.log.Warn(note)
+	}
+	for _, document := range documents {
+		if document.Service != nil && onAuthHost(d.config, *document.Service) >= 0 {
+			d.log.Warn("a service has the auth host, at which people sign in, and is never reached there: give it another host", "service", document.Name, "host", d.config.AuthHost)
+		}
 	}
 	return nil
 }

@@ -54,11 +54,12 @@ func look(paths []string) string {
 			describe(&b, path, info, err)
 			continue
 		}
-		_ = filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
+		root := filepath.Clean(path) + string(filepath.Separator) // or else a symbolic link would not be followed
+		_ = filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 			switch {
 			case err != nil:
 				describe(&b, name, nil, err)
-			case name != path && strings.HasPrefix(entry.Name(), "."):
+			case name != root && strings.HasPrefix(entry.Name(), "."):
 				if entry.IsDir() {
 					return filepath.SkipDir
 				}

@@ -242,8 +242,8 @@ type state struct {
 }
 
 func (w *world) readyz() (parts struct {
-	Status                          string
-	Config, Certificates, Manifests state
+	Status                                            string
+	Config, Certificates, Manifests, Upstreams, Pages state
 }) {
 	w.t.Helper()
 	if err := json.Unmarshal([]byte(w.get(-1, "http://localhost/readyz").body), &parts); err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 )
 
@@ -25,14 +26,14 @@ func (r *run) banner(notice string) banner {
 	b.rows = append(b.rows,
 		row{"App", r.info.URLs.App + "/", "→ " + r.behind()},
 		row{"Sign-in", r.info.URLs.Auth + "/", ""},
-		row{"Project", r.info.Project + " (" + r.info.ProjectNumber + "), " + describe(r.service.Service), ""},
+		row{"Project", r.info.Project + " (" + r.info.ProjectNumber + "), " + describe(r.service), ""},
 		row{"Audience", r.info.Audience, ""},
 		row{"Keys", r.info.URLs.Keys, ""},
 		row{},
 	)
 	b.rows = append(b.rows, r.accountRows()...)
 	b.rows = append(b.rows, row{},
-		row{"Let Bob in", "gatehouse iap web add-iam-policy-binding " + serviceFlags(r.service.Service) + r.endpointFlag() + " \\", ""},
+		row{"Let Bob in", "gatehouse iap web add-iam-policy-binding " + serviceFlags(r.service) + r.endpointFlag() + " \\", ""},
 		row{"", "  --member=user:bob@example.com --role=roles/iap.httpsResourceAccessor", ""},
 		row{"Token", `curl -H "Authorization: Bearer $(gatehouse auth print-identity-token alice@example.com` + r.endpointFlag() + `)" ` + r.info.URLs.App + "/", ""},
 		row{},
@@ -59,7 +60,11 @@ func (r *run) accountRows() []row {
 		if i == 0 {
 			label = "Accounts"
 		}
-		rows = append(rows, row{label, account.Email, account.Access})
+		access := account.Access
+		if r.Declared != nil && r.Declared.Policy && account.Password != "" {
+			access = "may do what the policy says that was given"
+		}
+		rows = append(rows, row{label, account.Email, access})
 	}
 	return append(rows, row{"Password", Password, "or one click on the sign-in page"})
 }
@@ -77,14 +82,14 @@ func (r *run) behind() string {
 }
 
 // serviceFlags names the service as gcloud's `iap web` commands do.
-func serviceFlags(service resource.Service) string {
+func serviceFlags(service catalog.Service) string {
 	switch service.Kind {
 	case resource.AppEngineApp:
 		return "--resource-type=app-engine"
 	case resource.CloudRunService:
 		return "--resource-type=cloud-run --region=" + service.Region + " --service=" + service.ID
 	default:
-		return "--resource-type=backend-services --service=" + ServiceName
+		return "--resource-type=backend-services --service=" + service.Name
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,35 +20,6 @@ func freePort() (int, error) {
 	}
 	defer listener.Close()
 	return listener.Addr().(*net.TCPAddr).Port, nil
-}
-
-// appEnvironment is what an app of the project runs with, on top of base: the variables that it would see on
-// Google Cloud. GOOGLE_CLOUD_PROJECT is the developer's when it is set. A port of 0 leaves PORT as it is.
-func appEnvironment(base []string, info Info, port int) []string {
-	env := slices.Clone(base)
-	if !slices.ContainsFunc(env, func(s string) bool {
-		value, found := strings.CutPrefix(s, "GOOGLE_CLOUD_PROJECT=")
-		return found && value != ""
-	}) {
-		env = append(env, "GOOGLE_CLOUD_PROJECT="+info.Project)
-	}
-	if port != 0 {
-		env = append(env, "PORT="+strconv.Itoa(port))
-	}
-	return append(env, "IAP_AUDIENCE="+info.Audience)
-}
-
-// execEnvironment adds what a command run by --exec needs to find its way: the URLs, the client id for bearer
-// tokens, and the two variables by which gatehouse's own commands find the server.
-func execEnvironment(base []string, info Info, port int) []string {
-	return append(appEnvironment(base, info, port),
-		"GATEHOUSE_APP_URL="+info.URLs.App,
-		"GATEHOUSE_AUTH_URL="+info.URLs.Auth,
-		"GATEHOUSE_KEYS_URL="+info.URLs.Keys,
-		"GATEHOUSE_ENDPOINT="+info.URLs.Machine,
-		"GATEHOUSE_CLIENT_ID="+info.ClientID,
-		"GATEHOUSE_DATA="+info.DataDir,
-	)
 }
 
 // loopbacks are where a server bound to "localhost" may be; which of the two depends on its language.

@@ -26,6 +26,14 @@ type Options struct {
 	ReadyFile    string
 	ReadyTimeout time.Duration // zero means DefaultReadyTimeout
 	Exec         string        // shell command to run once ready, whose end is the end
+	// Declared is what manifests add to the seeded store; nil for nothing.
+	Declared *Declared
+	// Account is signed in without a question where nobody is; empty for none. One that is not there is created.
+	Account string
+	// TLS is the loopback address at which browsers come in over https; empty leaves them http.
+	TLS string
+	// NoIntercept leaves the app's process to find Google's hosts by itself.
+	NoIntercept bool
 
 	// NewGate makes the real server on the listener.
 	NewGate func(ctx context.Context, o GateOptions) (Gate, Administration, error)
@@ -39,6 +47,18 @@ type Options struct {
 	Log   *slog.Logger
 	// After is time.After where it is nil.
 	After func(time.Duration) <-chan time.Time
+}
+
+// Declared is what manifests say.
+type Declared struct {
+	// Accounts are the addresses of people who are declared: they sign in with one click.
+	Accounts []string
+	// Hosts are where the services answer that are not the app.
+	Hosts []string
+	// Policy says that they have a policy for the app, so that who may use it is not what a new store grants.
+	Policy bool
+	// Apply writes what they declare.
+	Apply func(ctx context.Context, admin Administration) error
 }
 
 // DefaultReadyTimeout is how long an app may take to accept connections.

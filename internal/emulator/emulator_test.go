@@ -164,10 +164,16 @@ func TestTheAppOfACommandAnswersBehindTheGate(t *testing.T) {
 			t.Errorf("the app's environment lacks %s", want)
 		}
 	}
-	for _, name := range []string{"GCE_METADATA_HOST", "HTTPS_PROXY", "NODE_EXTRA_CA_CERTS"} {
-		if slices.ContainsFunc(env, func(s string) bool { return strings.HasPrefix(s, name+"=") }) != (os.Getenv(name) != "") {
-			t.Errorf("%s is set for the app, though nothing here serves it", name)
+	address := strings.TrimPrefix(info.URLs.Machine, "http://")
+	for _, want := range []string{"GCE_METADATA_HOST=" + address, "GCE_METADATA_IP=" + address, "NODE_USE_ENV_PROXY=1"} {
+		if !slices.Contains(env, want) {
+			t.Errorf("the app's environment lacks %s", want)
 		}
+	}
+	if _, err := os.Stat(info.CAFile); err != nil || !slices.ContainsFunc(env, func(s string) bool {
+		return strings.HasPrefix(s, "https_proxy=http://gatehouse:") && strings.Contains(s, "@127.0.0.1:")
+	}) {
+		t.Errorf("the app is not led to the proxy (%v): %v", err, env)
 	}
 
 	status, answer := get(t, info, "localhost", "/emulator/v1/info", markHeader, "1")
@@ -207,10 +213,10 @@ func TestTheReadyFileNamesOnlyWhatExists(t *testing.T) {
 		slices.Sort(names)
 		return names
 	}
-	if got, want := names(fields), []string{"accounts", "audience", "client_id", "data_dir", "pid", "project", "project_number", "urls"}; !slices.Equal(got, want) {
+	if got, want := names(fields), []string{"accounts", "audience", "ca_file", "client_id", "data_dir", "pid", "project", "project_number", "service_account", "urls"}; !slices.Equal(got, want) {
 		t.Errorf("fields %v, want %v", got, want)
 	}
-	if got, want := names(fields["urls"].(map[string]any)), []string{"app", "auth", "keys", "machine"}; !slices.Equal(got, want) {
+	if got, want := names(fields["urls"].(map[string]any)), []string{"app", "auth", "keys", "machine", "metadata"}; !slices.Equal(got, want) {
 		t.Errorf("urls %v, want %v", got, want)
 	}
 	if info.PID != os.Getpid() || info.Audience != "/projects/123456789012/global/backendServices/1234567890123456789" ||
@@ -240,14 +246,15 @@ func TestTheBuiltInAppIsAnOrdinaryUpstream(t *testing.T) {
 	}
 }
 
-func TestAProjectOfTheDevelopersOwnIsKept(t *testing.T) {
+func TestTheDevelopersOwnValuesAreKept(t *testing.T) {
 	t.Parallel()
-	base := []string{"GOOGLE_CLOUD_PROJECT=mine", "PORT=1"}
-	env := appEnvironment(base, Info{Project: "dev-project", Audience: "/a"}, 4711)
-	if slices.Contains(env, "GOOGLE_CLOUD_PROJECT=dev-project") || !slices.Contains(env, "PORT=4711") {
-		t.Errorf("the environment is %v", env)
+	around := surroundings{info: Info{Project: "dev-project", Audience: "/a", URLs: URLs{Machine: "http://127.0.0.1:8080"}}}
+	env, _, err := around.appEnvironment([]string{"GOOGLE_CLOUD_PROJECT=mine", "PORT=1", "GCE_METADATA_HOST=elsewhere"}, 4711)
+	if err != nil || slices.Contains(env, "GOOGLE_CLOUD_PROJECT=dev-project") || slices.Contains(env, "GCE_METADATA_HOST=127.0.0.1:8080") ||
+		!slices.Contains(env, "GCE_METADATA_IP=127.0.0.1:8080") || !slices.Contains(env, "PORT=4711") {
+		t.Errorf("the environment is %v (%v)", env, err)
 	}
-	if env := appEnvironment([]string{"GOOGLE_CLOUD_PROJECT="}, Info{Project: "dev-project"}, 0); !slices.Contains(env, "GOOGLE_CLOUD_PROJECT=dev-project") {
+	if env, _, _ := around.appEnvironment([]string{"GOOGLE_CLOUD_PROJECT="}, 0); !slices.Contains(env, "GOOGLE_CLOUD_PROJECT=dev-project") {
 		t.Errorf("an empty project counts as set: %v", env)
 	}
 }

@@ -13,6 +13,9 @@ import (
 // DefaultListen is where the emulator listens.
 const DefaultListen = "127.0.0.1:8080"
 
+// DefaultTLS is where browsers come in with --tls.
+const DefaultTLS = "127.0.0.1:8443"
+
 // parseListen reads --listen. Only loopback addresses are allowed: the passwords are public, and accounts
 // sign in with one click. Names other than localhost are refused, because what they resolve to may change.
 func parseListen(listen string) (netip.AddrPort, error) {

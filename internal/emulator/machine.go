@@ -11,22 +11,29 @@ import (
 	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/metadataserver"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 )
 
 // machine answers by path on the address itself (127.0.0.1:8080, localhost:8080), for programs that do not
 // resolve *.localhost. No web page can call it: see refuseBrowsers.
 type machine struct {
-	info  Info
-	gate  Gate
-	ready func() bool
-	log   *slog.Logger
+	info     Info
+	gate     Gate
+	metadata http.Handler
+	control  *control
+	ready    func(ctx context.Context) bool
+	log      *slog.Logger
 }
 
 // The guards of a route, beyond the one that all have.
 const (
 	open   = "open"                   // any program on this machine
 	marked = "X-Gatehouse-Emulator:1" // only who says that it means the emulator
+	// navigated is a browser that no page leads, or who says that it means the emulator.
+	navigated = "Sec-Fetch-Site:none or X-Gatehouse-Emulator:1"
+	// flavored is what the metadata server asks for by itself, and no web page can send either.
+	flavored = "Metadata-Flavor:Google"
 )
 
 // markHeader is what a web page cannot send across origins without asking first, and asking is refused.
@@ -44,19 +51,22 @@ const (
 	generateVerb = ":generateIdToken"
 )
 
-// routes lists what answers by path. The first line that matches counts; what none matches goes to the app.
+// routes lists what answers by path. The first line of which path and method match counts; what none matches goes to
+// the app.
 func (m *machine) routes() []route {
-	return []route{
+	return append([]route{
 		{http.MethodGet, "/healthz", open, m.health},
 		{http.MethodGet, "/readyz", open, m.readiness},
 		{http.MethodGet, "/iap/verify/", open, m.gate.AssertionKeys().ServeHTTP},
 		{http.MethodGet, "/emulator/v1/info", marked, m.describe},
 		{http.MethodPost, accountsPath, marked, m.generateIDToken},
+		{http.MethodGet, signInPath, navigated, m.control.toAuthHost},
+	}, append(m.control.routes(), []route{
 		{"", "/emulator/", marked, m.notFound},
-		// Names of Google's that a client must not mistake the app for, before they are served here.
+		{"", "/computeMetadata/", flavored, m.metadata.ServeHTTP},
+		// A name of Google's that a client must not mistake the app for, before it is served here.
 		{"", "/v1/", open, m.notFound},
-		{"", "/computeMetadata/", open, m.notFound},
-	}
+	}...)...)
 }
 
 // ServeHTTP implements http.Handler.
@@ -70,6 +80,11 @@ func (m *machine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusForbidden, refused)
 		return
 	}
+	if _, asked := r.Header[metadataserver.Flavor]; asked && r.URL.Path == "/" { // detection
+		m.metadata.ServeHTTP(w, r)
+		return
+	}
+	var others []string // methods that would be answered
 	for _, route := range m.routes() {
 		if route.path != r.URL.Path && !(strings.HasSuffix(route.path, "/") && strings.HasPrefix(r.URL.Path, route.path)) {
 			continue
@@ -79,11 +94,18 @@ func (m *machine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if !allows(route.method, r.Method) {
-			h.Set("Allow", route.method)
-			writeProblem(w, http.StatusMethodNotAllowed, fmt.Sprintf("%s is answered to %s only", r.URL.Path, route.method))
-			return
+			others = append(others, route.method)
+			continue
+		}
+		if len(others) > 0 && route.method == "" { // what answers for all that is not there
+			break
 		}
 		route.serve(w, r)
+		return
+	}
+	if len(others) > 0 {
+		h.Set("Allow", strings.Join(others, ", "))
+		writeProblem(w, http.StatusMethodNotAllowed, fmt.Sprintf("%s is answered to %s only", r.URL.Path, strings.Join(others, " and ")))
 		return
 	}
 	m.toApp(w, r)
@@ -107,11 +129,22 @@ func refuseBrowsers(r *http.Request) string {
 	return ""
 }
 
+// forPrograms keeps web pages from a handler.
+func forPrograms(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refused := refuseBrowsers(r); refused != "" {
+			writeProblem(w, http.StatusForbidden, refused)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 func (m *machine) health(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok\n") }
 
-func (m *machine) readiness(w http.ResponseWriter, _ *http.Request) {
-	if !m.ready() {
-		writeText(w, http.StatusServiceUnavailable, "starting\n")
+func (m *machine) readiness(w http.ResponseWriter, r *http.Request) {
+	if !m.ready(r.Context()) {
+		writeText(w, http.StatusServiceUnavailable, "not ready: something is starting, or nothing answers at --upstream\n")
 		return
 	}
 	writeText(w, http.StatusOK, "ready\n")

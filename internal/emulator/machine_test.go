@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -10,20 +11,37 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/metadataserver"
+	"github.com/gatehouse-iap/gatehouse/internal/resource"
 )
 
 func newMachine() *machine {
 	memory := newMemory()
 	memory.accounts = []directory.Account{{Email: "alice@example.com"}}
-	return &machine{
+	memory.services = []catalog.Service{{Service: protected()}}
+	m := &machine{
 		info: Info{
 			PID: 1, Audience: "/a", ClientID: "client",
-			URLs: URLs{App: "http://app.localhost:8080", Machine: "http://127.0.0.1:8080"},
+			URLs: URLs{App: "http://app.localhost:8080", Auth: "http://auth.localhost:8080", Machine: "http://127.0.0.1:8080"},
 		},
-		gate: &standIn{memory: memory}, ready: func() bool { return true }, log: slog.New(slog.DiscardHandler),
+		gate: &standIn{memory: memory}, ready: func(context.Context) bool { return true }, log: slog.New(slog.DiscardHandler),
 	}
+	metadata := metadataserver.New(metadataserver.Options{ProjectID: "dev-project", ProjectNumber: 1, Zone: "z-a", Hosts: []string{"localhost"}})
+	m.metadata = metadata
+	m.control = &control{
+		info: m.info, gate: m.gate, admin: m.gate.(*standIn), service: protected(), metadata: metadata,
+		keys: newKeyEndpoint(), heard: &decisions{}, now: func() time.Time { return time.Unix(1_900_000_000, 0) },
+	}
+	return m
+}
+
+// protected is the service of newMachine.
+func protected() resource.Service {
+	return resource.Service{Kind: resource.BackendService, ProjectID: "dev-project", ProjectNumber: 1, ID: "2"}
 }
 
 const (
@@ -33,7 +51,7 @@ const (
 
 func TestTheGuardOfTheByPathRoutes(t *testing.T) {
 	t.Parallel()
-	mark := []string{markHeader, "1"}
+	mark, flavor := []string{markHeader, "1"}, []string{metadataserver.Flavor, "Google"}
 	for name, test := range map[string]struct {
 		method, path string
 		header       []string
@@ -67,12 +85,20 @@ func TestTheGuardOfTheByPathRoutes(t *testing.T) {
 		"an escaped path is guarded like any":                 {"GET", "/emulator%2fv1/info", nil, 403},
 		"unknown paths of the emulator are guarded":           {"GET", "/emulator/v1/other", nil, 403},
 		"and not there":                                       {"GET", "/emulator/v1/other", mark, 404},
+		"a page that leads to sign-in is refused":             {"GET", signInPath + "?account=a@b.c", []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		"so is one of our own":                                {"GET", signInPath + "?account=a@b.c", []string{"Sec-Fetch-Site", "same-site"}, 403},
+		"and an old browser, which does not say":              {"GET", signInPath + "?account=a@b.c", nil, 403},
+		"decisions need the mark":                             {"GET", "/emulator/v1/decisions", nil, 403},
+		"what there is by other methods is not missing":       {"PATCH", "/emulator/v1/key-endpoint", mark, 405},
 		"other verbs of accounts are not there":               {"POST", "/emulator/v1/accounts/alice@example.com:delete", mark, 404},
 		"no account, no token":                                {"POST", "/emulator/v1/accounts/eve@example.com:generateIdToken", mark, 404},
 		"no address, no token":                                {"POST", "/emulator/v1/accounts/alice:generateIdToken", mark, 400},
 		"what fails inside stays inside":                      {"POST", "/emulator/v1/accounts/broken@example.com:generateIdToken", mark, 500},
 		"the admin API is not served yet":                     {"GET", "/v1/projects", nil, 404},
-		"the metadata server is not served yet":               {"GET", "/computeMetadata/v1/project/project-id", nil, 404},
+		"the metadata server answers":                         {"GET", "/computeMetadata/v1/project/project-id", flavor, 200},
+		"it finds itself":                                     {"GET", "/", flavor, 200},
+		"not for a page":                                      {"GET", "/", append(flavor, "Sec-Fetch-Site", "same-site"), 403},
+		"nor for another origin":                              {"GET", "/computeMetadata/v1/project/project-id", append(flavor, "Origin", "null"), 403},
 		"anything else goes to the app":                       {"GET", "/anything?x=1", nil, 302},
 		"whatever it starts with":                             {"GET", "/healthzzz", nil, 302},
 		"with its method":                                     {"POST", "/anything", nil, 307},
@@ -168,7 +194,7 @@ func FuzzMintingNeverAnswersOtherThanItSays(f *testing.F) {
 func TestReadinessIsToldApartFromHealth(t *testing.T) {
 	t.Parallel()
 	m := newMachine()
-	m.ready = func() bool { return false }
+	m.ready = func(context.Context) bool { return false }
 	for path, status := range map[string]int{"/healthz": 200, "/readyz": 503} {
 		answer := httptest.NewRecorder()
 		m.ServeHTTP(answer, httptest.NewRequest("GET", path, http.NoBody))
@@ -187,8 +213,9 @@ func TestTheListOfRoutes(t *testing.T) {
 		if method == "" {
 			method = "any"
 		}
-		fmt.Fprintf(&list, "%-4s %-24s %s\n", method, route.path, route.guard)
+		fmt.Fprintf(&list, "%-6s %-26s %s\n", method, route.path, route.guard)
 	}
+	fmt.Fprintf(&list, "AUTH_HOST, GET %-17s %s\n", signInPath, navigated)
 	want, err := os.ReadFile(filepath.Join("testdata", "routes.golden"))
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 )
 
@@ -29,6 +30,19 @@ type Protected struct {
 	CloudRun string
 	// Audience is any of the three audience forms and says project number and service at once.
 	Audience string
+	// Declared is a service of a manifest, whole; the fields above say nothing then.
+	Declared *catalog.Service
+}
+
+// catalogService returns the service as the gate serves it, but for where it is reached.
+func (p Protected) catalogService() (catalog.Service, error) {
+	if p.Declared != nil {
+		service := *p.Declared
+		service.UpstreamTLS = nil // the app is on this machine
+		return service, nil
+	}
+	service, err := p.Service()
+	return catalog.Service{Service: service, Name: ServiceName, OAuthClientID: clientID(service)}, err
 }
 
 // Service returns the service that is meant, or why the words do not say one.
@@ -117,13 +131,13 @@ func clientID(service resource.Service) string {
 }
 
 // describe says what the service is, for the banner.
-func describe(service resource.Service) string {
+func describe(service catalog.Service) string {
 	switch service.Kind {
 	case resource.AppEngineApp:
 		return "App Engine app " + service.ProjectID
 	case resource.CloudRunService:
 		return "Cloud Run service " + service.Region + "/" + service.ID
 	default:
-		return "backend service " + ServiceName + " (" + service.ID + ")"
+		return "backend service " + service.Name + " (" + service.ID + ")"
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // live is the whole run but its end.
 func (r *run) live(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{r.open, r.startHello, r.startGate, r.startChild, r.awaitReady, r.announce} {
+	for _, step := range []func(context.Context) error{r.open, r.makeAuthorities, r.startHello, r.startGate, r.startInterception, r.startChild, r.awaitReady, r.announce} {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -56,6 +56,9 @@ func (r *run) becomeReady(ctx context.Context) error {
 	if err := awaitHealth(ctx, r.info.URLs.Machine); err != nil {
 		return err
 	}
+	if r.waitsForUpstream() {
+		return r.awaitUpstream(ctx)
+	}
 	if r.child == nil {
 		return nil
 	}
@@ -98,7 +101,39 @@ func awaitHealth(ctx context.Context, origin string) error {
 	}
 }
 
+// waitsForUpstream reports whether the app that runs already must accept connections before we say that all is ready.
+// Programs rely on that; a person is told that it does not yet, and may start it later.
+func (r *run) waitsForUpstream() bool { return r.Upstream != "" && (r.ReadyFile != "" || r.Exec != "") }
+
+// awaitUpstream waits for the app that runs already.
+func (r *run) awaitUpstream(ctx context.Context) error {
+	if r.upstreamAccepts(ctx) {
+		return nil
+	}
+	fmt.Fprintf(r.Stderr, "gatehouse: nothing answers at %s yet; waiting until it accepts connections\n", r.Upstream)
+	tick := time.NewTicker(20 * time.Millisecond) // nothing tells us when a program of somebody else listens
+	defer tick.Stop()
+	for !r.upstreamAccepts(ctx) {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+func (r *run) upstreamAccepts(ctx context.Context) bool { return accepts(ctx, hostPort(r.Upstream)) }
+
+// isReady is what /readyz says: an app of somebody else's may come and go.
+func (r *run) isReady(ctx context.Context) bool {
+	return r.answers.Load() && (r.Upstream == "" || r.upstreamAccepts(ctx))
+}
+
 func (r *run) notReady() error {
+	if r.Upstream != "" {
+		return fmt.Errorf("nothing accepts connections at %s within %s: start the app that --upstream names, or give it more time with --ready-timeout", r.Upstream, r.ReadyTimeout)
+	}
 	if r.child == nil {
 		return fmt.Errorf("the gate was not ready within %s (--ready-timeout)", r.ReadyTimeout)
 	}
@@ -119,12 +154,15 @@ func (r *run) gateEnded() error {
 
 // announce tells people and programs that everything is ready, and starts what waits for that.
 func (r *run) announce(ctx context.Context) error {
+	if err := r.control.remember(ctx); err != nil {
+		return err
+	}
 	r.answers.Store(true)
 	if err := r.ready.write(r.info); err != nil {
 		return err
 	}
 	notice := ""
-	if r.Upstream != "" && !accepts(ctx, hostPort(r.Upstream)) {
+	if r.Upstream != "" && !r.upstreamAccepts(ctx) {
 		notice = "Nothing answers at " + r.Upstream + " yet: requests get an error until it does."
 	}
 	if err := r.banner(notice).write(r.Stderr); err != nil {
@@ -133,10 +171,12 @@ func (r *run) announce(ctx context.Context) error {
 	if r.Exec == "" {
 		return nil
 	}
-	var err error
+	env, err := r.around.execEnvironment(r.Environ, r.port)
+	if err != nil {
+		return err
+	}
 	r.exec, err = startProcess(command{
-		name: "the --exec command", args: []string{"/bin/sh", "-c", r.Exec},
-		env: execEnvironment(r.Environ, r.info, r.port), stdout: r.Stdout, stderr: r.Stderr,
+		name: "the --exec command", args: []string{"/bin/sh", "-c", r.Exec}, env: env, stdout: r.Stdout, stderr: r.Stderr,
 	})
 	return err
 }

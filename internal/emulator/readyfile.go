@@ -12,31 +12,36 @@ import (
 
 // Info is what programs want to know of a running emulator: the ready file, and GET /emulator/v1/info.
 type Info struct {
-	PID           int       `json:"pid"`
-	Audience      string    `json:"audience"`
-	ClientID      string    `json:"client_id"`
-	Project       string    `json:"project"`
-	ProjectNumber string    `json:"project_number"`
-	DataDir       string    `json:"data_dir"`
-	Accounts      []Account `json:"accounts"`
-	URLs          URLs      `json:"urls"`
+	PID           int    `json:"pid"`
+	Audience      string `json:"audience"`
+	ClientID      string `json:"client_id"`
+	Project       string `json:"project"`
+	ProjectNumber string `json:"project_number"`
+	DataDir       string `json:"data_dir"`
+	// CAFile has the authorities of this run, in PEM form; empty when it has none.
+	CAFile string `json:"ca_file,omitempty"`
+	// ServiceAccount is what the metadata server's tokens speak for.
+	ServiceAccount string    `json:"service_account"`
+	Accounts       []Account `json:"accounts"`
+	URLs           URLs      `json:"urls"`
 }
 
-// Account is one account of a new store.
+// Account is one account of a new store. Those of manifests have no password, and a subject that is drawn.
 type Account struct {
 	Email    string `json:"email"`
-	Subject  string `json:"subject"`
-	Password string `json:"password"`
+	Subject  string `json:"subject,omitempty"`
+	Password string `json:"password,omitempty"`
 	Access   string `json:"access"` // in words, as a new store grants it
 }
 
-// URLs are where the emulator answers. App and Auth are origins for browsers and curl; Machine is the origin
+// URLs are where the emulator answers. App, Auth and Metadata are origins for browsers and curl; Machine is the origin
 // for programs that do not resolve *.localhost, and Keys a whole URL there. Origins end without a slash.
 type URLs struct {
-	App     string `json:"app"`
-	Auth    string `json:"auth"`
-	Keys    string `json:"keys"`
-	Machine string `json:"machine"`
+	App      string `json:"app"`
+	Auth     string `json:"auth"`
+	Keys     string `json:"keys"`
+	Machine  string `json:"machine"`
+	Metadata string `json:"metadata"`
 }
 
 func (i Info) encode() ([]byte, error) {

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -16,24 +17,40 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
+	"github.com/gatehouse-iap/gatehouse/internal/certauthority"
+	"github.com/gatehouse-iap/gatehouse/internal/interception"
+	"github.com/gatehouse-iap/gatehouse/internal/metadataserver"
+	"github.com/gatehouse-iap/gatehouse/internal/principal"
 )
 
 // run is one run of the emulator: what it was asked for, and what it has opened so far.
 type run struct {
 	Options
 	address netip.AddrPort // where to listen
-	service catalog.Service
-	info    Info
-	fresh   bool // the store was new
+	// tlsAddress is where browsers come in; invalid without --tls.
+	tlsAddress netip.AddrPort
+	service    catalog.Service
+	info       Info
+	fresh      bool // the store was new
 
-	listener  net.Listener
-	ready     readyFile
-	temporary string // the data directory when it ends with the run
-	gate      Gate
-	admin     Administration
-	stopGate  context.CancelFunc
-	gateDone  chan struct{}
-	gateErr   error // valid after gateDone
+	listener    net.Listener
+	tlsListener net.Listener
+	ready       readyFile
+	temporary   string   // the data directory when it ends with the run
+	lock        *os.File // of that directory
+	gate        Gate
+	admin       Administration
+	stopGate    context.CancelFunc
+	gateDone    chan struct{}
+	gateErr     error // valid after gateDone
+
+	// authorities are those of this run; certificate is what --tls presents.
+	authorities          []*certauthority.Authority
+	certificate, gstatic tls.Certificate
+	metadata             *metadataserver.Server
+	proxy                *interception.Proxy
+	control              *control
+	around               surroundings
 
 	hello   *helloServer
 	child   *process
@@ -53,18 +70,26 @@ func (r *run) check() error {
 	if r.Upstream != "" && len(r.Command) > 0 {
 		return errors.New("--upstream names an app that runs already, and a command starts one: give one of them")
 	}
-	service, err := r.Protected.Service()
+	service, err := r.Protected.catalogService()
 	if err != nil {
 		return err
 	}
-	r.service = catalog.Service{
-		Service: service, Name: ServiceName, Hosts: []string{appHost}, OAuthClientID: clientID(service),
-		Upstream: "http://127.0.0.1:1", // until the app's own is known
-	}
+	r.service = service
+	r.service.Hosts, r.service.Upstream = []string{appHost}, "http://127.0.0.1:1" // until the app's own is known
 	if r.Upstream != "" {
 		r.service.Upstream = r.Upstream
 		if u, err := url.Parse(r.Upstream); err != nil || u.Scheme != "http" || r.service.Validate() != nil {
 			return fmt.Errorf("--upstream %q must be http://HOST:PORT without a path, such as http://127.0.0.1:3000", r.Upstream)
+		}
+	}
+	if r.Account != "" {
+		if r.Account, err = principal.ParseAddress(r.Account); err != nil {
+			return fmt.Errorf("--account: %w", err)
+		}
+	}
+	if r.TLS != "" {
+		if r.tlsAddress, err = parseListen(r.TLS); err != nil {
+			return fmt.Errorf("--tls: %w", err)
 		}
 	}
 	r.address, err = parseListen(r.Listen)
@@ -78,6 +103,12 @@ func (r *run) open(ctx context.Context) (err error) {
 	}
 	r.address = r.listener.Addr().(*net.TCPAddr).AddrPort()
 	r.address = netip.AddrPortFrom(r.address.Addr().Unmap(), r.address.Port())
+	if r.tlsAddress.IsValid() {
+		if r.tlsListener, err = listen(ctx, r.tlsAddress); err != nil {
+			return fmt.Errorf("--tls: %w", err)
+		}
+		r.tlsAddress = r.tlsListener.Addr().(*net.TCPAddr).AddrPort()
+	}
 	if r.upstreamIsUs() {
 		return fmt.Errorf("--upstream %s is the emulator itself: name the app's own port, or choose another --listen", r.Upstream)
 	}
@@ -106,8 +137,11 @@ func (r *run) upstreamIsUs() bool {
 
 func (r *run) openDataDir() (err error) {
 	if r.DataDir == "" {
+		removeStale()
 		// Made 0700, and with a name that nobody can guess.
-		r.temporary, err = os.MkdirTemp("", "gatehouse-dev-")
+		if r.temporary, err = os.MkdirTemp("", temporaryPrefix); err == nil {
+			r.lock, err = lockTemporary(r.temporary)
+		}
 		r.DataDir = r.temporary
 	}
 	if err == nil {
@@ -125,22 +159,42 @@ func (r *run) describe() {
 	r.info = Info{
 		PID: os.Getpid(), Audience: r.service.Audience(), ClientID: r.service.OAuthClientID,
 		Project: r.service.ProjectID, ProjectNumber: strconv.FormatInt(r.service.ProjectNumber, 10), DataDir: r.DataDir,
+		ServiceAccount: serviceAccount(r.service.Service),
 		URLs: URLs{
-			App: r.origin(appHost), Auth: r.origin(authHost),
+			App: r.origin(appHost), Auth: r.origin(authHost), Metadata: plainOrigin(metadataHost, r.address.Port()),
 			Keys: machineURL + "/iap/verify/public_key-jwk", Machine: machineURL,
 		},
 	}
 	for _, account := range seededAccounts() {
 		r.info.Accounts = append(r.info.Accounts, Account{account.email, account.subject, Password, account.access})
 	}
+	if r.Declared != nil {
+		for _, email := range r.Declared.Accounts {
+			r.info.Accounts = append(r.info.Accounts, Account{Email: email, Access: "from a manifest: one click, no password"})
+		}
+	}
+	if !r.NoIntercept || r.TLS != "" {
+		r.info.CAFile = filepath.Join(filepath.Dir(environmentFile(r.DataDir)), "ca.pem")
+	}
+	r.around.info = r.info
 }
 
 // origin returns the URL of a host as browsers write it: without the port that is the default one.
 func (r *run) origin(host string) string {
-	if r.address.Port() == 80 {
+	switch {
+	case !r.tlsAddress.IsValid():
+		return plainOrigin(host, r.address.Port())
+	case r.tlsAddress.Port() == 443:
+		return "https://" + host
+	}
+	return "https://" + net.JoinHostPort(host, strconv.Itoa(int(r.tlsAddress.Port())))
+}
+
+func plainOrigin(host string, port uint16) string {
+	if port == 80 {
 		return "http://" + host
 	}
-	return "http://" + net.JoinHostPort(host, strconv.Itoa(int(r.address.Port())))
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(int(port)))
 }
 
 // startHello starts the built-in app, unless there is another.
@@ -160,22 +214,46 @@ func (r *run) startHello(context.Context) error {
 }
 
 func (r *run) startGate(ctx context.Context) (err error) {
+	keys, heard := newKeyEndpoint(), &decisions{}
 	options := GateOptions{
+		Account: r.Account, WrapKeys: keys.wrap, Decision: heard.hear,
 		DataDir: r.DataDir, Listener: r.listener, Port: int(r.address.Port()), AuthHost: authHost,
 		ProjectID: r.service.ProjectID, ProjectNumber: r.service.ProjectNumber, Drain: gateDrain, Log: r.Log,
 		Bootstrap: func(ctx context.Context, admin Administration) (err error) {
-			r.fresh, err = seeder{admin: admin, service: r.service}.apply(ctx)
-			return err
+			seed := seeder{admin: admin, service: r.service}
+			if r.fresh, err = seed.apply(ctx); err != nil {
+				return err
+			}
+			if r.Declared != nil {
+				if err := r.Declared.Apply(ctx, admin); err != nil {
+					return err
+				}
+			}
+			if r.Account == "" {
+				return nil
+			}
+			return seed.ensure(ctx, r.Account)
 		},
 	}
 	for _, account := range r.info.Accounts {
 		options.QuickAccounts = append(options.QuickAccounts, account.Email)
 	}
+	if r.tlsListener != nil {
+		options.TLS, options.Certificate, options.Port = r.tlsListener, r.certificate, int(r.tlsAddress.Port())
+	}
 	if r.gate, r.admin, err = r.NewGate(ctx, options); err != nil {
 		return err
 	}
-	byPath := &machine{info: r.info, gate: r.gate, ready: r.answers.Load, log: r.Log}
-	local := make(map[string]http.Handler)
+	r.startMetadata()
+	r.control = &control{
+		info: r.info, gate: r.gate, admin: r.admin, service: r.service.Service, metadata: r.metadata,
+		keys: keys, heard: heard, now: time.Now,
+	}
+	byPath := &machine{info: r.info, gate: r.gate, metadata: r.metadata, control: r.control, ready: r.isReady, log: r.Log}
+	local := map[string]http.Handler{
+		metadataHost: forPrograms(r.metadata), metadataserver.Host: forPrograms(r.metadata), // the latter where the hosts file leads it here
+		authHost + signInPath: http.HandlerFunc(r.control.signIn),
+	}
 	for _, host := range []string{"127.0.0.1", "localhost", "::1", r.address.Addr().String()} {
 		local[host] = byPath
 	}
@@ -196,8 +274,15 @@ func (r *run) startChild(context.Context) (err error) {
 	if len(r.Command) == 0 {
 		return nil
 	}
+	env, notes, err := r.around.appEnvironment(r.Environ, r.port)
+	if err != nil {
+		return err
+	}
+	for _, note := range notes {
+		fmt.Fprintf(r.Stderr, "gatehouse: %s\n", note)
+	}
 	r.child, err = startProcess(command{
-		name: commandLine(r.Command), args: r.Command, env: appEnvironment(r.Environ, r.info, r.port),
+		name: commandLine(r.Command), args: r.Command, env: env,
 		stdout: io.MultiWriter(&r.lines, r.Stdout), stderr: io.MultiWriter(&r.lines, r.Stderr),
 	})
 	if err != nil {
@@ -217,15 +302,20 @@ func (r *run) close() error {
 			p.stop(stopping{grace: r.After(processGrace), hurry: r.Hurry})
 		}
 	}
-	errs := []error{r.closeGate()}
+	errs := []error{r.closeGoogle(), r.closeGate()}
 	if r.hello != nil {
 		errs = append(errs, r.hello.stop())
 	}
-	if r.listener != nil {
-		r.listener.Close() // the gate has closed it, if there was one
+	for _, l := range []net.Listener{r.listener, r.tlsListener} {
+		if l != nil {
+			l.Close() // the gate has closed it, if there was one
+		}
 	}
 	if r.temporary != "" {
 		errs = append(errs, os.RemoveAll(r.temporary))
+	}
+	if r.lock != nil {
+		r.lock.Close()
 	}
 	return errors.Join(errs...)
 }

@@ -21,7 +21,14 @@ const Password = "gatehouse-dev"
 // hashing it at each start would cost more time than the rest of the start.
 const passwordHash = "$argon2id$v=19$m=19456,t=2,p=1$g0+Q6QDbY92/epnOWxlv+g$wE+N2ogcGET6tVzDLBH2FmZZHeq6SxiaPnqEzg0Hz6A"
 
-const hostedDomain = "example.com"
+// hostedDomainOf is the organisation of an address; personal addresses have none.
+func hostedDomainOf(email string) string {
+	domain := principal.Domain(email)
+	if domain == "gmail.com" || domain == "googlemail.com" {
+		return ""
+	}
+	return domain
+}
 
 // seeded is one account of a new store.
 type seeded struct {
@@ -86,7 +93,7 @@ func (s seeder) kept(ctx context.Context) (catalog.Service, bool, error) {
 	}
 	i := slices.IndexFunc(services, func(kept catalog.Service) bool { return kept.Service == s.service.Service })
 	if i < 0 {
-		was := services[0].Service
+		was := services[0]
 		return catalog.Service{}, false, fmt.Errorf("the data directory was made for %s: run again with --project %s:%d --audience %s, or give --data another directory",
 			describe(was), was.ProjectID, was.ProjectNumber, was.Audience())
 	}
@@ -103,6 +110,9 @@ func (s seeder) seed(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.createServiceAccount(ctx); err != nil {
+		return err
+	}
 	if err := s.put(ctx); err != nil {
 		return err
 	}
@@ -113,13 +123,30 @@ func (s seeder) seed(ctx context.Context) error {
 	return s.grant(ctx, s.service.Service.Name(), iam.RoleHTTPSResourceAccessor, "user:alice@example.com")
 }
 
+// ensure creates an account that is not there.
+func (s seeder) ensure(ctx context.Context, email string) error {
+	return s.create(ctx, seeded{email: email, subject: directory.NewSubject()})
+}
+
 func (s seeder) create(ctx context.Context, account seeded) error {
 	err := s.admin.CreateAccount(ctx, s.actor(), directory.Account{
-		Kind: principal.User, Email: account.email, Subject: account.subject, HostedDomain: hostedDomain,
+		Kind: principal.User, Email: account.email, Subject: account.subject, HostedDomain: hostedDomainOf(account.email),
 		DisplayName: account.displayName, PasswordHash: passwordHash,
 	})
 	if err != nil && !errors.Is(err, directory.ErrExists) {
 		return fmt.Errorf("cannot create the account %s: %w", account.email, err)
+	}
+	return nil
+}
+
+// createServiceAccount makes the account that the app's machine runs as. It has no access but what policies give it.
+func (s seeder) createServiceAccount(ctx context.Context) error {
+	email := serviceAccount(s.service.Service)
+	err := s.admin.CreateAccount(ctx, s.actor(), directory.Account{
+		Kind: principal.ServiceAccount, Email: email, Subject: "100000000000000000004", DisplayName: "Default service account",
+	})
+	if err != nil && !errors.Is(err, directory.ErrExists) {
+		return fmt.Errorf("cannot create the service account %s: %w", email, err)
 	}
 	return nil
 }

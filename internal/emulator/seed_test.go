@@ -17,6 +17,7 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
+	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 )
 
@@ -71,6 +72,12 @@ func TestANewStoreIsSeeded(t *testing.T) {
 	}
 	var addresses []string
 	for _, account := range m.accounts {
+		if account.Kind == principal.ServiceAccount {
+			if account.Email != "123456789012-compute@developer.gserviceaccount.com" || account.PasswordHash != "" {
+				t.Errorf("the service account is %+v", account)
+			}
+			continue
+		}
 		addresses = append(addresses, account.Email)
 		if !regexp.MustCompile(`^[1-9][0-9]{20}$`).MatchString(account.Subject) || account.HostedDomain != "example.com" || account.PasswordHash != passwordHash {
 			t.Errorf("the account is %+v", account)
@@ -135,7 +142,7 @@ func TestASeedingThatWasInterruptedIsDoneAgain(t *testing.T) {
 	if fresh, err := s.apply(t.Context()); err != nil || !fresh {
 		t.Fatalf("%t, %v", fresh, err)
 	}
-	if len(m.policies) != 2 || len(m.accounts) != 3 {
+	if len(m.policies) != 2 || len(m.accounts) != 4 {
 		t.Errorf("policies %v, accounts %v", m.policies, m.accounts)
 	}
 }

@@ -11,12 +11,14 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 )
@@ -95,6 +97,77 @@ func (s *standIn) MintIDToken(_ context.Context, email, audience string) (string
 		return "", fmt.Errorf("%s: %w", email, directory.ErrNotFound)
 	}
 	return "token." + email + "." + audience, nil
+}
+
+func (s *standIn) MintInstanceToken(ctx context.Context, email, audience string, machine *issuer.ComputeEngine) (string, error) {
+	token, err := s.MintIDToken(ctx, email, audience)
+	if machine != nil {
+		token += " on " + machine.InstanceName + " in " + machine.Zone
+	}
+	return token, err
+}
+
+func (s *standIn) SignAssertion(header map[string]any, claims []byte) (string, error) {
+	if len(header) > 0 {
+		return fmt.Sprint("signed under ", header, " ", string(claims)), nil
+	}
+	return "signed " + string(claims), nil
+}
+
+func (s *standIn) SignIn(w http.ResponseWriter, _ *http.Request, email, next string) error {
+	if !strings.HasPrefix(next, "http://app.localhost") {
+		return errors.New("elsewhere")
+	}
+	w.Header().Set("Location", next)
+	w.Header().Set("X-Signed-In", email)
+	w.WriteHeader(http.StatusFound)
+	return nil
+}
+
+func (s *standIn) Account(email string) (directory.Account, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, account := range s.accounts {
+		if account.Email == email {
+			return account, true
+		}
+	}
+	return directory.Account{}, false
+}
+
+func (m *memory) SetIAP(_ context.Context, _ audit.Actor, name resource.Name, on bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range m.services {
+		if m.services[i].Service.Name() == name {
+			m.services[i].IAPDisabled = !on
+		}
+	}
+	return nil
+}
+
+func (m *memory) PutGroup(_ context.Context, _ audit.Actor, group directory.Group) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.wrote("group " + group.Email)
+	return group.Validate()
+}
+
+func (m *memory) RotateAssertionKey(_ context.Context, _ audit.Actor, revoke bool) (string, []string, error) {
+	return fmt.Sprint("next ", revoke), []string{"before"}, nil
+}
+
+// Remember brings accounts and services back.
+func (m *memory) Remember(context.Context) (func(context.Context, audit.Actor) error, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	services, accounts := slices.Clone(m.services), slices.Clone(m.accounts)
+	return func(context.Context, audit.Actor) error {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.services, m.accounts = slices.Clone(services), slices.Clone(accounts)
+		return nil
+	}, nil
 }
 
 func (m *memory) wrote(what string) { m.writes = append(m.writes, what) }

@@ -4,15 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
 )
 
 // DefaultEndpoint is where programs find an emulator that was started without --listen.
@@ -21,9 +18,8 @@ const DefaultEndpoint = "http://" + DefaultListen
 // FetchIDToken asks the emulator at endpoint for a bearer token of the account. Without an audience it is
 // for the app.
 func FetchIDToken(ctx context.Context, endpoint, email, audience string) (string, error) {
-	base, err := url.Parse(endpoint)
-	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.User != nil {
-		return "", fmt.Errorf("--endpoint %q must be a URL such as %s", endpoint, DefaultEndpoint)
+	if err := checkEndpoint(endpoint); err != nil {
+		return "", err
 	}
 	body, err := json.Marshal(map[string]any{"audience": audience, "includeEmail": true})
 	if err != nil {
@@ -36,20 +32,20 @@ func FetchIDToken(ctx context.Context, endpoint, email, audience string) (string
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set(markHeader, "1")
-	client := &http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true}, // no proxy: this is for the same machine
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Timeout:       30 * time.Second,
-	}
-	response, err := client.Do(request)
+	response, err := machineClient().Do(request)
 	if err != nil {
-		if errors.Is(err, syscall.ECONNREFUSED) {
-			return "", fmt.Errorf("nothing answers at %s: start `gatehouse dev`, or say with --endpoint where it runs", endpoint)
-		}
-		return "", err
+		return "", notThere(err, endpoint)
 	}
 	defer response.Body.Close()
 	return readToken(response, endpoint)
+}
+
+func checkEndpoint(endpoint string) error {
+	base, err := url.Parse(endpoint)
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.User != nil {
+		return fmt.Errorf("--endpoint %q must be a URL such as %s", endpoint, DefaultEndpoint)
+	}
+	return nil
 }
 
 func readToken(response *http.Response, endpoint string) (string, error) {

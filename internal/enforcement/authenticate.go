@@ -8,7 +8,6 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/bearer"
-	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
@@ -57,7 +56,7 @@ func (c *check) acceptBearer(token string) bool {
 	v := c.verdict
 	verified, err := c.Bearers.Verify(token, v.Served.Service.OAuthClientID)
 	if err != nil {
-		v.refuse(http.StatusUnauthorized, policy.BearerInvalid)
+		c.unauthorized(policy.BearerInvalid)
 		v.Sentence = sentenceUnparsable
 		var refusal *bearer.Refusal
 		if errors.As(err, &refusal) {
@@ -74,12 +73,13 @@ func (c *check) acceptBearer(token string) bool {
 
 func (c *check) acceptSession(ctx context.Context) bool {
 	v := c.verdict
-	record, err := c.Sessions.Authenticate(ctx, c.request.Header["Cookie"], v.Host, v.Served.CookieName, v.Served.Resource)
+	cookie := v.Served.Cookie(v.Host)
+	record, err := c.Sessions.Authenticate(ctx, c.request.Header["Cookie"], cookie.Scope(v.Host), cookie.Name, v.Served.Resource)
 	switch {
 	case err == nil:
 		v.Identity, v.Credential = record.Identity, audit.SessionCookie
 		c.sessionID, c.groups = record.ID.String(), record.Groups
-		c.told = record.Attributes
+		c.told, c.proof = record.Attributes, record.Proof()
 		if record.Ask(c.now) && canFollow(c.request) {
 			v.Outcome, v.Status, v.Reason = SignIn, http.StatusFound, policy.ConfirmationDue
 			return false
@@ -103,53 +103,3 @@ const (
 	sentenceUnparsable = "Invalid IAP credentials: Unable to parse JWT"
 	sentenceSignature  = "Invalid IAP credentials: JWT signature is invalid"
 )
-
-// challenge asks somebody whom we do not know to sign in: a browser is sent away, a program gets 401.
-func (c *check) challenge() {
-	v := c.verdict
-	if token, has := c.foreignBearer(); has {
-		v.refuse(http.StatusUnauthorized, policy.BearerInvalid)
-		switch {
-		case token == "":
-			v.Sentence = sentenceEmpty
-		case strings.Count(token, ".") == 2:
-			v.Sentence = sentenceSignature
-		default:
-			v.Sentence = sentenceUnparsable
-		}
-		return
-	}
-	if canFollow(c.request) {
-		v.Outcome, v.Status, v.Reason = SignIn, http.StatusFound, c.denied
-		return
-	}
-	v.refuse(http.StatusUnauthorized, c.denied)
-	v.Sentence = sentenceEmpty
-}
-
-// foreignBearer returns a bearer token that was not for us: with it a request is a program's, and is told that
-// its token does not do.
-func (c *check) foreignBearer() (string, bool) {
-	for _, header := range [...]string{"Proxy-Authorization", "Authorization"} {
-		for _, value := range c.request.Header[header] {
-			if token, isBearer := bearerToken(value); isBearer {
-				return token, true
-			}
-		}
-	}
-	return "", false
-}
-
-// canFollow reports whether the client looks able to sign in, by IAP's own rule: GET or
-// HEAD, not marked as a script's, and HTML is welcome.
-func canFollow(r *Request) bool {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return false
-	}
-	for _, value := range r.Header["X-Requested-With"] {
-		if strings.EqualFold(value, "XMLHttpRequest") {
-			return false
-		}
-	}
-	return pages.AdmitsHTML(r.Header)
-}

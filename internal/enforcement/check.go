@@ -13,7 +13,9 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
+	"github.com/gatehouse-iap/gatehouse/internal/session"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
+	"github.com/gatehouse-iap/gatehouse/internal/specialurl"
 )
 
 // check is one decision under way.
@@ -26,9 +28,13 @@ type check struct {
 
 	sessionID string
 	groups    []string              // addresses of groups that the session's provider names
+	proof     session.Proof         // of the session
 	told      []principal.Attribute // what it says besides
 	denied    policy.Reason         // why nobody was recognised
 	tried     []*iam.Compiled
+
+	call     specialurl.Call // what a special URL asks for
+	received string          // the path as received, where another one is decided on
 }
 
 // route finds the service, or refuses.
@@ -106,26 +112,35 @@ func (c *check) unknownHostStatus() int {
 func (c *check) decide(ctx context.Context) {
 	v := c.verdict
 	if v.Served.Service.IAPDisabled {
-		v.Outcome, v.Reason = Forward, policy.IAPDisabled
+		if !c.specialWhileOff() {
+			v.Outcome, v.Reason = Forward, policy.IAPDisabled
+		}
 		return
 	}
-	switch modeOf(v.Target.Query) {
-	// Steps of sign-in end in a redirect. A record without a status would read as a request that was let through.
-	case modeAuthenticating:
-		v.Outcome, v.Status, v.Reason = CompleteLogin, http.StatusFound, policy.NoCredential
-		return
-	case modeClearLoginCookie:
-		v.Outcome, v.Status, v.Reason = ClearLogin, http.StatusFound, policy.NoCredential
+	if !v.Served.Settings.AllowsHost(v.Host) {
+		v.refuse(http.StatusBadRequest, policy.DomainRefused)
+		v.Code = codeDomainRefused
 		return
 	}
-	if !c.authenticate(ctx) {
+	if !c.special(ctx) {
+		return
+	}
+	if v.Served.Settings.AllowHTTPOptions && c.request.Method == http.MethodOptions {
+		c.passPreflight()
+		return
+	}
+	if c.preflight() {
+		v.Outcome, v.Status, v.Reason = Preflight, http.StatusNoContent, policy.CORSPreflight
+		return
+	}
+	if c.call.Mode == "" && v.Served.Public.Match(c.request.Method, v.Target) {
+		c.passPublic()
+		return
+	}
+	if !c.recognise(ctx) {
 		return
 	}
 	recognised := v.Credential != audit.NoCredential
-	if recognised && c.view.Suspended(v.Identity) {
-		v.refuse(http.StatusForbidden, policy.PrincipalSuspended)
-		return
-	}
 	var levelSpace [8]*iam.Compiled
 	levels := c.view.AppendLevels(levelSpace[:0], v.Served)
 	var idSpace [32]uint32
@@ -134,14 +149,30 @@ func (c *check) decide(ctx context.Context) {
 		ids = c.view.AppendMemberIDs(ids, v.Identity, c.groups...)
 	}
 	switch v.Reason = policy.Decide(levels, recognised, ids); v.Reason {
-	case policy.Granted, policy.GrantedPublic:
+	case policy.Granted:
+		if c.proved() {
+			c.assert(recognised)
+		}
+	case policy.GrantedPublic:
 		c.assert(recognised)
 	case policy.NoCredential:
 		c.challenge()
 	default:
 		c.tried = append(c.tried, levels...)
-		v.refuse(http.StatusForbidden, v.Reason)
+		c.turnAway(v.Reason, ids)
 	}
+}
+
+// recognise finds out who asks, which may be nobody. It returns false when it has refused.
+func (c *check) recognise(ctx context.Context) bool {
+	if !c.authenticate(ctx) {
+		return false
+	}
+	if v := c.verdict; v.Credential != audit.NoCredential && c.view.Suspended(v.Identity) {
+		c.turnAway(policy.PrincipalSuspended, nil)
+		return false
+	}
+	return true
 }
 
 // assert prepares the identity headers. A request that nothing can vouch for does not pass.
@@ -154,12 +185,21 @@ func (c *check) assert(recognised bool) {
 	if !c.tell(&claims, recognised) {
 		return
 	}
-	prepared, err := c.Asserter.Assert(claims)
+	prepared, err := c.prepare(claims)
 	if err != nil {
 		v.refuse(http.StatusServiceUnavailable, policy.SigningFailed)
 		return
 	}
 	v.Outcome, v.Prepared = Forward, prepared
+}
+
+// prepare has the claims signed, for a test of the application wrongly.
+func (c *check) prepare(claims issuer.Claims) (*issuer.Prepared, error) {
+	if c.call.Mode == specialurl.SecureTokenTest {
+		c.verdict.Reason = policy.TokenTest
+		return c.Asserter.AssertFlawed(claims, c.call.Test)
+	}
+	return c.Asserter.Assert(claims)
 }
 
 // largeRest is how much of a request line besides the path a waiting record may keep in memory.
@@ -170,11 +210,14 @@ func (c *check) record() {
 	v := c.verdict
 	d := audit.Decision{
 		ID: v.ID, Time: c.now, Reason: v.Reason, Status: v.Status, Method: c.request.Method,
-		Host: v.Host, Path: v.Target.Raw, Peer: c.request.Peer,
+		Host: v.Host, Path: v.Target.Raw, Special: c.call.String(), Peer: c.request.Peer,
 		Identity: v.Identity, Credential: v.Credential, SessionID: c.sessionID,
 	}
 	if d.Host == "" {
 		d.Host = c.request.Host // refused before it had a canonical form
+	}
+	if c.received != "" {
+		d.Path = c.received
 	}
 	if d.Path == "" {
 		d.Path, _, _ = strings.Cut(c.request.Target, "?")

@@ -19,6 +19,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
+	"github.com/gatehouse-iap/gatehouse/internal/specialurl"
 )
 
 // Request is a request as an enforcement point saw it. Nothing in it is trusted.
@@ -39,7 +40,8 @@ type Request struct {
 // Sessions recognises people by their session cookie.
 type Sessions interface {
 	// Authenticate returns the session that the cookie of the resource names, or one of session's errors.
-	Authenticate(ctx context.Context, cookieHeader []string, host, cookie string, name resource.Name) (session.Record, error)
+	// The scope is what session.Cookie.Scope gives for the host.
+	Authenticate(ctx context.Context, cookieHeader []string, scope, cookie string, name resource.Name) (session.Record, error)
 }
 
 // Bearers recognises programs by their token.
@@ -51,6 +53,8 @@ type Bearers interface {
 // Asserter signs who asks.
 type Asserter interface {
 	Assert(claims issuer.Claims) (*issuer.Prepared, error)
+	// AssertFlawed signs wrongly, for a test of the application.
+	AssertFlawed(claims issuer.Claims, test specialurl.Test) (*issuer.Prepared, error)
 }
 
 // Point is the policy enforcement point.
@@ -60,6 +64,8 @@ type Point struct {
 	Sessions  Sessions
 	Bearers   Bearers
 	Asserter  Asserter
+	// Origin returns scheme, host and port under which clients know a canonical host.
+	Origin func(host string) string
 	// Record keeps the decision; it must not keep the pointer.
 	Record func(*audit.Decision)
 	Now    func() time.Time
@@ -85,7 +91,13 @@ const (
 	Forward                      // to Served.Upstream, with Prepared
 	SignIn                       // send the browser away to sign in
 	CompleteLogin                // the browser comes back: gcp-iap-mode=AUTHENTICATING
-	ClearLogin                   // gcp-iap-mode=CLEAR_LOGIN_COOKIE
+	ClearLogin                   // end the session with this application: CLEAR_LOGIN_COOKIE
+	SignOut                      // go to the page that signs out of all applications: GATEHOUSE_SIGN_OUT
+	TellIdentity                 // say who Identity is: IDENTITY
+	GoOn                         // to the same address without the special parameter: FORCE_LOGIN, when it is done
+	ShowRefresher                // with Status; 401 says that its person has to sign in: SESSION_REFRESHER
+	SignedIn                     // by somebody who wanted that and no more, to ReturnTo or a page: GATEHOUSE_SIGN_IN
+	Preflight                    // a browser asks for a page of one of corsOrigins: it may
 )
 
 // Verdict is the answer of Check.
@@ -94,15 +106,25 @@ type Verdict struct {
 	Status  int // of a refusal
 	Reason  policy.Reason
 	Code    int // IAP's error code of a refusal; 0 for none
+	// Allow is what a refusal of the method allows.
+	Allow string
 	// Sentence is IAP's one-sentence body of a 401.
 	Sentence string
+	// SignInURL is where a page that gets a 401 can have its person sign in.
+	SignInURL string
+	// ReturnTo is where SignedIn leads: an address of the service's host or of one of its corsOrigins, or nowhere.
+	ReturnTo string
 	ID       audit.DecisionID
+	// Location is where somebody goes who is refused, in place of our page; empty for our page.
+	Location string
 
-	Host       string // canonical; empty when the host is malformed
-	Target     catalog.Target
-	Served     *snapshot.Served // nil when nothing was routed to
-	Identity   principal.Identity
-	Credential audit.Credential
+	Host   string // canonical; empty when the host is malformed
+	Target catalog.Target
+	// ByOlderPath says that the path belongs to the gate (specialurl.Call).
+	ByOlderPath bool
+	Served      *snapshot.Served // nil when nothing was routed to
+	Identity    principal.Identity
+	Credential  audit.Credential
 	// Prepared are the identity headers; nil when the application is told nothing (the gate is off).
 	Prepared *issuer.Prepared
 	// Headers are further ones that the application is sent.
@@ -123,6 +145,16 @@ func (p *Point) Check(ctx context.Context, r *Request) Verdict {
 	case d.route():
 		d.decide(ctx)
 	}
+	d.record()
+	return v
+}
+
+// Refuse records that a request was refused before there was anything to decide about it, and gives that an id.
+func (p *Point) Refuse(r *Request, status int, reason policy.Reason) Verdict {
+	now := p.Now()
+	v := Verdict{ID: audit.NewDecisionID(now, p.Replica)}
+	v.refuse(status, reason)
+	d := check{Point: p, view: p.View(), request: r, now: now, verdict: &v}
 	d.record()
 	return v
 }

@@ -21,7 +21,9 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
+	"github.com/gatehouse-iap/gatehouse/internal/specialurl"
 )
 
 // stored is a small store: one service, its policy, one account.
@@ -29,6 +31,7 @@ type stored struct {
 	service catalog.Service
 	policy  iam.Policy
 	account directory.Account
+	set     settings.IapSettings // on the project
 }
 
 func (s stored) Read(_ context.Context, f func(snapshot.View) error) error { return f(s) }
@@ -37,6 +40,7 @@ func (s stored) Position(context.Context) (int64, error)                   { ret
 func (s stored) Changes(context.Context, int64) ([]snapshot.Change, error) { return nil, nil }
 func (s stored) Catalog() catalog.Reader                                   { return s }
 func (s stored) Policies() iam.Reader                                      { return policies{s} }
+func (s stored) Settings() settings.Reader                                 { return iapSettings{s} }
 func (s stored) Directory() directory.Reader                               { return s }
 func (s stored) Keys() issuer.Reader                                       { return keyReader{} }
 func (s stored) Providers() identityprovider.Reader                        { return noProviders{} }
@@ -61,6 +65,15 @@ func (p policies) Policies(context.Context) (map[resource.Name]iam.Policy, error
 	return map[resource.Name]iam.Policy{p.service.Service.Name(): p.policy}, nil
 }
 func (p policies) Policy(context.Context, resource.Name) (iam.Policy, error) { return p.policy, nil }
+
+type iapSettings struct{ stored }
+
+func (s iapSettings) AllSettings(context.Context) (map[resource.Name]settings.Stored, error) {
+	return map[resource.Name]settings.Stored{"projects/1": {Settings: s.set}}, nil
+}
+func (s iapSettings) Settings(context.Context, resource.Name) (settings.Stored, error) {
+	return settings.Stored{Settings: s.set}, nil
+}
 
 // noProviders leaves our own directory to vouch for everybody.
 type noProviders struct{}
@@ -97,34 +110,54 @@ type signer struct{ err error }
 func (s signer) Assert(issuer.Claims) (*issuer.Prepared, error) {
 	return &issuer.Prepared{KeyID: "k"}, s.err
 }
+func (s signer) AssertFlawed(_ issuer.Claims, test specialurl.Test) (*issuer.Prepared, error) {
+	return &issuer.Prepared{Assertion: []string{string(test)}}, s.err
+}
 
 type result struct {
 	verdict enforcement.Verdict
 	record  audit.Decision
 }
 
-// ask puts one request, after edits, to a point with alice signed in, after change.
-func ask(t *testing.T, change func(*enforcement.Point), edits ...func(*enforcement.Request)) result {
-	t.Helper()
-	service := catalog.Service{
+// theService is the one service of the stored ones.
+func theService() catalog.Service {
+	return catalog.Service{
 		Service: resource.Service{Kind: resource.BackendService, ProjectID: "dev-project", ProjectNumber: 1, ID: "1"},
 		Name:    "app", Hosts: []string{"app.test"}, Upstream: "http://127.0.0.1:1", OAuthClientID: "c",
 	}
+}
+
+// newPoint returns a point in front of a service, with alice signed in, and where it records.
+func newPoint(t *testing.T, service catalog.Service, set settings.IapSettings) (*enforcement.Point, *audit.Decision) {
+	t.Helper()
 	builder := snapshot.NewBuilder(stored{service, iam.Policy{Etag: "e", Bindings: []iam.Binding{
 		{Role: iam.RoleHTTPSResourceAccessor, Members: []string{"user:alice@example.com"}},
 		{Role: iam.RoleOwner, Members: []string{"user:bob@example.com"}},
-	}}, alice})
+	}}, alice, set})
 	builder.CompileKeys = func([]issuer.Key, *issuer.KeySet) (*issuer.KeySet, error) { return &issuer.KeySet{}, nil }
 	holder := &snapshot.Holder{}
 	if err := builder.Start(t.Context(), holder); err != nil {
 		t.Fatal(err)
 	}
-	var r result
-	point := &enforcement.Point{
+	record := new(audit.Decision)
+	return &enforcement.Point{
 		View: holder.Current, Confirmed: holder.Confirmed, Now: time.Now, MaxStaleness: enforcement.DefaultMaxStaleness,
 		Sessions: sessions{record: session.Record{ID: session.NewID(), Identity: alice.Identity()}},
-		Bearers:  noBearers{}, Asserter: signer{}, Record: func(d *audit.Decision) { r.record = *d }, Replica: 3, Log: slog.New(slog.DiscardHandler),
-	}
+		Bearers:  noBearers{}, Asserter: signer{}, Record: func(d *audit.Decision) { *record = *d }, Replica: 3, Log: slog.New(slog.DiscardHandler),
+		Origin: func(host string) string { return "https://" + host },
+	}, record
+}
+
+// ask puts one request, after edits, to a point with alice signed in, after change.
+func ask(t *testing.T, change func(*enforcement.Point), edits ...func(*enforcement.Request)) result {
+	t.Helper()
+	return askWith(t, settings.IapSettings{}, change, edits...)
+}
+
+// askWith is ask with settings on the project.
+func askWith(t *testing.T, set settings.IapSettings, change func(*enforcement.Point), edits ...func(*enforcement.Request)) result {
+	t.Helper()
+	point, record := newPoint(t, theService(), set)
 	change(point)
 	request := enforcement.Request{
 		Method: "GET", Host: "app.test", Target: "/a?secret=1", Header: http.Header{}, Peer: netip.MustParseAddr("192.0.2.1"),
@@ -132,8 +165,8 @@ func ask(t *testing.T, change func(*enforcement.Point), edits ...func(*enforceme
 	for _, edit := range edits {
 		edit(&request)
 	}
-	r.verdict = point.Check(t.Context(), &request)
-	return r
+	verdict := point.Check(t.Context(), &request)
+	return result{verdict, *record}
 }
 
 func TestEveryFailureIsARefusalWithAReason(t *testing.T) {
@@ -196,7 +229,7 @@ func TestAStepOfSignInIsNotRecordedAsLetThrough(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"AUTHENTICATING", "CLEAR_LOGIN_COOKIE"} {
 		r := ask(t, func(*enforcement.Point) {}, func(request *enforcement.Request) { request.Target = "/a?gcp-iap-mode=" + mode })
-		if r.verdict.Outcome == enforcement.Forward || r.record.Status != http.StatusFound || r.record.Reason != policy.NoCredential {
+		if r.verdict.Outcome == enforcement.Forward || r.record.Status != http.StatusFound || r.record.Reason != policy.SpecialURL || r.record.Special != mode {
 			t.Errorf("%s: %+v", mode, r.record)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 	"github.com/gatehouse-iap/gatehouse/internal/settings"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
+	"github.com/gatehouse-iap/gatehouse/internal/specialurl"
 )
 
 // spelling signs by spelling out what it is given.
@@ -21,6 +22,10 @@ type spelling struct{}
 
 func (spelling) Assert(c issuer.Claims) (*issuer.Prepared, error) {
 	return &issuer.Prepared{Assertion: []string{fmt.Sprint(c.Audience, " ", c.Additional)}}, nil
+}
+
+func (s spelling) AssertFlawed(c issuer.Claims, _ specialurl.Test) (*issuer.Prepared, error) {
+	return s.Assert(c)
 }
 
 // propagating makes the only service hand attributes on.

@@ -83,6 +83,12 @@ func CompilePropagation(source string) (*Propagation, error) {
 	return &Propagation{program: program, ExactNames: names}, nil
 }
 
+// Check says what CompilePropagation would.
+func Check(source string) error {
+	_, err := CompilePropagation(source)
+	return err
+}
+
 // Select returns the attributes that an application is told about a person, in the expression's order. What
 // selectByName() did not find is left out.
 func (p *Propagation) Select(fromProvider, fromIAP []Attribute) ([]Attribute, error) {

@@ -3,8 +3,9 @@ package identityprovider
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"os"
+
+	"github.com/gatehouse-iap/gatehouse/internal/regularfile"
 )
 
 // maxSecret bounds what is read of a secret: a private key in PEM at most.
@@ -18,16 +19,9 @@ func (s *Secret) Read() ([]byte, error) {
 	case s == nil:
 		return nil, fmt.Errorf("no secret is configured")
 	case s.File != "":
-		file, err := os.Open(s.File)
-		if err != nil {
+		var err error
+		if value, _, err = regularfile.Read(s.File, maxSecret); err != nil {
 			return nil, fmt.Errorf("read secret: %w", err)
-		}
-		defer file.Close()
-		if value, err = io.ReadAll(io.LimitReader(file, maxSecret+1)); err != nil {
-			return nil, fmt.Errorf("read secret: %w", err)
-		}
-		if len(value) > maxSecret {
-			return nil, fmt.Errorf("secret in %s is larger than %d bytes", s.File, maxSecret)
 		}
 	default:
 		value = []byte(os.Getenv(s.Env))

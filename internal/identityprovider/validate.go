@@ -265,6 +265,11 @@ func manyTenants(u *url.URL) string {
 // company's address only together with the claim hd.
 func IsGoogle(issuer string) bool { return issuer == "https://accounts.google.com" }
 
+// IsMicrosoft reports whether an issuer is a tenant of Entra ID.
+func IsMicrosoft(issuer string) bool {
+	return strings.HasPrefix(issuer, "https://login.microsoftonline.com/") || strings.HasPrefix(issuer, "https://sts.windows.net/")
+}
+
 func (c *OIDCConfig) checkClientAuthentication(fault faultFunc) {
 	switch c.ClientAuthentication {
 	case "", ClientSecretBasic, ClientSecretPost:

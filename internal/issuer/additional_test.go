@@ -16,7 +16,7 @@ func TestAttributesBecomeAdditionalClaims(t *testing.T) {
 	claims := Claims{Audience: "/projects/1/apps/dev-project", Subject: "1", Email: "alice@example.com", Additional: []principal.Attribute{
 		{Name: `de"partment`, Values: []string{"Research", `"quoted", é`}}, {Name: "empty", Values: []string{}},
 	}}
-	payload, err := claims.payload(time.Unix(1700000000, 0))
+	payload, err := claims.payload(ordinary(time.Unix(1700000000, 0)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestAttributesBecomeAdditionalClaims(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	claims.Additional[0].Values[0] = "\xff"
-	if _, err := claims.payload(time.Now()); err == nil {
+	if _, err := claims.payload(ordinary(time.Now())); err == nil {
 		t.Error("an attribute that is not UTF-8 was signed")
 	}
 }

@@ -62,11 +62,17 @@ func (a *Asserter) Assert(c Claims) (*Prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Public {
-		c.Subject, c.Email, c.HostedDomain, c.Additional = "", "", "", nil
-	}
+	c = c.settled()
 	// The key id is part of the digest, so what a withdrawn or replaced key signed is never found again.
 	return a.cache.get(c.digest(signer.id), signingJob{claims: c, signer: signer, now: now})
+}
+
+// settled returns the claims without whatever names somebody, where they are to name nobody.
+func (c Claims) settled() Claims {
+	if c.Public {
+		return Claims{Audience: c.Audience, Public: true}
+	}
+	return c
 }
 
 func (a *Asserter) init() {
@@ -141,7 +147,7 @@ func (j signingJob) until() time.Time {
 }
 
 func (j signingJob) run() (*Prepared, error) {
-	payload, err := j.claims.payload(j.now)
+	payload, err := j.claims.payload(ordinary(j.now))
 	if err != nil {
 		return nil, err
 	}
@@ -149,17 +155,34 @@ func (j signingJob) run() (*Prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	prepared := &Prepared{Assertion: []string{token}, KeyID: j.signer.id}
-	if !j.claims.Public {
-		prepared.Email = []string{principal.Namespace + j.claims.Email}
-		prepared.UserID = []string{principal.Namespace + j.claims.Subject}
+	return j.claims.prepared(token, j.signer.id), nil
+}
+
+// prepared puts the plain headers beside an assertion.
+func (c Claims) prepared(token, kid string) *Prepared {
+	prepared := &Prepared{Assertion: []string{token}, KeyID: kid}
+	if !c.Public {
+		prepared.Email = []string{principal.Namespace + c.Email}
+		prepared.UserID = []string{principal.Namespace + c.Subject}
 	}
-	return prepared, nil
+	return prepared
+}
+
+// envelope is what stands in an assertion besides its claims.
+type envelope struct {
+	issuer          string
+	issued, expires time.Time
+}
+
+// ordinary is the envelope of an assertion that is as it should be.
+func ordinary(now time.Time) envelope {
+	issued := now.Add(-assertionBackdate)
+	return envelope{issuer: AssertionIssuer, issued: issued, expires: issued.Add(assertionLifetime)}
 }
 
 // payload is the claim set as Google writes it: names in alphabetical order, azp equal to aud, the subject with
 // its namespace and the address without.
-func (c Claims) payload(now time.Time) ([]byte, error) {
+func (c Claims) payload(e envelope) ([]byte, error) {
 	if c.Audience == "" {
 		return nil, fmt.Errorf("%w: the audience must be set", ErrClaims)
 	}
@@ -171,7 +194,6 @@ func (c Claims) payload(now time.Time) ([]byte, error) {
 			return nil, err
 		}
 	}
-	issued := now.Add(-assertionBackdate).Unix()
 	payload := append(make([]byte, 0, 512), '{')
 	if len(c.Additional) > 0 {
 		var err error
@@ -184,13 +206,13 @@ func (c Claims) payload(now time.Time) ([]byte, error) {
 	if !c.Public {
 		payload = appendMember(payload, "email", c.Email)
 	}
-	payload = appendNumber(payload, "exp", issued+int64(assertionLifetime/time.Second))
+	payload = appendNumber(payload, "exp", e.expires.Unix())
 	if c.HostedDomain != "" {
 		payload = appendMember(payload, "hd", c.HostedDomain)
 	}
-	payload = appendNumber(payload, "iat", issued)
+	payload = appendNumber(payload, "iat", e.issued.Unix())
 	payload = appendMember(payload, "identity_source", "GOOGLE")
-	payload = appendMember(payload, "iss", AssertionIssuer)
+	payload = appendMember(payload, "iss", e.issuer)
 	if !c.Public {
 		payload = appendMember(payload, "sub", principal.Namespace+c.Subject)
 	}

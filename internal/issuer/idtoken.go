@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -15,6 +16,19 @@ type IDTokenClaims struct {
 	Subject      string
 	Email        string
 	HostedDomain string // empty for accounts that no organisation manages
+	// ComputeEngine is the machine that a service account asked from, which its metadata server describes; nil for none.
+	ComputeEngine *ComputeEngine
+}
+
+// ComputeEngine is the claim google.compute_engine.
+type ComputeEngine struct {
+	InstanceID    string `json:"instance_id"`
+	InstanceName  string `json:"instance_name"`
+	ProjectID     string `json:"project_id"`
+	ProjectNumber int64  `json:"project_number"`
+	Zone          string `json:"zone"`
+	// Created is when the machine was made, in seconds since 1970.
+	Created int64 `json:"instance_creation_timestamp"`
 }
 
 // MintIDToken signs an ID token: RS256, one audience, valid for an hour.
@@ -39,6 +53,13 @@ func (s *KeySet) MintIDToken(c IDTokenClaims, now time.Time) (string, error) {
 	payload = appendMember(payload, "email", c.Email)
 	payload = append(appendName(payload, "email_verified"), "true"...)
 	payload = appendNumber(payload, "exp", issued+int64(IDTokenLifetime/time.Second))
+	if c.ComputeEngine != nil {
+		machine, err := json.Marshal(c.ComputeEngine)
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", ErrClaims, err)
+		}
+		payload = append(append(append(appendName(payload, "google"), `{"compute_engine":`...), machine...), '}')
+	}
 	if c.HostedDomain != "" {
 		payload = appendMember(payload, "hd", c.HostedDomain)
 	}

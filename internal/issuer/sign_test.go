@@ -126,3 +126,22 @@ func FuzzAppendQuoted(f *testing.F) {
 		}
 	})
 }
+
+func TestASignerSignsUnderAHeaderThatIsNotItsOwn(t *testing.T) {
+	t.Parallel()
+	signer, err := newStore(t).compile(t, nil).Signer(Assertion, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var usual map[string]string
+	if err := json.Unmarshal(signer.Header(), &usual); err != nil || usual["alg"] != "ES256" || usual["kid"] != signer.KeyID() {
+		t.Errorf("the usual header is %s (%v)", signer.Header(), err)
+	}
+	token, err := signer.SignUnder([]byte(`{"alg":"none"}`), []byte(`{}`))
+	if err != nil || !strings.HasPrefix(token, "eyJhbGciOiJub25lIn0.e30.") || len(strings.Split(token, ".")[2]) != 86 {
+		t.Errorf("it signed %s (%v)", token, err)
+	}
+	if after, err := signer.Sign([]byte(`{}`)); err != nil || strings.HasPrefix(after, "eyJhbGciOiJub25lIn0.") {
+		t.Errorf("the other header stayed: %s (%v)", after, err)
+	}
+}

@@ -10,12 +10,15 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/regularfile"
 )
 
 // CertificateFiles are one certificate with its chain, and its key, in PEM.
 type CertificateFiles struct {
 	CertFile, KeyFile string
-	// MinVersion raises the listener's minimum for the hosts of this certificate; 0 leaves it.
+	// MinVersion is the lowest version of TLS in which the hosts of this certificate are answered; 0 is TLS 1.2.
+	// Where several certificates name a host, the strictest counts.
 	MinVersion uint16
 }
 
@@ -52,18 +55,20 @@ func (v version) changed(file string) bool {
 	if v.read.Sub(info.ModTime()) >= restless {
 		return false
 	}
-	data, err := os.ReadFile(file)
+	data, _, err := regularfile.Read(file, maxFile)
 	return err != nil || !bytes.Equal(data, v.data)
 }
 
+// maxFile bounds what is read of a file; a chain has a few thousand bytes.
+const maxFile = 1 << 20
+
 func readVersion(file string, now time.Time) (version, error) {
-	info, err := os.Stat(file)
-	if err != nil {
-		return version{}, err
-	}
-	data, err := os.ReadFile(file)
+	data, info, err := regularfile.Read(file, maxFile)
 	return version{info, now, data}, err
 }
+
+// othersMode are the permissions that make a key somebody else's too. A group may read it, as Debian's ssl-cert does.
+const othersMode = 0o027
 
 func loadCertificate(files CertificateFiles, now time.Time) (*certificate, error) {
 	c := &certificate{files: files, names: map[string]struct{}{}, wildcards: map[string]struct{}{}}
@@ -74,9 +79,20 @@ func loadCertificate(files CertificateFiles, now time.Time) (*certificate, error
 	if c.key, err = readVersion(files.KeyFile, now); err != nil {
 		return nil, fmt.Errorf("key of certificate %s: %w", files.CertFile, err)
 	}
+	if mode := c.key.info.Mode().Perm(); mode&othersMode != 0 {
+		return nil, fmt.Errorf("key of certificate %s: others may use %s (mode %04o); run: chmod 600 %s", files.CertFile, files.KeyFile, mode, files.KeyFile)
+	}
 	if c.tls, err = tls.X509KeyPair(c.cert.data, c.key.data); err != nil {
 		return nil, fmt.Errorf("certificate %s with key %s: %w", files.CertFile, files.KeyFile, err)
 	}
+	if err := c.readNames(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// readNames notes whom the certificate names.
+func (c *certificate) readNames() error {
 	for _, name := range c.tls.Leaf.DNSNames {
 		name = strings.ToLower(strings.TrimSuffix(name, "."))
 		if parent, wild := strings.CutPrefix(name, "*."); wild {
@@ -91,9 +107,9 @@ func loadCertificate(files CertificateFiles, now time.Time) (*certificate, error
 		}
 	}
 	if len(c.names)+len(c.wildcards)+len(c.addresses) == 0 {
-		return nil, fmt.Errorf("certificate %s: %w", files.CertFile, errNoNames)
+		return fmt.Errorf("certificate %s: %w", c.files.CertFile, errNoNames)
 	}
-	return c, nil
+	return nil
 }
 
 var errNoNames = errors.New("it names no host in its subject alternative names, and browsers look nowhere else; make one that does")

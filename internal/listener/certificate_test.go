@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -57,7 +59,9 @@ func TestOldProtocolsAndSuitesAreRefused(t *testing.T) {
 	a := newAuthority(t)
 	files := a.write("a", order{names: []string{"gate.test"}, rsa: true})
 	address := serve(t, Spec{Certificates: load(t, files)}, http.NotFoundHandler())
-	strict := serve(t, Spec{Certificates: load(t, files), MinVersion: tls.VersionTLS13}, http.NotFoundHandler())
+	modern := files
+	modern.MinVersion = tls.VersionTLS13
+	strict := serve(t, Spec{Certificates: load(t, modern)}, http.NotFoundHandler())
 	for name, c := range map[string]struct {
 		address string
 		config  *tls.Config
@@ -78,8 +82,9 @@ func TestOldProtocolsAndSuitesAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := Open(t.Context(), Spec{Address: "127.0.0.1:0", Certificates: load(t, files), MinVersion: tls.VersionTLS10}, nil); err == nil {
-		t.Error("a listener with TLS 1.0 opens")
+	files.MinVersion = tls.VersionTLS10
+	if _, err := LoadCertificates([]CertificateFiles{files}, nil); err == nil {
+		t.Error("a certificate for TLS 1.0 is taken")
 	}
 }
 
@@ -94,6 +99,69 @@ func TestACertificateCanDemandMoreForItsHosts(t *testing.T) {
 		if err := c.Handshake(); (err == nil) != works {
 			t.Errorf("TLS 1.2 for %s: %v", name, err)
 		}
+	}
+}
+
+// A client chooses which of several certificates it can use. It does not choose the minimum with that.
+func TestTheStrictestOfTheCertificatesForAHostCounts(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	strict, lax := a.write("strict", order{names: []string{"both.test"}}), a.write("lax", order{names: []string{"both.test", "lax.test"}, rsa: true})
+	strict.MinVersion = tls.VersionTLS13
+	for name, store := range map[string]*CertificateStore{"the strict one first": load(t, strict, lax), "the lax one first": load(t, lax, strict)} {
+		address := serve(t, Spec{Certificates: store}, codes)
+		old := &tls.Config{ServerName: "both.test", MaxVersion: tls.VersionTLS12, InsecureSkipVerify: true, CipherSuites: []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}}
+		if err := tls.Client(dial(t, address), old).Handshake(); err == nil {
+			t.Errorf("%s: a client that can only use RSA gets TLS 1.2", name)
+		}
+		if code := codeFor(t, address, "lax.test", "both.test", "h2"); code != CodeOtherConnection {
+			t.Errorf("%s: the strict host over the connection of the lax one: code %d", name, code)
+		}
+		if code := codeFor(t, address, "both.test", "both.test", "h2"); code != 0 {
+			t.Errorf("%s: the strict host over its own: code %d", name, code)
+		}
+	}
+}
+
+// What is there now is as good as nothing: a pipe would hold the reader, and a key that others read is not a secret.
+func TestFilesThatAreNoFilesLeaveTheCertificateAsItWas(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(files CertificateFiles) error{
+		"a pipe for the certificate": func(files CertificateFiles) error {
+			return errors.Join(os.Remove(files.CertFile), syscall.Mkfifo(files.CertFile, 0o600))
+		},
+		"a pipe for the key": func(files CertificateFiles) error {
+			return errors.Join(os.Remove(files.KeyFile), syscall.Mkfifo(files.KeyFile, 0o600))
+		},
+		"a directory for the certificate": func(files CertificateFiles) error {
+			return errors.Join(os.Remove(files.CertFile), os.Mkdir(files.CertFile, 0o700))
+		},
+		"a device for the key": func(files CertificateFiles) error {
+			return errors.Join(os.Remove(files.KeyFile), os.Symlink("/dev/zero", files.KeyFile))
+		},
+		"a key that everybody may read": func(files CertificateFiles) error { return os.Chmod(files.KeyFile, 0o644) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAuthority(t)
+			files := a.write("a", order{names: []string{"gate.test"}})
+			store := load(t, files)
+			_, serial := present(t, serve(t, Spec{Certificates: store}, http.NotFoundHandler()), &tls.Config{ServerName: "gate.test"})
+			if err := spoil(files); err != nil {
+				t.Fatal(err)
+			}
+			for reading, err := range map[string]error{"a reload": store.Reload(), "a start": func() error { _, err := LoadCertificates([]CertificateFiles{files}, nil); return err }()} {
+				if err == nil || !strings.Contains(err.Error(), "a.") {
+					t.Errorf("%s: %v", reading, err)
+				}
+			}
+			if problem := store.Certificates()[0].Problem; problem == "" {
+				t.Error("no problem is told")
+			}
+			if _, now := present(t, serve(t, Spec{Certificates: store}, http.NotFoundHandler()), &tls.Config{ServerName: "gate.test"}); now != serial {
+				t.Errorf("certificate %s, then %s", serial, now)
+			}
+		})
 	}
 }
 

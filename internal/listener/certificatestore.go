@@ -32,6 +32,16 @@ type certificateSet struct {
 	uniform  bool // all have the same settings
 }
 
+// demands returns the lowest version of TLS in which a canonical host is answered; ok is false where no certificate
+// names it.
+func (s *certificateSet) demands(host string) (minVersion uint16, ok bool) {
+	found := s.named(host)
+	for _, c := range found {
+		minVersion = max(minVersion, c.files.MinVersion)
+	}
+	return minVersion, found != nil
+}
+
 // CertificateInfo is what is known of a pair of files, for metrics and readiness.
 type CertificateInfo struct {
 	CertFile            string
@@ -59,6 +69,13 @@ func loadCertificates(files []CertificateFiles, log *slog.Logger, now func() tim
 	var all []*certificate
 	var faults []error
 	for _, pair := range files {
+		if pair.MinVersion == 0 {
+			pair.MinVersion = tls.VersionTLS12
+		}
+		if pair.MinVersion < tls.VersionTLS12 || pair.MinVersion > tls.VersionTLS13 {
+			faults = append(faults, fmt.Errorf("certificate %s: the minimum TLS version must be 1.2 or 1.3", pair.CertFile))
+			continue
+		}
 		c, err := loadCertificate(pair, now())
 		if err != nil {
 			faults = append(faults, err)
@@ -71,6 +88,17 @@ func loadCertificates(files []CertificateFiles, log *slog.Logger, now func() tim
 		return nil, errors.Join(faults...)
 	}
 	s.set.Store(newCertificateSet(all))
+	return s, nil
+}
+
+// HeldCertificate keeps a certificate that is in no file, with its Leaf: there is nothing to read again.
+func HeldCertificate(held tls.Certificate) (*CertificateStore, error) {
+	c := &certificate{tls: held, names: map[string]struct{}{}, wildcards: map[string]struct{}{}}
+	if err := c.readNames(); err != nil {
+		return nil, err
+	}
+	s := &CertificateStore{log: slog.New(slog.DiscardHandler), now: time.Now, problems: make([]string, 1)}
+	s.set.Store(newCertificateSet([]*certificate{c}))
 	return s, nil
 }
 
@@ -102,20 +130,22 @@ func (s *certificateSet) named(host string) []*certificate {
 	return nil
 }
 
-// choose returns the certificate for a handshake: the first for the name whose key the client can use. A client
-// that asks for a name we do not have gets the default, and says itself what it thinks of it.
-func (s *CertificateStore) choose(hello *tls.ClientHelloInfo) *certificate {
+// choose returns the certificate for a handshake that asks for a canonical host, and the lowest version for it: the
+// first for the name whose key the client can use. A client that asks for a name we do not have gets the default, and
+// says itself what it thinks of it.
+func (s *CertificateStore) choose(hello *tls.ClientHelloInfo, host string) (*certificate, uint16) {
 	set := s.set.Load()
-	found := set.named(strings.ToLower(strings.TrimSuffix(hello.ServerName, ".")))
-	if found == nil {
-		return set.all[0]
+	minVersion, known := set.demands(host)
+	if !known {
+		return set.all[0], set.all[0].files.MinVersion
 	}
+	found := set.named(host)
 	for _, c := range found {
 		if len(found) == 1 || hello.SupportsCertificate(&c.tls) == nil {
-			return c
+			return c, minVersion
 		}
 	}
-	return found[0]
+	return found[0], minVersion
 }
 
 // Covers reports whether some certificate names a canonical host.

@@ -13,11 +13,12 @@ type conn struct {
 	net.Conn
 	proxied      *proxyConn        // nil when the peer sends no PROXY header
 	certificates *CertificateStore // nil for plain HTTP
-	minVersion   uint16            // the listener's, which certificates may raise
 	arrival      arrival
-	// presented is the certificate that the handshake chose. Requests come after the handshake, on goroutines
-	// that it starts.
+	// presented is the certificate that the handshake chose, asked the host that it was for, and demanded the lowest
+	// version of TLS in which it could succeed. Requests come after the handshake, on goroutines that it starts.
 	presented *certificate
+	asked     string
+	demanded  uint16
 }
 
 type connKey struct{}
@@ -79,13 +80,11 @@ func HostCode(r *http.Request, host string) int {
 		}
 		return CodeOtherConnection
 	}
-	if own := set.named(host); !set.uniform && own != nil && c.demands(own[0]) != c.demands(c.presented) {
+	if set.uniform || host == c.asked {
+		return 0
+	}
+	if own, known := set.demands(host); known && own != c.demanded {
 		return CodeOtherConnection
 	}
 	return 0
-}
-
-// demands returns the least version with which the listener of c presents a certificate.
-func (c *conn) demands(certificate *certificate) uint16 {
-	return max(c.minVersion, certificate.files.MinVersion)
 }

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 )
 
 // Spec says how one socket is to listen.
@@ -19,9 +20,7 @@ type Spec struct {
 	Address string // host:port; an empty host is every address of the machine
 	// Certificates make it a TLS listener; nil is plain HTTP.
 	Certificates *CertificateStore
-	// MinVersion is tls.VersionTLS12, the default, or tls.VersionTLS13.
-	MinVersion uint16
-	// ProxyFrom are the peers that begin every connection with a PROXY protocol header. Theirs is required,
+	// ProxyFrom are the peers that begin every connection with a PROXY protocol header, at first. Theirs is required,
 	// and from nobody else is it looked for.
 	ProxyFrom []netip.Prefix
 	// Log takes what is wrong with connections; nil drops it.
@@ -33,7 +32,8 @@ type Listener struct {
 	net.Listener
 	spec     Spec
 	tls      *tls.Config // nil for plain HTTP
-	unproxy  onceEach    // peers that were said to send no PROXY header
+	proxies  atomic.Pointer[[]netip.Prefix]
+	unproxy  onceEach // peers that were said to send no PROXY header
 	arrivals arrivals
 	inherits bool
 	closing  sync.Once
@@ -43,24 +43,11 @@ type Listener struct {
 // Open listens, on a socket that the process inherited for that address where there is one, else on its own.
 // Connections are accepted by the system from now on.
 func Open(ctx context.Context, spec Spec, inherited *Inherited) (net.Listener, error) {
-	if spec.Name == "" {
-		spec.Name = spec.Address
+	l, err := spec.listener()
+	if err != nil {
+		return nil, err
 	}
-	if spec.Log == nil {
-		spec.Log = slog.New(slog.DiscardHandler)
-	}
-	l := &Listener{}
-	if spec.Certificates != nil {
-		if spec.MinVersion == 0 {
-			spec.MinVersion = tls.VersionTLS12
-		}
-		if spec.MinVersion < tls.VersionTLS12 {
-			return nil, fmt.Errorf("listener %s: the minimum TLS version must be 1.2 or 1.3", spec.Name)
-		}
-		l.tls = tlsConfig(spec.Certificates, spec.MinVersion)
-	}
-	l.spec = spec
-	var err error
+	spec = l.spec
 	if l.Listener, err = inherited.take(spec.Address); err != nil {
 		return nil, fmt.Errorf("listener %s: %w", spec.Name, err)
 	}
@@ -73,8 +60,38 @@ func Open(ctx context.Context, spec Spec, inherited *Inherited) (net.Listener, e
 	return l, nil
 }
 
+// On accepts the connections of a socket that is open already as a Spec says, whose address does not count.
+func On(socket net.Listener, spec Spec) (net.Listener, error) {
+	l, err := spec.listener()
+	if err != nil {
+		return nil, err
+	}
+	l.Listener = socket
+	return l, nil
+}
+
+// listener returns what accepts as the Spec says, still without a socket.
+func (spec Spec) listener() (*Listener, error) {
+	if spec.Name == "" {
+		spec.Name = spec.Address
+	}
+	if spec.Log == nil {
+		spec.Log = slog.New(slog.DiscardHandler)
+	}
+	l := &Listener{}
+	if spec.Certificates != nil {
+		l.tls = tlsConfig(spec.Certificates)
+	}
+	l.spec = spec
+	l.SetProxyFrom(spec.ProxyFrom)
+	return l, nil
+}
+
 // Inherited reports whether the socket came with the process.
 func (l *Listener) Inherited() bool { return l.inherits }
+
+// SetProxyFrom changes who begins connections with a PROXY protocol header, from the next connection on.
+func (l *Listener) SetProxyFrom(prefixes []netip.Prefix) { l.proxies.Store(&prefixes) }
 
 // TLS reports whether clients speak TLS with it.
 func (l *Listener) TLS() bool { return l.tls != nil }
@@ -91,13 +108,18 @@ func (l *Listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: accepted, arrival: arrival{in: &l.arrivals}, certificates: l.spec.Certificates, minVersion: l.spec.MinVersion}
-	if peer := addressOf(accepted.RemoteAddr()); contains(l.spec.ProxyFrom, peer) {
+	c := &conn{Conn: accepted, arrival: arrival{in: &l.arrivals}, certificates: l.spec.Certificates}
+	if peer := addressOf(accepted.RemoteAddr()); l.speaksProxy(peer) {
 		c.proxied = &proxyConn{Conn: accepted, refused: func(err error) { l.warnUnproxied(peer, err) }}
 		c.Conn = c.proxied
 	}
 	l.arrivals.add(c)
 	return c, nil
+}
+
+func (l *Listener) speaksProxy(peer netip.Addr) bool {
+	from := l.proxies.Load()
+	return from != nil && contains(*from, peer)
 }
 
 func (l *Listener) warnUnproxied(peer netip.Addr, err error) {

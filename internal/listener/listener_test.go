@@ -2,15 +2,20 @@ package listener_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
 )
@@ -75,9 +80,10 @@ func TestABodyThatNeverComesDoesNotHoldTheConnection(t *testing.T) {
 	})
 }
 
-func TestABodyTakesAnyTimeOnceItsDeadlineIsTakenOff(t *testing.T) {
+func TestABodyTakesAnyTimeOnceTheDeadlinesAreTakenOff(t *testing.T) {
 	read := func(w http.ResponseWriter, r *http.Request) {
-		if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
+		control := http.NewResponseController(w)
+		if err := errors.Join(control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})); err != nil {
 			t.Error(err)
 		}
 		body, err := io.ReadAll(r.Body)
@@ -98,6 +104,79 @@ func TestABodyTakesAnyTimeOnceItsDeadlineIsTakenOff(t *testing.T) {
 		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil || response.StatusCode != http.StatusOK {
 			t.Fatal(err)
+		}
+	})
+}
+
+// page is an answer that does not fit into any buffer on the way.
+func page(givenUp *atomic.Bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		_, err := w.Write(make([]byte, 1<<20))
+		givenUp.Store(err != nil)
+	}
+}
+
+func TestAnAnswerThatIsNotReadIsGivenUp(t *testing.T) {
+	var givenUp atomic.Bool
+	exchange(t, page(&givenUp), func(t *testing.T, conn net.Conn) {
+		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: app.test\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		if !givenUp.Load() {
+			t.Error("it is still being written after two minutes")
+			_ = conn.Close()
+		}
+	})
+}
+
+// A client can leave HTTP/2 streams open and give them no room to be answered in, hundreds on each connection.
+func TestAStreamThatIsGivenNoRoomIsGivenUp(t *testing.T) {
+	var givenUp atomic.Bool
+	exchange(t, page(&givenUp), func(t *testing.T, conn net.Conn) {
+		go func() { _, _ = io.Copy(io.Discard, conn) }() // it reads all, pings included, and answers nothing
+		framer := http2.NewFramer(conn, nil)
+		var header bytes.Buffer
+		encoder := hpack.NewEncoder(&header)
+		for _, field := range [][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", "app.test"}, {":path", "/"}} {
+			if err := encoder.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := io.WriteString(conn, http2.ClientPreface)
+		err = errors.Join(err, framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}), framer.WriteSettingsAck(),
+			framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: header.Bytes(), EndStream: true, EndHeaders: true}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		if !givenUp.Load() {
+			t.Error("it is still being written after two minutes")
+			_ = conn.Close()
+		}
+	})
+}
+
+func TestAnAnswerTakesAnyTimeOnceItsDeadlineIsTakenOff(t *testing.T) {
+	answer := func(w http.ResponseWriter, _ *http.Request) {
+		if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil {
+			t.Error(err)
+		}
+		if _, err := w.Write(make([]byte, 1<<20)); err != nil {
+			t.Error(err)
+		}
+	}
+	exchange(t, answer, func(t *testing.T, conn net.Conn) {
+		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: app.test\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, err := io.ReadAll(response.Body); err != nil || len(body) != 1<<20 {
+			t.Errorf("%d bytes, %v", len(body), err)
 		}
 	})
 }

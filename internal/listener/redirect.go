@@ -25,6 +25,7 @@ type Redirect struct {
 // Problem is why a request to a plain listener is not redirected.
 type Problem struct {
 	Kind   ProblemKind
+	Client Client
 	Detail string // for whoever runs the server: the cause, and the line of configuration to change
 }
 
@@ -50,16 +51,16 @@ func (h *Redirect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	host, err := h.Canonical(client.Host)
 	if err != nil || r.Method == http.MethodConnect || !strings.HasPrefix(r.RequestURI, "/") {
-		h.Problem(w, r, Problem{Kind: RequestMalformed})
+		h.Problem(w, r, Problem{Kind: RequestMalformed, Client: client})
 		return
 	}
 	if !h.Serves(host) {
-		h.Problem(w, r, Problem{Kind: RequestUnserved})
+		h.Problem(w, r, Problem{Kind: RequestUnserved, Client: client})
 		return
 	}
 	origin := h.Origin(host)
 	if cause := h.loop(r, client, origin); cause != "" {
-		h.Problem(w, r, Problem{Kind: RedirectLoops, Detail: cause})
+		h.Problem(w, r, Problem{Kind: RedirectLoops, Client: client, Detail: cause})
 		return
 	}
 	redirect(w, r, host, origin)

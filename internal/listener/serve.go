@@ -19,7 +19,12 @@ const (
 	// and whoever announces one and does not send it would hold the connection for ever. Whoever
 	// forwards a request to an application takes the deadline off.
 	readTimeout = 30 * time.Second
-	idleTimeout = 2 * time.Minute
+	// writeTimeout bounds the time from a request's header to the end of our answer: whoever asks for pages and does
+	// not read them, or gives an HTTP/2 stream no room to be answered in, would hold their memory for ever. It is
+	// longer than anything that we fetch for an answer may take. Whoever forwards a request to an application takes
+	// it off.
+	writeTimeout = 75 * time.Second
+	idleTimeout  = 2 * time.Minute
 	// DrainTimeout is how long exchanges under way may go on once a server in production is asked to stop.
 	DrainTimeout = 10 * time.Second
 	// arrivalTime is for how long the first request of a connection is waited for then.
@@ -79,6 +84,7 @@ func newServer(l *Listener, handler http.Handler, logger *slog.Logger) *http.Ser
 		MaxHeaderBytes:               maxHeaderBytes,
 		ReadHeaderTimeout:            readHeaderTimeout,
 		ReadTimeout:                  readTimeout,
+		WriteTimeout:                 writeTimeout,
 		IdleTimeout:                  idleTimeout,
 		ErrorLog:                     log.New(warnings{logger}, "", 0),
 	}

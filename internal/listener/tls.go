@@ -3,6 +3,7 @@ package listener
 import (
 	"crypto/tls"
 	"errors"
+	"strings"
 )
 
 // suites of TLS 1.2: forward secrecy and authenticated encryption only. Those of TLS 1.3 are all so.
@@ -16,9 +17,9 @@ var errNoConn = errors.New("the connection was not accepted by a listener of thi
 
 // tlsConfig chooses a certificate for each handshake and notes it on the connection. The choice falls in
 // GetConfigForClient, which runs for resumed sessions too; GetCertificate does not.
-func tlsConfig(store *CertificateStore, minVersion uint16) *tls.Config {
+func tlsConfig(store *CertificateStore) *tls.Config {
 	base := &tls.Config{
-		MinVersion:   minVersion,
+		MinVersion:   tls.VersionTLS12,
 		CipherSuites: suites,
 		NextProtos:   []string{"h2", "http/1.1"},
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -29,18 +30,18 @@ func tlsConfig(store *CertificateStore, minVersion uint16) *tls.Config {
 			return &c.presented.tls, nil
 		},
 	}
+	strict := base.Clone() // it shares the keys of session tickets with the one that is asked first
+	strict.MinVersion = tls.VersionTLS13
 	base.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		c, ok := hello.Conn.(*conn)
 		if !ok {
 			return nil, errNoConn
 		}
-		c.presented = store.choose(hello)
-		if c.presented.files.MinVersion <= base.MinVersion {
-			return nil, nil
+		c.asked = strings.ToLower(strings.TrimSuffix(hello.ServerName, "."))
+		if c.presented, c.demanded = store.choose(hello, c.asked); c.demanded > base.MinVersion {
+			return strict, nil
 		}
-		stricter := base.Clone()
-		stricter.MinVersion = c.presented.files.MinVersion
-		return stricter, nil
+		return nil, nil
 	}
 	return base
 }

@@ -34,6 +34,8 @@ func declare(kind admin.Kind, name string, spec any, d decoder) Document {
 			policy.Bindings = append(policy.Bindings, iam.Binding{Role: b.Role, Members: b.Members})
 		}
 		document.Policy = &admin.DeclaredPolicy{Resource: s.Resource, Policy: policy}
+	case *IapSettings:
+		document.Settings = &admin.DeclaredSettings{Resource: s.Resource, Settings: s.IapSettings, Etag: s.Etag}
 	case *IdentityProvider:
 		document.Provider = &s.Provider
 	case *User:
@@ -52,7 +54,8 @@ func (s Service) declare(kind admin.Kind) *catalog.Service {
 		Service: resource.Service{Kind: resource.Kind(kind), ProjectID: s.Project},
 		Hosts:   s.Hosts, PathPrefixes: s.PathPrefixes,
 		Upstream: s.Upstream, UpstreamTLS: s.UpstreamTLS, UpstreamHost: s.UpstreamHost,
-		IAPDisabled:   s.IAP != nil && s.IAP.Enabled != nil && !*s.IAP.Enabled,
+		IAPDisabled: s.IAP != nil && s.IAP.Enabled != nil && !*s.IAP.Enabled,
+		PublicPaths: s.PublicPaths, CORSOrigins: s.CORSOrigins,
 		OAuthClientID: s.OAuthClientID,
 	}
 }
@@ -73,6 +76,8 @@ func specFrom(d Document) any {
 			spec.Bindings = append(spec.Bindings, Binding{b.Role, b.Members})
 		}
 		return spec
+	case d.Settings != nil:
+		return &IapSettings{Resource: d.Settings.Resource, IapSettings: d.Settings.Settings, Etag: d.Settings.Etag}
 	case d.Provider != nil:
 		return &IdentityProvider{*d.Provider}
 	case d.User != nil:
@@ -92,7 +97,7 @@ func serviceSpec(s catalog.Service) any {
 	common := Service{
 		Hosts: s.Hosts, PathPrefixes: s.PathPrefixes,
 		Upstream: s.Upstream, UpstreamTLS: s.UpstreamTLS, UpstreamHost: s.UpstreamHost,
-		IAP: &IAP{&enabled}, OAuthClientID: s.OAuthClientID,
+		IAP: &IAP{&enabled}, PublicPaths: s.PublicPaths, CORSOrigins: s.CORSOrigins, OAuthClientID: s.OAuthClientID,
 	}
 	switch s.Kind {
 	case resource.AppEngineApp:

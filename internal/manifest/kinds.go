@@ -5,6 +5,7 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/internal/admin"
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 )
 
 // APIVersion is the version that every document names.
@@ -27,6 +28,7 @@ func Kinds() []KindInfo {
 		{admin.KindUser, reflect.TypeFor[User]()},
 		{admin.KindGroup, reflect.TypeFor[Group]()},
 		{admin.KindIamPolicy, reflect.TypeFor[IamPolicy]()},
+		{admin.KindIapSettings, reflect.TypeFor[IapSettings]()},
 	}
 }
 
@@ -40,7 +42,7 @@ func specOf(kind admin.Kind) (reflect.Type, bool) {
 }
 
 // LaterKinds are those that the design has and this version has not.
-func LaterKinds() []admin.Kind { return []admin.Kind{"IapSettings", "AccessLevel", "Tenant"} }
+func LaterKinds() []admin.Kind { return []admin.Kind{"AccessLevel", "Tenant"} }
 
 // Enums are the values of the types that have few.
 func Enums() map[reflect.Type][]string {
@@ -50,6 +52,13 @@ func Enums() map[reflect.Type][]string {
 		},
 		reflect.TypeFor[identityprovider.ClientAuthentication](): {
 			string(identityprovider.ClientSecretBasic), string(identityprovider.ClientSecretPost), string(identityprovider.PrivateKeyJWT),
+		},
+		reflect.TypeFor[settings.ReauthMethod](): {
+			string(settings.ReauthLogin), string(settings.ReauthEnrolledSecondFactors), string(settings.ReauthSecureKey),
+		},
+		reflect.TypeFor[settings.ReauthPolicyType](): {string(settings.ReauthMinimum), string(settings.ReauthDefault)},
+		reflect.TypeFor[settings.OutputCredential](): {
+			string(settings.OutputHeader), string(settings.OutputJWT), string(settings.OutputRCToken),
 		},
 	}
 }
@@ -99,6 +108,8 @@ func required(t reflect.Type, name string) bool {
 		return name == "issuer" || name == "clientId"
 	case reflect.TypeFor[identityprovider.LDAPConfig]():
 		return name == "url" || name == "userBase"
+	case reflect.TypeFor[settings.ReauthSettings]():
+		return true
 	default:
 		return false
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/admin"
+	"github.com/gatehouse-iap/gatehouse/internal/regularfile"
 )
 
 // Document is one document. It is admin's, which applies it.
@@ -37,11 +38,13 @@ const maxFile = 128 << 20
 type Options struct {
 	// Resource makes documents without an envelope the IAM policy of this resource, as gcloud prints it.
 	Resource string
+	// Project is that of the server, where it is known; the documents may be about no other.
+	Project admin.Project
 }
 
 // Load reads the documents of files and directories, and checks them by themselves and together. Each belongs to
-// the path that led to it, made absolute. A directory is read with all below it: *.yaml, *.yml and *.json, in the
-// order of their names, without what begins with a dot. Its error is admin.Faults when the documents are at fault.
+// the path that led to it, made absolute. A directory, or a symbolic link to one, is read with all below it: *.yaml,
+// *.yml and *.json, in the order of their names, without what begins with a dot. Its error is admin.Faults when the documents are at fault.
 func Load(paths ...string) ([]Document, error) {
 	inputs, err := Read(paths...)
 	if err != nil {
@@ -65,7 +68,7 @@ func Read(paths ...string) ([]Input, error) {
 			continue
 		}
 		for _, name := range names {
-			data, err := readFile(name)
+			data, _, err := regularfile.Read(name, maxFile)
 			if err != nil {
 				failed = append(failed, err)
 				continue
@@ -89,16 +92,19 @@ func filesOf(path string) ([]string, error) {
 	if !info.IsDir() {
 		return []string{path}, nil
 	}
+	root := filepath.Clean(path) + string(filepath.Separator) // or else a symbolic link would not be followed
 	var names []string
-	err = filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
+	err = filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case name != path && strings.HasPrefix(entry.Name(), "."):
+		case name != root && strings.HasPrefix(entry.Name(), "."):
 			if entry.IsDir() {
 				return filepath.SkipDir
 			}
 			return nil
+		case entry.Type()&fs.ModeSymlink != 0 && leadsToDirectory(name):
+			return fmt.Errorf("%s is a symbolic link to a directory, which is not followed: name the directory itself besides, or take the link out", name)
 		case entry.IsDir() || !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(name)):
 			return nil
 		}
@@ -108,20 +114,9 @@ func filesOf(path string) ([]string, error) {
 	return names, err
 }
 
-func readFile(name string) ([]byte, error) {
+func leadsToDirectory(name string) bool {
 	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("%s is a directory", name) // one that a symbolic link names
-	}
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return ReadAll(file, name)
+	return err == nil && info.IsDir()
 }
 
 // ReadAll reads a stream up to the size of a file.

@@ -3,6 +3,8 @@ package manifest
 import (
 	"reflect"
 	"strings"
+
+	"github.com/gatehouse-iap/gatehouse/internal/spelling"
 )
 
 func jsonName(f reflect.StructField) string {
@@ -48,41 +50,10 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-// suggestion is ", did you mean NAME?" when a name is close to a known one, else empty.
+// suggestion is " (did you mean NAME?)" when a name is close to a known one, else empty.
 func suggestion(name string, known []string) string {
-	best, least := "", 3
-	for _, k := range known {
-		if distance := editDistance(strings.ToLower(name), strings.ToLower(k)); distance < least && distance < len(k) {
-			best, least = k, distance
-		}
+	if nearest := spelling.Nearest(name, known); nearest != "" {
+		return " (did you mean " + nearest + "?)"
 	}
-	if best == "" {
-		return ""
-	}
-	return " (did you mean " + best + "?)"
-}
-
-// editDistance is Levenshtein's, of names that are bounded here.
-func editDistance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return max(len(a), len(b))
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			above := row[j]
-			cost := diagonal
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			row[j] = min(above+1, row[j-1]+1, cost)
-			diagonal = above
-		}
-	}
-	return row[len(b)]
+	return ""
 }

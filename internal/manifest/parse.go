@@ -49,18 +49,21 @@ func Parse(inputs []Input, o Options) ([]Document, error) {
 		documents = append(documents, p.documents...)
 	}
 	var meanings admin.Faults
-	if err := admin.CheckDocuments(documents); err != nil && !errors.As(err, &meanings) {
+	if err := admin.CheckDocuments(documents, o.Project); err != nil && !errors.As(err, &meanings) {
 		return nil, err
 	}
-	forms := len(faults)
+	forms := map[int][]string{} // the fields of each document that could not be read
+	for _, f := range faults {
+		forms[f.Document] = append(forms[f.Document], f.Path)
+	}
 	for _, f := range meanings {
 		if f.Document < 0 {
 			faults = append(faults, placed{Fault: f})
 			continue
 		}
 		at, _ := documents[f.Document].At.(*place)
-		if slices.ContainsFunc(faults[:forms], func(form placed) bool {
-			return form.Document == f.Document && (strings.HasPrefix(f.Path, form.Path) || strings.HasPrefix(form.Path, f.Path+"["))
+		if slices.ContainsFunc(forms[f.Document], func(form string) bool {
+			return strings.HasPrefix(f.Path, form) || strings.HasPrefix(form, f.Path+"[")
 		}) {
 			continue // a field that could not be read is only empty because of that
 		}
@@ -170,6 +173,10 @@ func (p *parser) document(at *place) {
 		d.fault(at.root, "", "a document is a mapping that begins with apiVersion: %s", APIVersion)
 		return
 	}
+	if at.value("apiVersion") == nil && at.value("kind") == nil && isBareSettings(at) {
+		p.bareSettings(d)
+		return
+	}
 	if p.options.Resource != "" && at.value("apiVersion") == nil && at.value("kind") == nil {
 		p.barePolicy(d)
 		return
@@ -196,7 +203,9 @@ func (p *parser) document(at *place) {
 	d.subject = strings.TrimSpace(string(kind) + " " + envelope.Metadata.Name)
 	d.document = len(p.documents)
 	value := reflect.New(spec)
-	if node := at.value("spec"); node != nil {
+	if node := at.value("spec"); node != nil && kind == admin.KindIapSettings {
+		d.settings(node, value.Interface().(*IapSettings))
+	} else if node != nil {
 		d.value(node, value.Elem(), "spec")
 	} else if kind != admin.KindGroup && kind != admin.KindUser {
 		d.fault(at.root, "spec", "spec is missing: it holds what the document declares")

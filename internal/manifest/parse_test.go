@@ -8,10 +8,12 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/gatehouse-iap/gatehouse/internal/admin"
 	"github.com/gatehouse-iap/gatehouse/internal/manifest"
+	"github.com/gatehouse-iap/gatehouse/internal/regularfile"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 )
 
@@ -166,6 +168,51 @@ func TestADirectoryIsReadWithAllBelowItAndWithoutWhatIsHidden(t *testing.T) {
 	}
 	if documents, err := manifest.Load(filepath.Join(dir, "b.yaml")); err != nil || documents[0].Source != filepath.Join(dir, "b.yaml") {
 		t.Errorf("%v, %v", documents, err)
+	}
+}
+
+// Whoever deploys by switching a symbolic link, as many do, must not apply nothing.
+func TestASymbolicLinkToADirectoryIsReadAsTheDirectory(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := errors.Join(
+		os.MkdirAll(at("release/team"), 0o755), os.Symlink("release", at("current")),
+		os.WriteFile(at("release/team/a.yaml"), []byte("apiVersion: gatehouse.dev/v1\nkind: User\nmetadata: {name: a@example.com}\nspec: {passwordHash: {file: hash}}\n"), 0o600),
+	); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{at("release"), at("release") + "/", at("current"), at("current") + "/"} {
+		documents, err := manifest.Load(path)
+		if err != nil || len(documents) != 1 {
+			t.Errorf("%s: %d documents, %v", path, len(documents), err)
+			continue
+		}
+		clean := filepath.Clean(path)
+		if d := documents[0]; d.Source != clean || d.User.PasswordHash.File != clean+"/team/hash" || d.At.Locate("") != clean+"/team/a.yaml:1:1" {
+			t.Errorf("%s: of %s, hash in %s, at %s", path, d.Source, d.User.PasswordHash.File, d.At.Locate(""))
+		}
+	}
+	// Within a directory a link could lead in a circle. It is told, not passed over.
+	if err := os.Symlink("../release/team", at("release/others")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := manifest.Load(at("release")); err == nil || !strings.Contains(err.Error(), "release/others is a symbolic link to a directory") {
+		t.Errorf("a link within: %v", err)
+	}
+}
+
+func TestAPipeAmongManifestsIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "a.yaml")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, pipe} {
+		if _, err := manifest.Load(path); !errors.Is(err, regularfile.ErrNotRegular) {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 }
 

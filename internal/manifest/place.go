@@ -64,5 +64,10 @@ func valueOf(node *yaml.Node, key string) *yaml.Node {
 			return node.Content[i+1]
 		}
 	}
+	for i := 0; i+1 < len(node.Content); i += 2 { // Google's messages may be written in snake_case
+		if strings.EqualFold(strings.ReplaceAll(node.Content[i].Value, "_", ""), key) && strings.Contains(node.Content[i].Value, "_") {
+			return node.Content[i+1]
+		}
+	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 	"github.com/gatehouse-iap/gatehouse/internal/storage/sqlite"
 )
 
@@ -53,10 +54,11 @@ type state struct {
 	groups    []directory.Group
 	providers []identityprovider.Provider
 	policies  map[resource.Name]iam.Policy
+	settings  map[resource.Name]settings.IapSettings
 }
 
 func drawState(t *rapid.T) state {
-	s := state{policies: map[resource.Name]iam.Policy{}}
+	s := state{policies: map[resource.Name]iam.Policy{}, settings: map[resource.Name]settings.IapSettings{}}
 	text := rapid.StringMatching(`[ -~]{0,20}|true|12|~|null|- a|a: b|# c|é{1,3}`)
 	members := []string{"user:nobody@example.com", "allUsers", "domain:example.com", "allAuthenticatedUsers", "serviceAccount:x@y.example"}
 	for i := range rapid.IntRange(0, 4).Draw(t, "users") {
@@ -123,7 +125,35 @@ func drawState(t *rapid.T) state {
 		}
 		s.policies[name] = policy
 	}
+	for _, name := range rapid.SliceOfDistinct(rapid.SampledFrom(names), rapid.ID[resource.Name]).Draw(t, "set") {
+		s.settings[name] = drawSettings(t)
+	}
 	return s
+}
+
+func drawSettings(t *rapid.T) settings.IapSettings {
+	var access settings.AccessSettings
+	var app settings.ApplicationSettings
+	if rapid.Bool().Draw(t, "hint") {
+		hint := rapid.SampledFrom([]string{"", "true", "12", "example.com"}).Draw(t, "loginHint")
+		access.OAuthSettings = &settings.OAuthSettings{LoginHint: &hint, ProgrammaticClients: rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "1", "~"}), 0, 3, rapid.ID[string]).Draw(t, "clients")}
+	}
+	if rapid.Bool().Draw(t, "reauth") {
+		access.ReauthSettings = &settings.ReauthSettings{
+			Method: settings.ReauthSecureKey, MaxAge: time.Duration(rapid.Int64Range(300e9, 400e9).Draw(t, "age")), PolicyType: settings.ReauthDefault,
+		}
+	}
+	if rapid.Bool().Draw(t, "cors") {
+		on := rapid.Bool().Draw(t, "options")
+		access.CORSSettings = &settings.CORSSettings{AllowHTTPOptions: &on}
+	}
+	if rapid.Bool().Draw(t, "attributes") {
+		expression := rapid.StringMatching(`[ -~\n]{0,20}`).Draw(t, "expression")
+		app.AttributePropagationSettings = &settings.AttributePropagationSettings{
+			Expression: &expression, OutputCredentials: rapid.SliceOfNDistinct(rapid.SampledFrom([]settings.OutputCredential{settings.OutputHeader, settings.OutputJWT}), 0, 2, rapid.ID[settings.OutputCredential]).Draw(t, "credentials"),
+		}
+	}
+	return settings.IapSettings{AccessSettings: &access, ApplicationSettings: &app}
 }
 
 func (s state) store(ctx context.Context, a *admin.Admin) error {
@@ -149,6 +179,11 @@ func (s state) store(ctx context.Context, a *admin.Admin) error {
 	}
 	for name, policy := range s.policies {
 		if _, err := a.SetIamPolicy(ctx, actor, name, policy); err != nil {
+			return err
+		}
+	}
+	for name, set := range s.settings {
+		if _, err := a.UpdateIapSettings(ctx, actor, name, settings.Document{IapSettings: set}, nil); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package manifest
 import (
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 )
 
 // The comments in this file are the reference for users (docs/reference/manifests.md).
@@ -52,6 +53,12 @@ type Service struct {
 	UpstreamHost string `json:"upstreamHost"`
 	// The gate itself.
 	IAP *IAP `json:"iap"`
+	// Parts of the service that everybody may use, signed in or not, such as webhooks and an application's own health
+	// check. The application is told nobody's name there.
+	PublicPaths []catalog.PublicPath `json:"publicPaths"`
+	// Origins whose pages may read what the gate itself answers and send requests of any method, such as
+	// https://spa.example.com: exactly as browsers write them, without wildcards.
+	CORSOrigins []string `json:"corsOrigins"`
 	// The OAuth client id of the service, the aud of bearer tokens for it. Left out,
 	// PROJECT_NUMBER-NAME.apps.googleusercontent.com.
 	OAuthClientID string `json:"oauthClientId"`
@@ -114,6 +121,19 @@ type Binding struct {
 	// Who gets it: user:ADDRESS, group:ADDRESS, serviceAccount:ADDRESS, domain:DOMAIN, allAuthenticatedUsers or
 	// allUsers.
 	Members []string `json:"members" manifest:"required"`
+}
+
+// IapSettings is what IAP calls the settings of one resource: they hold for it and, unless something else is set there,
+// for all below it. Besides resource it has the fields of google.cloud.iap.v1.IapSettings, as "gatehouse iap settings
+// get" and gcloud print them; names in snake_case and values written as {value: …} are read too. The settings of the
+// resource are replaced as a whole. The name of the document is for people only.
+type IapSettings struct {
+	// The resource, as in IamPolicy.
+	Resource string `json:"resource" manifest:"required"`
+	settings.IapSettings
+	// The version of the settings that was changed. Written down, they are replaced only if nobody has changed them
+	// since; left out, they are replaced whatever they were.
+	Etag string `json:"etag"`
 }
 
 // IdentityProvider is where people sign in, and the e-mail domains that it may vouch for. Its name is 1 to 63

@@ -6,10 +6,13 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/rogpeppe/go-internal/diff"
+
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 )
 
 // Write writes documents down, so that reading them gives them again. The manifest that owns one is in a comment.
@@ -96,6 +99,9 @@ func encode(v reflect.Value) *yaml.Node {
 	case reflect.Bool:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: strconv.FormatBool(v.Bool())}
 	case reflect.Int64:
+		if d, isDuration := v.Interface().(time.Duration); isDuration {
+			return text(settings.FormatDuration(d))
+		}
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.FormatInt(v.Int(), 10)}
 	default:
 		return text(v.String()) // numbers too, in quotes as gcloud prints them: some readers would round them

@@ -19,8 +19,8 @@ const maxResources = 1000
 
 // codes are the statuses that decisions have; what is not here is counted under the last.
 var codes = [...]int{
-	0, http.StatusFound, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
-	http.StatusMethodNotAllowed, http.StatusMisdirectedRequest, http.StatusBadGateway, http.StatusServiceUnavailable,
+	0, http.StatusOK, http.StatusFound, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
+	http.StatusMethodNotAllowed, http.StatusMisdirectedRequest, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable,
 	http.StatusGatewayTimeout, -1,
 }
 

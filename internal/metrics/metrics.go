@@ -34,7 +34,7 @@ func New(version string) *Metrics {
 		Help: "Decisions by reason, by the status that the gate answered with (none: it passed the request on), and by resource (the first 1000, then other; none: nothing was routed to).",
 	}, []string{"reason", "code", "resource"})
 	m.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "gatehouse_reloads_total", Help: "Readings of the configuration, the certificates and the manifests after the start, by result.",
+		Name: "gatehouse_reloads_total", Help: "Readings of the configuration, the certificates, the manifests and the files of upstreams after the start, by result.",
 	}, []string{"what", "result"})
 	m.reloadFine = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "gatehouse_reload_successful", Help: "Whether the last reading was taken up: 1, or 0 while the state before it stands.",

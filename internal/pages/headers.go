@@ -16,14 +16,15 @@ func Headers(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", contentSecurityPolicy(nil))
+	h.Set("Content-Security-Policy", contentSecurityPolicy(false, nil))
 }
 
-// contentSecurityPolicy returns the policy of a page whose forms may lead on, by redirect, to further origins:
-// Chromium holds every redirect that answers a form against form-action, not only the form's own address.
-func contentSecurityPolicy(formTargets []string) string {
+// contentSecurityPolicy returns the policy of a page, with our script or without, whose forms may lead on, by redirect,
+// to further origins: Chromium holds every redirect that answers a form against form-action, not only the form's own
+// address. Pages with a script are the auth host's, where nothing is served that is not ours.
+func contentSecurityPolicy(script bool, formTargets []string) string {
 	var policy strings.Builder
-	policy.WriteString("default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'")
+	policy.WriteString(ownResources)
 	for _, target := range formTargets {
 		if isOrigin(target) {
 			policy.WriteByte(' ')
@@ -31,7 +32,18 @@ func contentSecurityPolicy(formTargets []string) string {
 		}
 	}
 	policy.WriteString("; base-uri 'none'; frame-ancestors 'none'")
+	if script {
+		policy.WriteString("; script-src 'self'")
+	}
 	return policy.String()
+}
+
+const ownResources = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'"
+
+// framedSecurityPolicy is that of a page without forms which its own origin, and no other, may frame. Nothing on it
+// may be worth a click that another site steals.
+func framedSecurityPolicy() string {
+	return ownResources + "; base-uri 'none'; frame-ancestors 'self'"
 }
 
 // isOrigin reports whether s is an origin that may stand in a policy: nothing in it can end the directive,

@@ -1,7 +1,7 @@
-// Package pages owns every HTML page outside the console: sign-in, account chooser, hand-off, refusal, error,
-// and who is signed in at the auth host; and what all of them share, the headers of generated responses and
+// Package pages owns every HTML page outside the console: sign-in, account chooser, hand-off, refusal, error, session
+// refresher, and who is signed in at the auth host; and what all of them share, the headers of generated responses and
 // the stylesheet. It renders what it is given and decides nothing: it reads no session, no policy and no
-// store. No page needs a script, and the Content-Security-Policy allows none.
+// store. No page needs a script; the Content-Security-Policy allows one, of ours, where it keeps the fragment of an address.
 package pages
 
 import (
@@ -9,25 +9,45 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 //go:embed templates/*.html
 var templateFiles embed.FS
 
-// Renderer writes pages. It is safe for concurrent use and never changes after New.
+// Renderer writes pages. It is safe for concurrent use.
 type Renderer struct {
+	// Log hears of templates that fail; nil keeps it quiet.
+	Log *slog.Logger
+
 	assets assets
 	pages  map[string]*template.Template
+	script map[string]bool
+	custom atomic.Pointer[customs]
 }
+
+// customs are the templates of an installation's own that are in use, and those before them: a page that was loaded a
+// moment ago still asks for their static files.
+type customs struct{ now, before *Custom }
 
 // view is what every template is executed with: the page's own data beside what the layout needs.
 type view struct {
 	Stylesheet string
 	Icon       string
+	Script     string // carries the fragment of the address on; empty where nothing does
 	Page       any
+}
+
+func newView(assets assets, p page, data any) view {
+	v := view{Stylesheet: assets.path("gatehouse.css"), Icon: assets.path("icon.svg"), Page: data}
+	if p.script {
+		v.Script = assets.path("gatehouse.js")
+	}
+	return v
 }
 
 // New parses the embedded templates and names the static files after their content.
@@ -36,22 +56,50 @@ func New() (*Renderer, error) {
 	if err != nil {
 		return nil, err
 	}
-	functions := template.FuncMap{"initial": initial}
-	layout, err := template.New("layout.html").Funcs(functions).ParseFS(templateFiles, "templates/layout.html")
-	if err != nil {
-		return nil, fmt.Errorf("parse page layout: %w", err)
+	r := &Renderer{assets: assets, pages: map[string]*template.Template{}, script: map[string]bool{}}
+	for _, p := range allPages() {
+		if r.pages[p.name], err = parsePage(p.name, "", "", template.FuncMap{}); err != nil {
+			return nil, fmt.Errorf("parse page %s: %w", p.name, err)
+		}
+		r.script[p.name] = p.script
 	}
-	p := &Renderer{assets: assets, pages: make(map[string]*template.Template)}
-	for _, name := range []string{"signin", "chooser", "continue", "address", "depart", "refused", "error", "account"} {
-		page, err := layout.Clone()
+	return r, nil
+}
+
+// parsePage parses one page in its layout; an empty text stands for the embedded one.
+func parsePage(name, layout, text string, functions template.FuncMap) (*template.Template, error) {
+	read := func(own, name string) (string, error) {
+		if own != "" {
+			return own, nil
+		}
+		embedded, err := templateFiles.ReadFile("templates/" + name + ".html")
+		return string(embedded), err
+	}
+	functions["initial"] = initial
+	parsed := template.New("layout.html").Funcs(functions)
+	for _, part := range []struct{ own, name string }{{"", "parts"}, {layout, "layout"}, {text, name}} {
+		source, err := read(part.own, part.name)
 		if err != nil {
-			return nil, fmt.Errorf("copy page layout: %w", err)
+			return nil, err
 		}
-		if p.pages[name], err = page.ParseFS(templateFiles, "templates/"+name+".html"); err != nil {
-			return nil, fmt.Errorf("parse page %s: %w", name, err)
+		into := parsed
+		if part.name != "layout" {
+			into = parsed.New(part.name + ".html")
+		}
+		if _, err := into.Parse(source); err != nil {
+			return nil, err
 		}
 	}
-	return p, nil
+	return parsed, nil
+}
+
+// Use makes pages look as an installation wants them; nil stands for the built-in look.
+func (p *Renderer) Use(c *Custom) {
+	next := &customs{now: c}
+	if current := p.custom.Load(); current != nil {
+		next.before = current.now
+	}
+	p.custom.Store(next)
 }
 
 // initial returns the letter that stands for an account beside its address.
@@ -65,19 +113,42 @@ func initial(email string) string {
 // page writes one HTML page, whose forms may lead on to formTargets. The whole page is rendered before the
 // first byte leaves, so that a fault in a template is an honest 500 and never half a page.
 func (p *Renderer) page(w http.ResponseWriter, r *http.Request, status int, name string, data any, formTargets ...string) {
-	var body bytes.Buffer
-	err := p.pages[name].Execute(&body, view{
-		Stylesheet: p.assets.path("gatehouse.css"),
-		Icon:       p.assets.path("icon.svg"),
-		Page:       data,
-	})
+	p.pageWith(w, r, status, name, data, contentSecurityPolicy(p.script[name], formTargets))
+}
+
+// framedPage is page for one that pages of the same origin may show in a frame.
+func (p *Renderer) framedPage(w http.ResponseWriter, r *http.Request, status int, name string, data any) {
+	p.pageWith(w, r, status, name, data, framedSecurityPolicy())
+}
+
+func (p *Renderer) pageWith(w http.ResponseWriter, r *http.Request, status int, name string, data any, policy string) {
+	body, err := p.render(name, data)
 	Headers(w.Header())
 	if err != nil {
 		send(w, r, http.StatusInternalServerError, "text/plain; charset=utf-8", []byte("This page could not be shown.\n"))
 		return
 	}
-	w.Header().Set("Content-Security-Policy", contentSecurityPolicy(formTargets))
-	send(w, r, status, "text/html; charset=utf-8", body.Bytes())
+	w.Header().Set("Content-Security-Policy", policy)
+	send(w, r, status, "text/html; charset=utf-8", body)
+}
+
+// render executes a page's template. One of the installation's own that fails is replaced by the built-in page: people
+// come in all the same, and the log says what is wrong.
+func (p *Renderer) render(name string, data any) ([]byte, error) {
+	what := newView(p.assets, page{script: p.script[name]}, data)
+	var body bytes.Buffer
+	if c := p.custom.Load(); c != nil && c.now != nil && c.now.pages[name] != nil {
+		err := c.now.pages[name].Execute(&body, what)
+		if err == nil {
+			return body.Bytes(), nil
+		}
+		if p.Log != nil {
+			p.Log.Error("a custom template failed, and the built-in page was shown", "page", name, "error", err)
+		}
+		body.Reset()
+	}
+	err := p.pages[name].Execute(&body, what)
+	return body.Bytes(), err
 }
 
 // send writes a complete response whose general headers are set.

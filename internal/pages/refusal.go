@@ -2,7 +2,6 @@ package pages
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 )
@@ -46,6 +45,9 @@ type Error struct {
 	ID          string // what an administrator looks the decision up by
 	ActionURL   string // the one thing to do next
 	ActionLabel string
+	// Sentence and CodeURL are filled in from Code: IAP's sentence about it, and where it is explained.
+	Sentence string
+	CodeURL  string
 }
 
 // Error writes the error as a page, or in the form that the client asked for.
@@ -56,6 +58,9 @@ func (p *Renderer) Error(w http.ResponseWriter, r *http.Request, data Error) {
 	}
 	if data.Title == "" {
 		data.Title = "There was a problem with your request"
+	}
+	if data.Sentence, data.CodeURL = "", ""; data.Code != 0 {
+		data.Sentence, data.CodeURL = codeSentence(data.Code), codeURL(data.Code)
 	}
 	answer := refusal{
 		Type: "about:blank", Title: data.Title, Status: data.Status, Detail: data.Text,
@@ -96,12 +101,9 @@ func (f refusal) write(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// text is the refusal in one line.
+// text is the refusal in one line, and IAP's sentence about its code in another.
 func (f refusal) text() string {
 	var facts []string
-	if f.Code != 0 {
-		facts = append(facts, fmt.Sprintf("Error code %d", f.Code))
-	}
 	if f.Reason != "" {
 		facts = append(facts, "reason "+f.Reason)
 	}
@@ -111,6 +113,9 @@ func (f refusal) text() string {
 	line := sentences(f.Title, f.Detail)
 	if len(facts) > 0 {
 		line += " (" + strings.Join(facts, ", ") + ")"
+	}
+	if f.Code != 0 {
+		line += "\n" + codeSentence(f.Code)
 	}
 	return line + "\n"
 }

@@ -63,13 +63,15 @@ func TestAnErrorSaysIAPsCodeAndOneThingToDo(t *testing.T) {
 		t.Errorf("status = %d, want 400, as in IAP", response.StatusCode)
 	}
 	main := parse(t, response).one(t, "main")
-	for _, want := range []string{"Sign-in was not completed", "Error code 9", "sign_in_refused", "r1-43"} {
+	for _, want := range []string{"Sign-in was not completed", "sign_in_refused", "r1-43",
+		"There was a problem with your request. Please reference https://cloud.google.com/iap/docs/faq#error_codes. Error code 9"} {
 		if !strings.Contains(main.text(), want) {
 			t.Errorf("the page does not say %q: %q", want, main.text())
 		}
 	}
-	if link := main.one(t, "a"); link.attr("href") != "/payroll" || link.text() != "Start again" {
-		t.Errorf("link %q to %q", link.text(), link.attr("href"))
+	links := main.all("a")
+	if len(links) != 2 || links[0].attr("href") != "/payroll" || links[0].text() != "Start again" || !strings.HasSuffix(links[1].attr("href"), "/docs/error-codes.md#error-code-9") {
+		t.Errorf("%d links, the first %q to %q", len(links), links[0].text(), links[0].attr("href"))
 	}
 	without := parse(t, get(t, failed(t, pages.Error{Status: http.StatusNotFound, Title: "Nothing here"})))
 	if strings.Contains(without.text(), "Error code") {
@@ -144,7 +146,7 @@ func TestAClientThatReadsNeitherIsToldASentence(t *testing.T) {
 		want string
 	}{
 		"a refusal":          {refused(t, notGranted), "You don't have access. Nobody has given this account access. Ask the platform team. (reason not_granted, id r1-42)\n"},
-		"an error":           {failed(t, pages.Error{Code: 9, Text: "Start again."}), "There was a problem with your request. Start again. (Error code 9)\n"},
+		"an error":           {failed(t, pages.Error{Code: 9, Text: "Start again."}), "There was a problem with your request. Start again.\nThere was a problem with your request. Please reference https://cloud.google.com/iap/docs/faq#error_codes. Error code 9\n"},
 		"a bare error":       {failed(t, pages.Error{}), "There was a problem with your request.\n"},
 		"one line, no other": {failed(t, pages.Error{Title: "Nothing\r\nhere", Text: "  "}), "Nothing here.\n"},
 	} {

@@ -1,6 +1,10 @@
 package pages
 
-import "net/http"
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
 
 // SignIn is the page that asks for address and password. Its form posts "email", "password" and "state" to
 // /signin; each button of Quick posts "account" and "state" to /signin/account.
@@ -9,6 +13,7 @@ type SignIn struct {
 	Host    string   // the application's host, so that people see where they will arrive
 	State   string   // carried through the form unread
 	Email   string   // what was typed before, or a hint
+	Again   bool     // the person is signed in, and proves it once more
 	Problem string   // why the last attempt failed; a sentence
 	Quick   []string // accounts that sign in by one click; development only
 	Status  int      // 200 when zero
@@ -30,6 +35,7 @@ type Chooser struct {
 	State       string
 	Email       string   // who is signed in
 	Quick       []string // as in SignIn; Email is not offered twice
+	SignOutURL  string   // leads to the page that signs out of all applications; without it that is not offered
 	OtherURL    string   // leads to the sign-in form; without it "Use another account" is not offered
 	Status      int      // 200 when zero
 	FormTargets []string // as in SignIn
@@ -43,7 +49,7 @@ func (p *Renderer) Chooser(w http.ResponseWriter, r *http.Request, data Chooser)
 			others = append(others, email)
 		}
 	}
-	data.Quick, data.OtherURL = others, safeLink(data.OtherURL)
+	data.Quick, data.OtherURL, data.SignOutURL = others, safeLink(data.OtherURL), safeLink(data.SignOutURL)
 	p.page(w, r, statusOr(data.Status, http.StatusOK), "chooser", data, data.FormTargets...)
 }
 
@@ -55,15 +61,29 @@ type Continue struct {
 	URL string // where to go: an http or https URL, or a path
 }
 
-// Continue writes the page and the Refresh header that leaves it at once. A URL that is not one to go to
-// gets an error page.
+// Continue writes the page, which is left at once: by our script, which takes the fragment of the address along, or
+// without scripts by the page itself. A URL that is not one to go to gets an error page.
 func (p *Renderer) Continue(w http.ResponseWriter, r *http.Request, data Continue) {
 	if data.URL = safeLink(data.URL); data.URL == "" {
 		p.Error(w, r, Error{Title: "Sign-in was not completed", Text: "There is no valid address to continue to. Start again from the application."})
 		return
 	}
-	w.Header().Set("Refresh", "0; url="+data.URL)
 	p.page(w, r, http.StatusOK, "continue", data)
+}
+
+// Done is the page of a window that was opened to sign in, and has served.
+type Done struct {
+	App string // the application
+}
+
+// Done writes the page that says that one is signed in and can go back.
+func (p *Renderer) Done(w http.ResponseWriter, r *http.Request, data Done) {
+	p.page(w, r, http.StatusOK, "done", data)
+}
+
+// refreshHeader sends a browser on after a time. The address must be one that safeLink lets through.
+func refreshHeader(after time.Duration, address string) string {
+	return strconv.Itoa(int(after/time.Second)) + "; url=" + address
 }
 
 // Address is the page that asks for an address, by whose domain the way to sign in is found. Its form posts "email",
@@ -96,7 +116,7 @@ func (p *Renderer) Depart(w http.ResponseWriter, r *http.Request, data Depart) {
 		p.Error(w, r, Error{Title: "Sign-in was not completed", Text: "The identity provider has no valid address. Tell an administrator."})
 		return
 	}
-	w.Header().Set("Refresh", "0; url="+data.URL)
+	w.Header().Set("Refresh", refreshHeader(0, data.URL))
 	p.page(w, r, http.StatusOK, "depart", data)
 }
 
@@ -106,12 +126,14 @@ type Account struct {
 	Email     string
 	Apps      int    // applications that this sign-in has opened
 	Notice    string // what has just happened, such as "You have signed out."; a sentence
+	BackURL   string // leads back to App, where the person came from
+	App       string
 	SignInURL string // leads to the sign-in form; offered to those who are not signed in
 }
 
 // Account writes the auth host's page.
 func (p *Renderer) Account(w http.ResponseWriter, r *http.Request, data Account) {
-	data.SignInURL = safeLink(data.SignInURL)
+	data.SignInURL, data.BackURL = safeLink(data.SignInURL), safeLink(data.BackURL)
 	p.page(w, r, http.StatusOK, "account", data)
 }
 

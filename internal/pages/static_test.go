@@ -24,8 +24,11 @@ func linked(t *testing.T, p *pages.Renderer) []string {
 	for _, link := range document.all("link") {
 		paths = append(paths, link.attr("href"))
 	}
-	if len(paths) != 2 {
-		t.Fatalf("the page links %q, want the stylesheet and the icon", paths)
+	for _, script := range document.all("script") {
+		paths = append(paths, script.attr("src"))
+	}
+	if len(paths) != 3 {
+		t.Fatalf("the page links %q, want the stylesheet, the icon and the script", paths)
 	}
 	return paths
 }
@@ -33,7 +36,7 @@ func linked(t *testing.T, p *pages.Renderer) []string {
 func TestWhatPagesLinkIsServedAndMayBeKeptForEver(t *testing.T) {
 	t.Parallel()
 	p := newRenderer(t)
-	hashed := regexp.MustCompile(`^/_gcp_iap/static/[a-z]+\.[0-9a-f]{16}\.(css|svg)$`)
+	hashed := regexp.MustCompile(`^/_gcp_iap/static/[a-z]+\.[0-9a-f]{16}\.(css|svg|js)$`)
 	for _, path := range linked(t, p) {
 		if !hashed.MatchString(path) {
 			t.Errorf("%s is not named after its content", path)
@@ -42,7 +45,7 @@ func TestWhatPagesLinkIsServedAndMayBeKeptForEver(t *testing.T) {
 		if response.StatusCode != http.StatusOK || read(t, response) == "" {
 			t.Fatalf("%s: status %d", path, response.StatusCode)
 		}
-		contentType := map[bool]string{true: "text/css; charset=utf-8", false: "image/svg+xml"}[strings.HasSuffix(path, ".css")]
+		contentType := map[string]string{"css": "text/css; charset=utf-8", "svg": "image/svg+xml", "js": "text/javascript; charset=utf-8"}[path[strings.LastIndexByte(path, '.')+1:]]
 		for key, want := range map[string]string{
 			"Content-Type":                  contentType,
 			"Cache-Control":                 "public, max-age=31536000, immutable",

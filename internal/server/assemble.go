@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement/reverseproxy"
+	"github.com/gatehouse-iap/gatehouse/internal/expression"
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
@@ -40,7 +41,8 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 	passwords := password.NewChecker(o.Now)
 	s.admin = &admin.Admin{
 		Store: state.store, Keys: keySealer, HashPassword: passwords.Hash, CheckHash: password.CheckHash, Decisions: s.decisions, Entries: state.store,
-		ProjectID: o.ProjectID, ProjectNumber: o.ProjectNumber, Lifetimes: session.DefaultLifetimes, Now: o.Now, Log: o.Log,
+		ValidateExpression: expression.Check,
+		ProjectID:          o.ProjectID, ProjectNumber: o.ProjectNumber, Lifetimes: session.DefaultLifetimes, Now: o.Now, Log: o.Log,
 	}
 	s.sessions = &session.Table{
 		Store: state.store, Codec: session.Codec{Sealer: state.ring.Sealer("session cookie")},
@@ -54,13 +56,14 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	renderer.Log = o.Log
 	s.published = &issuer.Endpoints{Keys: s.keys, Now: o.Now, IssuerURL: o.External.URL(authHost)}
 	signIn := &signin.SignIn{
 		External: o.External, AuthHost: authHost, Transactor: state.store, Sessions: s.sessions,
 		Sealer: state.ring.Sealer("sign-in state"), Pages: renderer,
-		Accounts:  func() signin.AccountLookup { return s.holder.Current().Directory },
-		Serves:    func(host string, name resource.Name) bool { return s.holder.Current().Serves(host, name) },
-		Quick:     o.QuickAccounts,
+		Accounts: func() signin.AccountLookup { return s.holder.Current().Directory },
+		Serves:   func(host string, name resource.Name) bool { return s.holder.Current().Serves(host, name) },
+		Quick:    o.QuickAccounts, Always: o.Development.Account, HasHost: func(host string) bool { return s.holder.Current().Routes.HasHost(host) },
 		Providers: func() *identityprovider.View { return s.holder.Current().Providers }, Redirecting: &oidcrp.RelyingParty{Now: o.Now, Log: o.Log},
 		PasswordSources: map[identityprovider.Kind]signin.PasswordSource{identityprovider.LDAP: &ldapbind.Binder{Log: o.Log}},
 		Passwords:       passwords, Now: o.Now, Log: o.Log, Lifetimes: session.DefaultLifetimes,
@@ -107,6 +110,7 @@ func (s *Server) point(replica uint16) *enforcement.Point {
 		View: s.holder.Current, Confirmed: s.holder.Confirmed, Sessions: s.sessions,
 		Bearers:  &bearer.Verifier{Issuer: s.published.IssuerURL, Keys: s.keys, Now: s.options.Now},
 		Asserter: &issuer.Asserter{Keys: s.keys, Now: s.options.Now},
+		Origin:   s.options.External.URL,
 		Log:      s.options.Log, Record: s.record(), Now: s.options.Now, Replica: replica,
 		MaxStaleness: enforcement.DefaultMaxStaleness, Misdirected: s.options.Dev,
 	}
@@ -114,6 +118,12 @@ func (s *Server) point(replica uint16) *enforcement.Point {
 
 // record returns what hears of every decision.
 func (s *Server) record() func(*audit.Decision) {
+	if heard := s.options.Development.Decision; heard != nil {
+		return func(d *audit.Decision) {
+			heard(d)
+			s.decisions.Record(d)
+		}
+	}
 	if s.options.Health == nil {
 		return s.decisions.Record
 	}
@@ -128,7 +138,10 @@ func (s *Server) record() func(*audit.Decision) {
 type appSignIn struct{ signIn *signin.SignIn }
 
 func appOf(served *snapshot.Served, host string) signin.App {
-	return signin.App{Name: served.Service.Name, Resource: served.Resource, Host: host, ClientID: served.Service.OAuthClientID}
+	return signin.App{
+		Name: served.Service.Name, Resource: served.Resource, Host: host, ClientID: served.Service.OAuthClientID,
+		CookieDomain: served.Cookie(host).Domain, LoginHint: served.Settings.LoginHint, Demand: served.Demand,
+	}
 }
 
 func (a appSignIn) Begin(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string, reason policy.Reason) {
@@ -141,4 +154,16 @@ func (a appSignIn) Complete(w http.ResponseWriter, r *http.Request, served *snap
 
 func (a appSignIn) Clear(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string) {
 	a.signIn.Clear(w, r, appOf(served, host))
+}
+
+func (a appSignIn) GoOn(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string) {
+	a.signIn.GoOn(w, r, appOf(served, host))
+}
+
+func (a appSignIn) SignOut(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string) {
+	a.signIn.SignOut(w, r, appOf(served, host))
+}
+
+func (a appSignIn) SignedIn(w http.ResponseWriter, r *http.Request, served *snapshot.Served, returnTo string) {
+	a.signIn.SignedIn(w, r, served.Service.Name, returnTo)
 }

@@ -23,7 +23,7 @@ import (
 type visitor struct {
 	t       *testing.T
 	gate    *gate
-	cookies map[string]map[string]string
+	cookies map[string]map[string]string // by host, and by domain with a dot before it
 	http    *http.Client
 }
 
@@ -44,14 +44,22 @@ func newVisitor(t *testing.T, g *gate) *visitor {
 }
 
 // ask sends one request and keeps the cookies of the answer.
-func (v *visitor) ask(method, address string) (*http.Response, string) {
+func (v *visitor) ask(method, address string, lines ...string) (*http.Response, string) {
 	v.t.Helper()
 	r, err := http.NewRequestWithContext(v.t.Context(), method, address, nil)
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	for name, value := range v.cookies[r.URL.Host] {
-		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	for _, line := range lines {
+		name, value, _ := strings.Cut(line, ": ")
+		r.Header.Set(name, value)
+	}
+	for kept, cookies := range v.cookies {
+		if kept == r.URL.Host || kept[0] == '.' && strings.HasSuffix("."+r.URL.Host, kept) {
+			for name, value := range cookies {
+				r.AddCookie(&http.Cookie{Name: name, Value: value})
+			}
+		}
 	}
 	response, err := v.http.Do(r)
 	if err != nil {
@@ -63,13 +71,17 @@ func (v *visitor) ask(method, address string) (*http.Response, string) {
 		v.t.Fatal(err)
 	}
 	for _, c := range response.Cookies() {
-		if v.cookies[r.URL.Host] == nil {
-			v.cookies[r.URL.Host] = map[string]string{}
+		keep := r.URL.Host
+		if c.Domain != "" {
+			keep = "." + c.Domain
+		}
+		if v.cookies[keep] == nil {
+			v.cookies[keep] = map[string]string{}
 		}
 		if c.MaxAge < 0 {
-			delete(v.cookies[r.URL.Host], c.Name)
+			delete(v.cookies[keep], c.Name)
 		} else {
-			v.cookies[r.URL.Host][c.Name] = c.Value
+			v.cookies[keep][c.Name] = c.Value
 		}
 	}
 	return response, string(body)

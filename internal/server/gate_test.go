@@ -41,6 +41,7 @@ var (
 	public   = backend("public", "2", "public.test")
 	open     = backend("open", "3", "open.test")
 	prefixed = withPrefix(backend("prefixed", "4", "prefixed.test"), "/api")
+	spa      = withOpenings(backend("spa", "5", "spa.test"))
 	engine   = catalog.Service{
 		Service: resource.Service{Kind: resource.AppEngineApp, ProjectID: "dev-project", ProjectNumber: 123456789012},
 		Name:    "engine", Hosts: []string{"engine.test"}, OAuthClientID: "client-engine",
@@ -56,6 +57,12 @@ func backend(name, id, host string) catalog.Service {
 
 func withPrefix(s catalog.Service, prefix string) catalog.Service {
 	s.PathPrefixes = []string{prefix}
+	return s
+}
+
+func withOpenings(s catalog.Service) catalog.Service {
+	s.PublicPaths = []catalog.PublicPath{{Prefix: "/hooks", Methods: []string{"POST", "GET"}}, {Path: "/healthz", Methods: []string{"GET"}}}
+	s.CORSOrigins = []string{"https://spa.example.com", "http://localhost:5173"}
 	return s
 }
 
@@ -134,7 +141,7 @@ func (g *gate) bootstrap(ctx context.Context, a *admin.Admin) error {
 			return err
 		}
 	}
-	for _, service := range []catalog.Service{private, public, open, prefixed, engine} {
+	for _, service := range []catalog.Service{private, public, open, prefixed, spa, engine} {
 		service.Upstream = "http://" + g.app.address
 		service.IAPDisabled = service.Name == "open"
 		if err := a.PutService(ctx, actor, service); err != nil {

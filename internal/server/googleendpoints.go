@@ -1,10 +1,12 @@
 package server
 
 import (
+	"context"
 	"net"
 	"net/http"
 
 	"github.com/gatehouse-iap/gatehouse/internal/googleendpoints"
+	"github.com/gatehouse-iap/gatehouse/internal/metadataserver"
 )
 
 // GoogleEndpoints are the listeners at which we answer in the place of hosts of Google's. They have nothing of the
@@ -24,7 +26,8 @@ type googleEndpoint struct {
 	handler  http.Handler
 }
 
-func (s *Server) googleEndpoints() (list []googleEndpoint) {
+// googleEndpoints lists what answers where. What waits there for a change is answered once ctx ends.
+func (s *Server) googleEndpoints(ctx context.Context) (list []googleEndpoint) {
 	g := s.options.GoogleEndpoints
 	if g == nil {
 		return nil
@@ -33,7 +36,9 @@ func (s *Server) googleEndpoints() (list []googleEndpoint) {
 		list = append(list, googleEndpoint{g.GStatic, s.gstatic(g)})
 	}
 	if g.Metadata != nil {
-		list = append(list, googleEndpoint{g.Metadata, googleendpoints.NewMetadata(s.options.ProjectID, s.options.ProjectNumber, g.Zone)})
+		metadata := metadataserver.New(metadataserver.Options{ProjectID: s.options.ProjectID, ProjectNumber: s.options.ProjectNumber, Zone: g.Zone})
+		context.AfterFunc(ctx, metadata.Close)
+		list = append(list, googleEndpoint{g.Metadata, metadata})
 	}
 	return list
 }
@@ -45,5 +50,5 @@ func (s *Server) gstatic(g *GoogleEndpoints) http.Handler {
 	if _, port, err := net.SplitHostPort(g.GStatic.Addr().String()); err == nil {
 		relay.OwnPorts = append(relay.OwnPorts, port)
 	}
-	return &googleendpoints.GStatic{Keys: s.published.Assertion(), Relay: googleendpoints.NewRelay(relay)}
+	return &googleendpoints.GStatic{Keys: s.AssertionKeys(), Relay: googleendpoints.NewRelay(relay)}
 }

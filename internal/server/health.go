@@ -5,11 +5,13 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/metrics"
+	"github.com/gatehouse-iap/gatehouse/internal/pages"
 )
 
 // Health is the listener for load balancers and monitoring.
@@ -67,16 +69,47 @@ const (
 	stateStopping = "stopping" // no new connections are taken
 )
 
-func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
-	now, confirmed := s.options.Now(), s.holder.Confirmed()
-	age := max(0, now.Sub(confirmed))
-	state := stateReady
+// state is that of the server, and how long ago the store confirmed its policy.
+func (s *Server) state() (state string, confirmed time.Time, age time.Duration) {
+	confirmed = s.holder.Confirmed()
+	age = max(0, s.options.Now().Sub(confirmed))
 	switch {
 	case s.stopping.Load():
-		state = stateStopping
+		return stateStopping, confirmed, age
 	case age > enforcement.DefaultMaxStaleness:
-		state = stateStale
+		return stateStale, confirmed, age
 	}
+	return stateReady, confirmed, age
+}
+
+// withHealth answers health checks of load balancers on a listener for clients: no detail, whatever the host. Requests
+// are compared as they were received, so that no other spelling of the path is answered, or kept from an application.
+func (s *Server) withHealth(path string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		target, _, _ := strings.Cut(r.RequestURI, "?")
+		if target != path {
+			next.ServeHTTP(w, r)
+			return
+		}
+		pages.Headers(w.Header())
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			w.WriteHeader(http.StatusMethodNotAllowed)
+			return
+		}
+		state, _, _ := s.state()
+		if state != stateReady {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		if r.Method != http.MethodHead {
+			_, _ = w.Write([]byte(state + "\n")) // the client may be gone
+		}
+	})
+}
+
+func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
+	state, confirmed, age := s.state()
 	answer := map[string]any{}
 	if s.options.Health.Report != nil {
 		maps.Copy(answer, s.options.Health.Report())

@@ -39,7 +39,7 @@ func startMonitored(t *testing.T) *monitored {
 	first, second, health := listen(), listen(), listen()
 	s, err := server.New(t.Context(), server.Options{
 		DataDir: m.dataDir, External: signin.External{Scheme: "http", Port: 80}, AuthHost: "auth.test",
-		Endpoints: []server.Endpoint{{Listener: first}, {Listener: second}},
+		Endpoints: []server.Endpoint{{Listener: first}, {Listener: second, HealthPath: "/-/healthz"}},
 		Health: &server.Health{
 			Listener: health, Metrics: metrics.New("test"),
 			Report: func() map[string]any { return map[string]any{"config": map[string]string{"state": "kept"}} },
@@ -161,6 +161,23 @@ func TestReadinessEndsBeforeTheServerDoes(t *testing.T) {
 	close(leave)
 	if body := <-answered; body != "late" {
 		t.Errorf("the request under way is answered with %q", body)
+	}
+}
+
+func TestALoadBalancerIsToldWhetherToSendPeopleHere(t *testing.T) {
+	t.Parallel()
+	m := startMonitored(t)
+	for method, want := range map[string]int{"GET": 200, "HEAD": 200, "POST": 405, "OPTIONS": 405} {
+		if status, body := m.at(method, m.second, "/-/healthz"); status != want || strings.Contains(body, "position") {
+			t.Errorf("%s: %d %q", method, status, body)
+		}
+	}
+	m.clock.advance(time.Hour)
+	if status, body := m.at("GET", m.second, "/-/healthz?verbose"); status != 503 || body != "stale\n" {
+		t.Errorf("without the store's word for an hour: %d %q", status, body)
+	}
+	if m.app.last() != "" {
+		t.Error("the application was asked")
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
+	"github.com/gatehouse-iap/gatehouse/internal/specialurl"
 )
 
 // hosts sends a request where its host belongs: to the gate's own auth host, to what the emulator serves by
@@ -48,6 +49,12 @@ func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if host == h.auth {
+		if len(h.local) > 0 {
+			if handler, found := h.local[host+r.URL.Path]; found {
+				handler.ServeHTTP(w, in.Request)
+				return
+			}
+		}
 		h.authHandler.ServeHTTP(w, in.Request)
 		return
 	}
@@ -58,6 +65,15 @@ func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.apps.Serve(w, in)
 }
 
+// isLocal reports whether a request names a host that the emulator serves by itself, which is none that has an external URL.
+func (h *hosts) isLocal(r *http.Request) bool {
+	if len(h.local) == 0 {
+		return false
+	}
+	host, err := catalog.CanonicalHost(r.Host)
+	return err == nil && h.local[host] != nil
+}
+
 // route is one line of the auth host's route table. guard says in a few words what keeps the route from being
 // misused; testdata/routes.golden holds the table for review.
 type route struct {
@@ -66,7 +82,7 @@ type route struct {
 }
 
 func (s *Server) authRoutes(signIn *signin.SignIn, renderer *pages.Renderer) []route {
-	keys, discovery, people := s.published.Assertion(), s.published.Discovery(), signIn.Handler()
+	keys, discovery, people := s.AssertionKeys(), s.published.Discovery(), signIn.Handler()
 	return []route{
 		{"/iap/verify/", "public keys only; GET and HEAD", keys},
 		{"/.well-known/openid-configuration", "public; GET and HEAD", discovery},
@@ -84,17 +100,36 @@ func (s *Server) Routes() string {
 		line("AUTH_HOST "+r.pattern, r.guard)
 	}
 	line("any other host "+pages.StaticPrefix, "public style sheets; GET and HEAD")
+	for _, mode := range specialurl.Modes() {
+		line("any other host ?"+specialurl.Parameter+"="+string(mode), specialGuards[mode])
+	}
+	line("any other host /_gcp_iap/, /_gcp_gatekeeper/", "the same by older paths; anything else there is 404 or 400, never forwarded")
 	line("any other host /", "enforcement: route, authenticate, decide, assert, record, forward")
 	line("gstatic listener /iap/verify/", "public keys only; our host only; GET and HEAD")
 	line("gstatic listener /", "relay to the real host, verified: no credentials, no cookies, not to ourselves; GET and HEAD")
 	line("metadata listener /", "no credentials: project and zone; Metadata-Flavor asked, X-Forwarded-For refused, our host only; GET and HEAD")
 	if s.options.Health != nil {
+		line("listener with healthCheck, any host, its path", "ready or not, no detail; GET and HEAD")
 		line("to-HTTPS listener, any host /", "redirect to a host that is served; from a trusted proxy over HTTPS: as above")
 		for _, r := range s.healthRoutes() {
 			line("health listener "+r.pattern, r.guard)
 		}
 	}
 	return b.String()
+}
+
+// specialGuards says of each special URL what keeps it from being misused.
+var specialGuards = map[specialurl.Mode]string{
+	specialurl.Authenticating:   "one-time token, for the browser that began; no bearer",
+	specialurl.SignIn:           "begins a sign-in; goes on to the same host or one of corsOrigins only; GET and HEAD; not from other sites' subresources; no bearer",
+	specialurl.ClearLoginCookie: "ends this browser's session with this application only; GET; not from other sites' subresources; no bearer",
+	specialurl.DoSessionRefresh: "begins a sign-in; GET and HEAD; not from other sites' subresources; no bearer",
+	specialurl.ForceLogin:       "begins a sign-in; GET and HEAD; not from other sites' subresources; no bearer",
+	specialurl.GCIPSignOut:      "always refused: there are no external identities yet",
+	specialurl.Identity:         "who is signed in, told to them; GET and HEAD; not to other origins",
+	specialurl.SecureTokenTest:  "only who may use the application; forwarded with an assertion that is good for nothing",
+	specialurl.SessionRefresher: "only who is signed in; GET and HEAD; framed by its own origin only; no bearer",
+	specialurl.SignOut:          "changes nothing: leads to AUTH_HOST /signout, whose form has a cross-origin check; no bearer",
 }
 
 // authMux serves the first route that the path belongs to; the last takes all. It is no http.ServeMux, which answers

@@ -156,7 +156,7 @@ func TestSignInTakesTheSameAddressForTheClients(t *testing.T) {
 		g := startGate(t, func(o *server.Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) }, trusting(trust))
 		g.get("app.test", "/?gcp-iap-mode=AUTHENTICATING&redirect_token_v2=x", "X-Forwarded-For: 203.0.113.9")
 		g.stop()
-		if !strings.Contains(log.String(), "sign-in step refused") || !strings.Contains(log.String(), want) {
+		if !strings.Contains(log.String(), "sign-in begins anew") || !strings.Contains(log.String(), want) {
 			t.Errorf("the log says\n%s", log.String())
 		}
 	}

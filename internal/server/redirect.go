@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
+	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
@@ -39,12 +40,15 @@ func (s *Server) Redirect() http.Handler {
 			case listener.RedirectLoops:
 				status, reason = http.StatusInternalServerError, policy.RedirectLoop
 			}
-			text := reason.Describe()
-			page := pages.Error{Status: status, Title: text.Title, Text: text.Text, Reason: string(reason)}
+			apps, text := s.handler.apps, reason.Describe()
+			verdict := apps.Point.Refuse(&enforcement.Request{
+				Method: r.Method, Host: p.Client.Host, Target: r.RequestURI, Header: r.Header, Peer: p.Client.Addr,
+			}, status, reason)
+			page := pages.Error{Status: status, Title: text.Title, Text: text.Text, Reason: string(reason), ID: verdict.ID.String()}
 			if p.Detail != "" {
 				page.Text += " " + p.Detail
 			}
-			s.handler.apps.Pages.Error(w, r, page)
+			apps.Pages.Error(w, r, page)
 		},
 	}
 }

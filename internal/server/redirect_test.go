@@ -1,14 +1,66 @@
 package server_test
 
 import (
+	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/gatehouse-iap/gatehouse/internal/metrics"
 	"github.com/gatehouse-iap/gatehouse/internal/server"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
 )
+
+// What a plain listener refuses is a decision like any other: it is counted, recorded and has an id.
+func TestWhatIsNotRedirectedIsRecorded(t *testing.T) {
+	t.Parallel()
+	counted := metrics.New("test")
+	g := startGate(t, func(o *server.Options) {
+		o.External = signin.External{Scheme: "https", Port: 443}
+		o.Health = &server.Health{Listener: listen(t), Metrics: counted}
+	})
+	redirect := g.server.Redirect()
+	for reason, c := range map[string]struct {
+		host   string
+		header http.Header
+		status int
+	}{
+		"host_unknown":  {"evil.test", nil, 404},
+		"host_invalid":  {"a..test", nil, 400},
+		"redirect_loop": {"app.test", http.Header{"X-Forwarded-Proto": {"https"}}, 500},
+	} {
+		r := httptest.NewRequest("GET", "/a?secret", nil) // from 192.0.2.1
+		r.Host = c.host
+		for name, values := range c.header {
+			r.Header[name] = values
+		}
+		r.Header.Set("Accept", "text/html")
+		w := httptest.NewRecorder()
+		redirect.ServeHTTP(w, r)
+		d, err := g.server.Admin().Explain(t.Context(), decisionID(w.Body.String()))
+		if err != nil || string(d.Reason) != reason || d.Status != c.status || d.Host != c.host || d.Path != "/a" || d.Peer != "192.0.2.1" {
+			t.Errorf("%s: %+v, %v, after\n%s", reason, d, err, w.Body)
+		}
+		scrape := httptest.NewRecorder()
+		counted.Handler().ServeHTTP(scrape, httptest.NewRequest("GET", "/metrics", nil))
+		line := fmt.Sprintf("gatehouse_decisions_total{code=%q,reason=%q,resource=\"none\"} 1", strconv.Itoa(c.status), reason)
+		if !strings.Contains(scrape.Body.String(), line) {
+			t.Errorf("the metrics lack %s", line)
+		}
+	}
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
 
 func TestPlainHTTPLeadsToTheExternalURLOfHostsThatAreServed(t *testing.T) {
 	t.Parallel()

@@ -20,6 +20,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
+	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
@@ -56,7 +57,9 @@ type Options struct {
 	Drain time.Duration
 	// Dev marks the data directory as made by the emulator; a server of the other sort refuses it.
 	Dev bool
-	Log *slog.Logger
+	// Development is what the emulator may besides; zero in production.
+	Development Development
+	Log         *slog.Logger
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -66,6 +69,8 @@ type Endpoint struct {
 	Listener net.Listener
 	// ToHTTPS sends plain requests to the external URL while it is true; nil never does.
 	ToHTTPS *atomic.Bool
+	// HealthPath is answered for load balancers, on every host and before anything else; empty for none.
+	HealthPath string
 }
 
 // RootKey says where root keys are. A file that does not exist is made together with an empty store; keys that
@@ -119,15 +124,25 @@ func New(ctx context.Context, o Options) (*Server, error) {
 // Admin returns the policy administration point.
 func (s *Server) Admin() *admin.Admin { return s.admin }
 
-// SetLocal sets what answers on exact canonical hosts that belong to no service and not to the gate itself.
-// Call it before Serve.
+// SetLocal sets what answers on exact canonical hosts that belong to no service and not to the gate itself, and, under
+// AUTH_HOST/PATH, at exact paths of the auth host. Call it before Serve.
 func (s *Server) SetLocal(handlers map[string]http.Handler) { s.handler.local = handlers }
 
 // AssertionKeys serves the public keys of assertions, under /iap/verify/.
-func (s *Server) AssertionKeys() http.Handler { return s.published.Assertion() }
+func (s *Server) AssertionKeys() http.Handler {
+	if wrap := s.options.Development.WrapKeys; wrap != nil {
+		return wrap(s.published.Assertion())
+	}
+	return s.published.Assertion()
+}
 
 // MintIDToken returns a bearer token for an account, or directory.ErrNotFound where there is none that may use one.
 func (s *Server) MintIDToken(ctx context.Context, email, audience string) (string, error) {
+	return s.MintInstanceToken(ctx, email, audience, nil)
+}
+
+// MintInstanceToken returns a bearer token that also describes the machine that the account asked from; nil for none.
+func (s *Server) MintInstanceToken(ctx context.Context, email, audience string, machine *issuer.ComputeEngine) (string, error) {
 	account, found := s.holder.Current().Directory.Account(email)
 	if !found || account.Disabled {
 		return "", fmt.Errorf("account %s: %w", email, directory.ErrNotFound)
@@ -137,7 +152,7 @@ func (s *Server) MintIDToken(ctx context.Context, email, audience string) (strin
 	}
 	return s.holder.Current().Keys.MintIDToken(issuer.IDTokenClaims{
 		Issuer: s.published.IssuerURL, Audience: audience,
-		Subject: account.Subject, Email: account.Email, HostedDomain: account.HostedDomain,
+		Subject: account.Subject, Email: account.Email, HostedDomain: account.HostedDomain, ComputeEngine: machine,
 	}, s.options.Now())
 }
 
@@ -156,6 +171,9 @@ func (s *Server) UpstreamFiles() []string { return s.holder.Current().UpstreamFi
 
 // ReloadFiles makes the files that upstreams name be read again, soon. The log says what came of it.
 func (s *Server) ReloadFiles() { s.builder.ReloadFiles() }
+
+// UpstreamFaults says which upstreams cannot be used, or not as their files are now.
+func (s *Server) UpstreamFaults() []string { return s.holder.Current().UpstreamFaults() }
 
 // Ready waits until the server answers and its administration socket is there.
 func (s *Server) Ready(ctx context.Context) error {
@@ -212,7 +230,7 @@ func (s *Server) serveClients(ctx context.Context) error {
 	for _, e := range s.endpoints() {
 		group.Go(func() error { return listener.Serve(ending, e.Listener, s.entry(e), s.options.Log, s.options.Drain) })
 	}
-	for _, e := range s.googleEndpoints() {
+	for _, e := range s.googleEndpoints(ending) {
 		group.Go(func() error { return listener.Serve(ending, e.listener, e.handler, s.options.Log, s.options.Drain) })
 	}
 	group.Go(func() error {
@@ -231,14 +249,25 @@ func (s *Server) endpoints() []Endpoint {
 	return append([]Endpoint{{Listener: s.options.Listener}}, s.options.Endpoints...)
 }
 
+// UsePages makes the pages look as an installation wants them; nil stands for the built-in look.
+func (s *Server) UsePages(c *pages.Custom) { s.handler.apps.Pages.Use(c) }
+
 // entry is what answers at an endpoint.
 func (s *Server) entry(e Endpoint) http.Handler {
+	if e.HealthPath != "" {
+		return s.withHealth(e.HealthPath, s.guarded(e))
+	}
+	return s.guarded(e)
+}
+
+// guarded is what answers people at an endpoint.
+func (s *Server) guarded(e Endpoint) http.Handler {
 	if e.ToHTTPS == nil {
 		return s.handler
 	}
 	redirect := s.Redirect()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if e.ToHTTPS.Load() {
+		if e.ToHTTPS.Load() && !s.handler.isLocal(r) {
 			redirect.ServeHTTP(w, r)
 			return
 		}
@@ -251,8 +280,12 @@ func (s *Server) closeListeners() error {
 	for _, e := range s.endpoints() {
 		errs = append(errs, e.Listener.Close())
 	}
-	for _, e := range s.googleEndpoints() {
-		errs = append(errs, e.listener.Close())
+	if g := s.options.GoogleEndpoints; g != nil {
+		for _, l := range []net.Listener{g.GStatic, g.Metadata} {
+			if l != nil {
+				errs = append(errs, l.Close())
+			}
+		}
 	}
 	if h := s.options.Health; h != nil {
 		errs = append(errs, h.Listener.Close())

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"errors"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -89,5 +91,16 @@ func loosen(t *testing.T, path string, mode os.FileMode) {
 	t.Helper()
 	if err := os.Chmod(path, mode); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestProductionSignsAndSignsInForNobody(t *testing.T) {
+	t.Parallel()
+	s := &Server{}
+	if _, err := s.SignAssertion(nil, []byte("{}")); !errors.Is(err, errNotDev) {
+		t.Errorf("it signed: %v", err)
+	}
+	if err := s.SignIn(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), "a@example.com", ""); !errors.Is(err, errNotDev) {
+		t.Errorf("it signed in: %v", err)
 	}
 }

@@ -17,10 +17,37 @@ import (
 // sign-in keeps that session.
 const AuthCookieName = "__Host-GCP_IAP_AUTH_SESSION"
 
-const appCookiePrefix = "__Host-GCP_IAP_AUTH_TOKEN_"
+// The beginnings of the names that IAP gives the cookie of a session at an application: of one host, and of a domain.
+const (
+	appCookiePrefix    = "__Host-GCP_IAP_AUTH_TOKEN_"
+	domainCookiePrefix = "GCP_IAAP_AUTH_TOKEN_"
+)
 
-// CookieName names the cookie of a session at an application, as IAP does: per resource.
-func CookieName(name resource.Name) string { return appCookiePrefix + name.ID() }
+// Cookie is how the session of a resource is kept in browsers: in a cookie of one host, or in one that the hosts of a
+// domain share. The latter opens the session of its resource only, at whichever of its hosts.
+type Cookie struct {
+	Name   string
+	Domain string // canonical, without leading dot; empty for a cookie of one host
+	scope  string
+}
+
+// HostCookie is the cookie of a resource at each host by itself. Browsers give it to nobody else.
+func HostCookie(name resource.Name) Cookie { return Cookie{Name: appCookiePrefix + name.ID()} }
+
+// DomainCookie is the cookie of a resource that all its hosts in a domain share. A name that begins with __Host- could
+// have no domain.
+func DomainCookie(name resource.Name, domain string) Cookie {
+	return Cookie{Name: domainCookiePrefix + name.ID(), Domain: domain, scope: "." + domain}
+}
+
+// Scope is what the value of the cookie is bound to at a host: the host, or the domain with a dot before it, which no
+// host begins with. So no value of the one sort opens as the other, or in another domain.
+func (c Cookie) Scope(host string) string {
+	if c.Domain != "" {
+		return c.scope
+	}
+	return host
+}
 
 // Codec makes and opens the values of session cookies. A value seals the session's id, the resource that
 // the cookie's name stands for and the time of issue, with the cookie's name and the host as associated data:
@@ -89,6 +116,9 @@ func appendAssociated(b []byte, cookie, host string) []byte {
 // cookie of the auth host.
 func namedResource(cookie string) (id [8]byte) {
 	digits, found := strings.CutPrefix(cookie, appCookiePrefix)
+	if !found {
+		digits, found = strings.CutPrefix(cookie, domainCookiePrefix)
+	}
 	if !found || len(digits) != 2*len(id) {
 		return id
 	}

@@ -9,10 +9,10 @@ import (
 
 func TestCookieNameIsTheOneOfIAP(t *testing.T) {
 	t.Parallel()
-	name := CookieName(testName)
+	name := HostCookie(testName).Name
 	digits, found := strings.CutPrefix(name, "__Host-GCP_IAP_AUTH_TOKEN_")
 	if !found || len(digits) != 16 || strings.Trim(digits, "0123456789abcdef") != "" {
-		t.Errorf("CookieName = %q, want __Host-GCP_IAP_AUTH_TOKEN_ and 16 hexadecimal digits", name)
+		t.Errorf("HostCookie = %q, want __Host-GCP_IAP_AUTH_TOKEN_ and 16 hexadecimal digits", name)
 	}
 	if namedResource(name) == ([8]byte{}) {
 		t.Errorf("the resource id in %q is not read back", name)
@@ -38,7 +38,7 @@ func TestCookieOpensOnlyWhereItWasSealed(t *testing.T) {
 		}
 		return string(b)
 	}
-	other := CookieName("projects/1/iap_web/compute/services/8")
+	other := HostCookie("projects/1/iap_web/compute/services/8").Name
 	tests := []struct{ name, value, cookie, host string }{
 		{"a cookie moved to another host opens nothing", value, testCookie, "other.example.com"},
 		{"a cookie moved to a host with the same beginning opens nothing", value, testCookie, testHost + "."},
@@ -146,4 +146,18 @@ func FuzzCookieOpen(f *testing.F) {
 			t.Fatalf("Open(%q, %q, %q) = %v, %v", v, cookie, host, got, issued)
 		}
 	})
+}
+
+func TestBothSortsOfCookieNameTheResourceInTheirValue(t *testing.T) {
+	t.Parallel()
+	host, domain := HostCookie(testName), DomainCookie(testName, "example.com")
+	if id := namedResource(domain.Name); id == [8]byte{} || id != namedResource(host.Name) {
+		t.Errorf("%x and %x", id, namedResource(host.Name))
+	}
+	if domain.Name != "GCP_IAAP_AUTH_TOKEN_"+testName.ID() {
+		t.Errorf("the name with a domain is %s", domain.Name)
+	}
+	if host.Scope("app.example.com") != "app.example.com" || domain.Scope("app.example.com") != ".example.com" {
+		t.Errorf("scopes %q, %q", host.Scope("app.example.com"), domain.Scope("app.example.com"))
+	}
 }

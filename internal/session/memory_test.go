@@ -96,7 +96,7 @@ const (
 	testName = resource.Name("projects/1/iap_web/compute/services/7")
 )
 
-var testCookie = CookieName(testName)
+var testCookie = HostCookie(testName).Name
 
 // clock is a time that a test moves.
 type clock struct {

@@ -52,7 +52,8 @@ type Record struct {
 	// Attributes are what the provider says besides, as of Checked; those of local accounts stand in the directory.
 	Attributes []principal.Attribute
 	AMR        []string  // RFC 8176: how the person proved who they are
-	AuthTime   time.Time // when they did
+	ACR        string    // how strongly, in the provider's words
+	AuthTime   time.Time // when they did; zero where the provider does not say
 	Created    time.Time
 	Expires    time.Time // absolute end
 	LastSeen   time.Time // written in batches

@@ -57,8 +57,8 @@ type load struct {
 	err   error
 }
 
-// Authenticate returns the session that a request's Cookie header lines name at a host, for a resource (empty at
-// the auth host) whose cookie is called cookie. The error is ErrNone, ErrInvalid, ErrEnded or wraps ErrStore.
+// Authenticate returns the session that a request's Cookie header lines name in a scope (Cookie.Scope; the auth host
+// itself there), for a resource (empty at the auth host) whose cookie is called cookie. The error is ErrNone, ErrInvalid, ErrEnded or wraps ErrStore.
 //
 // Several cookies of that name are one if they name one session. A value that opens nothing is ignored beside
 // one that does: it speaks for nobody, and refusing would let whoever can plant a cookie keep a person out.

@@ -21,7 +21,8 @@ type arrival struct {
 	// attributes are those of the provider; local accounts have theirs in the directory.
 	attributes []principal.Attribute
 	amr        []string
-	authTime   time.Time // zero: now
+	acr        string
+	authTime   time.Time // zero where the provider does not say
 	// device is the account that the browser becomes known to, so that guesses elsewhere do not lock it out here;
 	// empty for sign-ins without a password.
 	device string
@@ -67,7 +68,7 @@ func (s *SignIn) vouchedFor(p identityprovider.Provider, v Vouched) (arrival, er
 	}
 	now := s.Now()
 	who := arrival{
-		identity: identity, groups: p.GroupAddresses(v.Groups), attributes: v.Attributes, amr: v.AMR, authTime: v.AuthTime,
+		identity: identity, groups: p.GroupAddresses(v.Groups), attributes: v.Attributes, amr: v.AMR, acr: v.ACR, authTime: v.AuthTime,
 		link: &identityprovider.Link{
 			Issuer: p.Issuer(), Subject: v.Subject, Number: number, Email: identity.Email, Created: now, LastSignIn: now,
 		},
@@ -83,11 +84,11 @@ func sessionUse(id session.ID) []byte { return []byte("provider tokens " + id.St
 // record returns the auth host's session of an arrival.
 func (s *SignIn) record(who arrival, now time.Time) session.Record {
 	record := session.Record{
-		ID: session.NewID(), Identity: who.identity, Groups: who.groups, Attributes: who.attributes, AMR: who.amr, AuthTime: now, Created: now,
+		ID: session.NewID(), Identity: who.identity, Groups: who.groups, Attributes: who.attributes, AMR: who.amr, ACR: who.acr, AuthTime: who.authTime, Created: now,
 		Expires: now.Add(s.Lifetimes.Absolute), LastSeen: now, Checked: who.checked, AskAfter: who.askAfter, Silent: who.silent, AtProvider: who.atProvider,
 	}
-	if !who.authTime.IsZero() && who.authTime.Before(now) {
-		record.AuthTime = who.authTime
+	if who.account != nil || who.authTime.After(now) { // proved to us, or by a clock that is ahead
+		record.AuthTime = now
 	}
 	if len(who.atProvider.Tokens) > 0 {
 		record.AtProvider.Tokens = s.Sealer.Seal(who.atProvider.Tokens, sessionUse(record.ID))
@@ -105,6 +106,11 @@ func (s *SignIn) enter(w http.ResponseWriter, r *http.Request, a attempt, who ar
 	}
 	ctx, now := r.Context(), s.Now()
 	record := s.record(who, now)
+	if !a.demand().MetBy(record.Proof(), now) {
+		p, _ := s.providers().Provider(who.identity.Provider)
+		s.fail(w, r, a, p, fmt.Errorf("%w: auth_time %s, amr %q, acr %q of %s", errUnproved, record.AuthTime, record.AMR, record.ACR, who.identity.Email))
+		return
+	}
 	var ended []session.ID
 	var handed token
 	err = s.Transactor.SignIn(ctx, func(tx Tx) (err error) {

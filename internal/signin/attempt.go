@@ -5,13 +5,13 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
+	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
 
 // attemptLifetime is how long a person has from leaving the application to having signed in.
@@ -20,29 +20,12 @@ const attemptLifetime = 10 * time.Minute
 // encoding is how ids, secrets, tokens and sealed values are written. It is strict: one spelling for each.
 var encoding = base64.RawURLEncoding.Strict()
 
-// attemptID names one attempt to sign in. It stands in cookie names, so that attempts of several tabs do not
-// disturb each other. It begins with the time of its making, which tells old cookies from new ones; it is no secret.
+// attemptID names one attempt to sign in. It is no secret.
 type attemptID [16]byte
 
-func newAttemptID(now time.Time) attemptID {
-	var id attemptID
-	binary.BigEndian.PutUint32(id[:], uint32(now.Unix()))
-	rand.Read(id[4:]) // never fails (crypto/rand)
+func newAttemptID() (id attemptID) {
+	rand.Read(id[:]) // never fails (crypto/rand)
 	return id
-}
-
-// String returns the 22 characters that IAP's nonce cookies have in their names.
-func (id attemptID) String() string { return encoding.EncodeToString(id[:]) }
-
-// time is when the attempt began, to the second.
-func (id attemptID) time() time.Time { return time.Unix(int64(binary.BigEndian.Uint32(id[:])), 0) }
-
-func parseAttemptID(s string) (id attemptID, ok bool) {
-	b, err := encoding.DecodeString(s)
-	if err != nil || len(b) != len(id) {
-		return attemptID{}, false
-	}
-	return attemptID(b), true
 }
 
 // attempt is what the state parameter carries, sealed, from the application host to the auth host: nothing is
@@ -58,36 +41,51 @@ type attempt struct {
 	Target   string        `json:"o"` // path and query that the person wanted
 	Issued   int64         `json:"t"` // seconds since 1970
 	Choose   bool          `json:"s,omitempty"`
+	// MaxAge, in seconds, and Factor are what the application demands to be proved.
+	MaxAge int64          `json:"m,omitempty"`
+	Factor session.Factor `json:"f,omitempty"`
+	// Tries counts the attempts before this one that came to nothing and were begun anew without a question.
+	Tries int `json:"k,omitempty"`
+	// Again is set in a restart that the auth host asks for: nothing has been begun at the application's host.
+	Again bool   `json:"g,omitempty"`
+	Hint  string `json:"l,omitempty"` // the domain or address that the application expects
 }
 
 // Why a state is refused.
 var (
 	errState        = errors.New("state is missing, damaged or not ours")
 	errStateExpired = errors.New("state is older than 10 minutes")
+	// errStateAhead is a kind of errStateExpired: no clock that agrees with ours made it.
+	errStateAhead = fmt.Errorf("%w, or made by a server whose clock is ahead", errStateExpired)
 )
 
 // What is sealed says what it is for, beside the purpose of the key.
 var (
-	stateUse  = []byte("state")
-	deviceUse = []byte("device")
+	stateUse   = []byte("state")
+	restartUse = []byte("restart")
+	deviceUse  = []byte("device")
 )
 
 // maxState bounds what is decoded at all.
 const maxState = 8 << 10
 
 // seal returns the state parameter of an attempt.
-func (s *SignIn) seal(a attempt) (string, error) {
+func (s *SignIn) seal(a attempt) (string, error) { return s.sealFor(stateUse, a) }
+
+func (s *SignIn) sealFor(use []byte, a attempt) (string, error) {
 	var plain bytes.Buffer
 	encoder := json.NewEncoder(&plain)
 	encoder.SetEscapeHTML(false) // & in a query would become six characters
 	if err := encoder.Encode(a); err != nil {
 		return "", fmt.Errorf("write state: %w", err)
 	}
-	return encoding.EncodeToString(s.Sealer.Seal(plain.Bytes(), stateUse)), nil
+	return encoding.EncodeToString(s.Sealer.Seal(plain.Bytes(), use)), nil
 }
 
 // open reads a state parameter. With errStateExpired comes the attempt that it was.
-func (s *SignIn) open(state string) (attempt, error) {
+func (s *SignIn) open(state string) (attempt, error) { return s.openFor(stateUse, state) }
+
+func (s *SignIn) openFor(use []byte, state string) (attempt, error) {
 	if state == "" || len(state) > maxState {
 		return attempt{}, errState
 	}
@@ -95,7 +93,7 @@ func (s *SignIn) open(state string) (attempt, error) {
 	if err != nil {
 		return attempt{}, errState
 	}
-	plain, err := s.Sealer.Open(sealed, stateUse)
+	plain, err := s.Sealer.Open(sealed, use)
 	if err != nil {
 		return attempt{}, errState
 	}
@@ -103,10 +101,18 @@ func (s *SignIn) open(state string) (attempt, error) {
 	if err := json.Unmarshal(plain, &a); err != nil || len(a.Browser) != sha256.Size {
 		return attempt{}, errState
 	}
-	if age := s.Now().Sub(time.Unix(a.Issued, 0)); age >= attemptLifetime || age < -time.Minute {
-		return a, errStateExpired
+	return a, s.checkAge(a.Issued)
+}
+
+// checkAge tells attempts that are under way from others.
+func (s *SignIn) checkAge(issued int64) error {
+	switch age := s.Now().Sub(time.Unix(issued, 0)); {
+	case age >= attemptLifetime:
+		return errStateExpired
+	case age < -time.Minute:
+		return errStateAhead
 	}
-	return a, nil
+	return nil
 }
 
 // newSecret draws 256 bits in 43 characters, which is also the form of a PKCE verifier.

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
-	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
 
@@ -28,7 +27,7 @@ func (s *SignIn) Handler() http.Handler {
 		"/signin":         {http.MethodPost: s.signIn},
 		"/signin/account": {http.MethodPost: s.chooseAccount},
 		addressPath:       {http.MethodPost: s.address},
-		"/signout":        {http.MethodPost: s.signOut},
+		signOutPath:       {http.MethodGet: s.askSignOut, http.MethodPost: s.signOut},
 		signedOutPath:     {http.MethodGet: s.signedOut},
 	}
 	static := s.Pages.Static()
@@ -80,9 +79,17 @@ func (s *SignIn) denyCrossOrigin(w http.ResponseWriter, r *http.Request) {
 // authorize answers a browser that an application sent: on to where it came from when its person is signed in
 // here, else a page that asks.
 func (s *SignIn) authorize(w http.ResponseWriter, r *http.Request) {
-	query := r.URL.Query()
+	query, err := authorizeQuery(r)
+	if err != nil {
+		s.refuse(w, r, "", err)
+		return
+	}
 	a, ok := s.opened(w, r, query.Get("state"))
 	if !ok {
+		return
+	}
+	if err := s.checkClaims(query, a); err != nil {
+		s.refuse(w, r, s.origin(a.Host, a.Target), err)
 		return
 	}
 	present, signedIn, err := s.present(r)
@@ -92,8 +99,9 @@ func (s *SignIn) authorize(w http.ResponseWriter, r *http.Request) {
 		s.unavailable(w, r, err)
 	case prompt == promptLogin, !signedIn && a.Choose: // somebody else than the one whom the provider would take
 		s.start(w, r, a, "", promptChoose)
+	case !signedIn && s.Always != "" && s.enterAtOnce(w, r, a):
 	case !signedIn:
-		s.start(w, r, a, "", "")
+		s.startExpected(w, r, a)
 	case a.Choose || prompt == promptChoose:
 		s.choose(w, r, a, present)
 	case present.Ask(s.Now()):
@@ -113,6 +121,10 @@ func (s *SignIn) opened(w http.ResponseWriter, r *http.Request, state string) (a
 		again := ""
 		if a.Host != "" {
 			again = s.origin(a.Host, a.Target)
+		}
+		if again != "" && r.Method == http.MethodGet {
+			s.bounce(w, r, a, err)
+			return attempt{}, false
 		}
 		s.refuse(w, r, again, err)
 		return attempt{}, false
@@ -159,13 +171,17 @@ func (s *SignIn) choose(w http.ResponseWriter, r *http.Request, a attempt, prese
 	}
 	s.Pages.Chooser(w, r, pages.Chooser{
 		App: a.App, Host: a.Host, State: state, Email: present.Identity.Email, Quick: s.Quick,
-		OtherURL:    otherURL(state),
+		OtherURL: otherURL(state), SignOutURL: s.signOutURL(origin{Host: a.Host, Resource: a.Resource, App: a.App, Target: a.Target}),
 		FormTargets: []string{s.External.URL(a.Host)},
 	})
 }
 
 // handOff sends the browser back to the application with a token for the session that it has here.
 func (s *SignIn) handOff(w http.ResponseWriter, r *http.Request, a attempt, present session.Record) {
+	if !a.demand().MetBy(present.Proof(), s.Now()) {
+		s.proveAgain(w, r, a, present)
+		return
+	}
 	var handed token
 	err := s.Transactor.SignIn(r.Context(), func(tx Tx) (err error) {
 		handed, err = s.putHandoff(r.Context(), tx.Handoffs(), a, present.ID)
@@ -212,18 +228,10 @@ func (s *SignIn) showAccount(w http.ResponseWriter, r *http.Request) {
 	page := pages.Account{SignedIn: signedIn}
 	if signedIn {
 		page.Email = present.Identity.Email
-		family, err := s.Sessions.Store.Sessions(r.Context(), session.Filter{ID: present.ID})
-		if err != nil {
+		if page.Apps, err = s.openApps(r, present.ID); err != nil {
 			s.unavailable(w, r, err)
 			return
 		}
-		apps := make(map[resource.Name]bool)
-		for _, record := range family {
-			if record.Parent == present.ID {
-				apps[record.Resource] = true
-			}
-		}
-		page.Apps = len(apps)
 	}
 	s.Pages.Account(w, r, page)
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
@@ -17,13 +18,12 @@ const emptyToken = "Invalid IAP credentials: empty token"
 // Begin sends somebody who is not signed in to the auth host. It stores nothing: what must be known when the
 // browser comes back is in the sealed state and in a cookie.
 func (s *SignIn) Begin(w http.ResponseWriter, r *http.Request, app App, reason policy.Reason) {
-	now := s.Now()
-	secret := newSecret()
-	hash := sha256.Sum256([]byte(secret))
-	a := attempt{
-		ID: newAttemptID(now), Browser: hash[:], Host: app.Host, Resource: app.Resource, App: app.Name, ClientID: app.ClientID,
-		Target: target(r), Issued: now.Unix(), Choose: cookieValue(r, chooseCookie) != "",
+	to := target(r)
+	if s.goesRound(w, r, app, to, false) {
+		s.loops(w, r, s.origin(app.Host, to), roundCause(reason, app.Host))
+		return
 	}
+	a, secret := s.newAttempt(r, app, to)
 	state, err := s.seal(a)
 	if err != nil {
 		s.unavailable(w, r, err)
@@ -31,12 +31,7 @@ func (s *SignIn) Begin(w http.ResponseWriter, r *http.Request, app App, reason p
 	}
 	s.Log.DebugContext(r.Context(), "sign-in begins", "host", app.Host, "resource", app.Resource, "reason", reason)
 	pages.Headers(w.Header())
-	old := attempts(r, now, secretPrefix, noncePrefix)
-	for _, suffix := range old[:min(maxExpired, max(0, len(old)+1-maxAttempts))] {
-		clearAttempt(w, suffix)
-	}
-	setCookie(w, noncePrefix+a.ID.String(), "1", now, attemptLifetime)
-	setCookie(w, secretPrefix+a.ID.String(), secret, now, attemptLifetime)
+	s.setAttempt(w, app, secret)
 	w.Header().Set("Location", s.authorizeURL(a, state))
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	if r.Method == http.MethodHead {
@@ -48,6 +43,18 @@ func (s *SignIn) Begin(w http.ResponseWriter, r *http.Request, app App, reason p
 	}
 }
 
+// newAttempt returns an attempt to sign in, and the secret that its browser is to keep.
+func (s *SignIn) newAttempt(r *http.Request, app App, to string) (attempt, string) {
+	_, secretName := attemptCookies(app.Resource)
+	secret := browserSecret(r, secretName)
+	hash := sha256.Sum256([]byte(secret))
+	return attempt{
+		ID: newAttemptID(), Browser: hash[:], Host: app.Host, Resource: app.Resource, App: app.Name, ClientID: app.ClientID,
+		Target: to, Issued: s.Now().Unix(), Choose: cookieValue(r, chooseCookie) != "",
+		Hint: app.LoginHint, MaxAge: int64(app.Demand.MaxAge / time.Second), Factor: app.Demand.Factor,
+	}, secret
+}
+
 // authorizeURL returns the address of IAP's redirect, with the parameters and the order that IAP has. The
 // challenge is that of the browser's secret; no code is exchanged for local accounts.
 func (s *SignIn) authorizeURL(a attempt, state string) string {
@@ -56,9 +63,12 @@ func (s *SignIn) authorizeURL(a attempt, state string) string {
 	b.WriteString(auth + authorizePath)
 	b.WriteString("?client_id=" + url.QueryEscape(a.ClientID))
 	b.WriteString("&response_type=code&scope=openid+email")
-	b.WriteString("&redirect_uri=" + url.QueryEscape(auth+"/v1/oauth/clientIds/"+a.ClientID+":handleRedirect"))
+	b.WriteString("&redirect_uri=" + url.QueryEscape(RedirectURI(s.External, s.AuthHost, a.ClientID)))
 	b.WriteString("&code_challenge=" + encoding.EncodeToString(a.Browser))
 	b.WriteString("&code_challenge_method=S256&cred_ref=true")
+	if a.Hint != "" {
+		b.WriteString("&hd=" + url.QueryEscape(a.Hint))
+	}
 	b.WriteString("&state=" + state)
 	if a.Choose {
 		b.WriteString("&prompt=" + promptChoose)

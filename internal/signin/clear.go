@@ -7,18 +7,14 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
 
-// maxCleared bounds how many attempt cookies one sign-out takes away. A browser has no more; the rest ends within
-// ten minutes.
-const maxCleared = 16
-
 // Clear signs a browser out of one application: it ends the session there, takes our cookies away and goes on to the
 // same address without the parameter. The sign-in that follows asks which account to use. It serves requests
-// with ModeClearLoginCookie.
+// with specialurl.ClearLoginCookie.
 //
 // A link on any site can lead here, as with IAP: the worst it does is make somebody sign in again.
 func (s *SignIn) Clear(w http.ResponseWriter, r *http.Request, app App) {
-	name := session.CookieName(app.Resource)
-	present, err := s.Sessions.Authenticate(r.Context(), r.Header["Cookie"], app.Host, name, app.Resource)
+	kept := app.cookie()
+	present, err := s.Sessions.Authenticate(r.Context(), r.Header["Cookie"], kept.Scope(app.Host), kept.Name, app.Resource)
 	if err == nil {
 		err = s.end(r, present.ID)
 	}
@@ -26,14 +22,16 @@ func (s *SignIn) Clear(w http.ResponseWriter, r *http.Request, app App) {
 		s.unavailable(w, r, err) // with the cookies, so that trying again can end the session
 		return
 	}
-	clearCookie(w, name)
-	clearCookie(w, uidCookie)
-	old := attempts(r, s.Now(), secretPrefix, noncePrefix)
-	for _, suffix := range old[:min(len(old), maxCleared)] {
-		clearAttempt(w, suffix)
+	clearCookieOf(w, kept.Name, kept.Domain)
+	clearCookieOf(w, uidCookie, kept.Domain)
+	if kept.Domain != "" { // from before the cookies had a domain
+		clearCookie(w, session.HostCookie(app.Resource).Name)
+		clearCookie(w, uidCookie)
 	}
+	clearAttempt(w, app)
+	clearCookie(w, roundsCookie)
 	setCookie(w, chooseCookie, "1", s.Now(), attemptLifetime)
-	redirect(w, http.StatusFound, s.again(r, app))
+	redirect(w, http.StatusFound, s.stripped(r, app))
 }
 
 // end ends a session and its children, in the store and in memory.

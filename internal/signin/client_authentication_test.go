@@ -67,10 +67,16 @@ func TestASecretThatIsRotatedIsReadAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	newBrowser(t, f.world).get(appURL+"/").wantHello(t, "alice@corp.example", appHost+"/")
+	if err := os.WriteFile(filepath.Join(f.dir, "corp"), []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if p := newBrowser(t, f.world).get(appURL + "/"); p.StatusCode != http.StatusBadRequest || !strings.Contains(p.body, "Error code 7") || strings.Contains(p.body, "redirect URI") {
+		t.Errorf("with an empty secret: %s: %s", p.Status, p.body)
+	}
 	if err := os.Remove(filepath.Join(f.dir, "corp")); err != nil {
 		t.Fatal(err)
 	}
-	if p := newBrowser(t, f.world).get(appURL + "/"); !strings.Contains(p.body, "Error code 11") {
+	if p := newBrowser(t, f.world).get(appURL + "/"); !strings.Contains(p.body, "Error code 7") {
 		t.Errorf("without a secret: %s", p.Status)
 	}
 	f.logged(t, "client secret")

@@ -10,46 +10,57 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/specialurl"
 )
 
 // handoffLifetime is how long a redirect token is good for.
 const handoffLifetime = time.Minute
 
 // Complete receives a browser that comes back from the auth host with a redirect token, and gives it the
-// application's own session. It serves requests with ModeAuthenticating.
+// application's own session. It serves requests with specialurl.Authenticating.
 func (s *SignIn) Complete(w http.ResponseWriter, r *http.Request, app App) {
 	if r.Method != http.MethodGet { // others neither come from a browser's redirect nor may use up a token
 		w.Header().Set("Allow", http.MethodGet)
 		s.refuse(w, r, s.again(r, app), fmt.Errorf("method %s", r.Method))
 		return
 	}
-	token, ok := readToken(r)
-	if !ok {
-		s.refuse(w, r, s.again(r, app), errors.New("no redirect token, or one that is not ours"))
+	if r.URL.Query().Has(specialurl.RestartParameter) {
+		s.resume(w, r, app)
 		return
 	}
-	secret := cookieValue(r, secretPrefix+token.attempt.String())
+	token, ok := readToken(r)
+	if !ok {
+		s.restart(w, r, app, token.state, errors.New("no redirect token, or one that is not ours"))
+		return
+	}
+	_, secretName := attemptCookies(app.Resource)
+	secret := cookieValue(r, secretName)
 	if secret == "" {
-		s.refuse(w, r, s.again(r, app), errors.New("the attempt was not begun in this browser"))
+		s.restart(w, r, app, token.state, errors.New("the attempt was not begun in this browser"))
 		return
 	}
 	done, err := s.redeem(r, app, token.hash(), sha256.Sum256([]byte(secret)))
 	switch {
 	case errors.Is(err, ErrHandoff), errors.Is(err, session.ErrNotFound):
-		s.refuse(w, r, s.again(r, app), err)
+		s.restart(w, r, app, token.state, err)
 		return
 	case err != nil:
 		s.unavailable(w, r, err)
 		return
 	}
 	now := s.Now()
-	cookie := session.CookieName(app.Resource)
+	kept := app.cookie()
 	if done.opened {
-		setCookie(w, cookie, s.Sessions.Codec.Seal(done.record.ID, now, cookie, app.Host), now, 0)
+		value := s.Sessions.Codec.Seal(done.record.ID, now, kept.Name, kept.Scope(app.Host))
+		setCookieOf(w, kept.Name, value, kept.Domain, now, 0)
 	}
-	setCookie(w, uidCookie, done.record.Identity.Subject, now, 0)
-	clearAttempt(w, token.attempt.String())
+	if kept.Domain != "" {
+		clearCookie(w, uidCookie) // one from before the cookies had a domain would tell scripts of somebody else
+	}
+	setCookieOf(w, uidCookie, done.record.Identity.Subject, kept.Domain, now, 0)
+	clearAttempt(w, app)
 	clearCookie(w, chooseCookie)
+	s.wentRound(w, r, app, done.origin)
 	redirect(w, http.StatusFound, done.origin)
 }
 
@@ -67,7 +78,8 @@ type completed struct {
 // sign-in, such as one that somebody planted, ends here.
 func (s *SignIn) redeem(r *http.Request, app App, token, browser [32]byte) (completed, error) {
 	ctx, now := r.Context(), s.Now()
-	present, err := s.Sessions.Authenticate(ctx, r.Header["Cookie"], app.Host, session.CookieName(app.Resource), app.Resource)
+	kept := app.cookie()
+	present, err := s.Sessions.Authenticate(ctx, r.Header["Cookie"], kept.Scope(app.Host), kept.Name, app.Resource)
 	if errors.Is(err, session.ErrStore) {
 		return completed{}, err
 	}
@@ -151,7 +163,7 @@ func (s *SignIn) openChild(ctx context.Context, sessions session.Store, h Handof
 	}
 	child := session.Record{
 		ID: session.NewID(), Parent: parent.ID, Resource: h.Resource, Identity: parent.Identity, Groups: parent.Groups, Attributes: parent.Attributes,
-		AMR: parent.AMR, AuthTime: parent.AuthTime, Created: now, Expires: parent.Expires, LastSeen: now,
+		AMR: parent.AMR, ACR: parent.ACR, AuthTime: parent.AuthTime, Created: now, Expires: parent.Expires, LastSeen: now,
 		Checked: parent.Checked, AskAfter: parent.AskAfter, Silent: parent.Silent,
 	}
 	return child, sessions.OpenSession(ctx, child)

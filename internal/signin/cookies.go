@@ -1,10 +1,11 @@
 package signin
 
 import (
+	"crypto/sha256"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/resource"
 )
 
 // The cookies of sign-in, beside those of the sessions themselves.
@@ -17,23 +18,23 @@ const (
 	uidCookie = "GCP_IAP_UID"
 	// chooseCookie remembers that the next sign-in must ask which account, after CLEAR_LOGIN_COOKIE.
 	chooseCookie = "__Host-GCP_IAP_SELECT_ACCOUNT"
+	// roundsCookie counts how often sign-in has begun for an address within moments; see goesRound.
+	roundsCookie = "__Host-GCP_IAP_ROUNDS"
 	// deviceCookie names accounts that have signed in by password in this browser, at the auth host.
 	deviceCookie = "__Host-GCP_IAP_DEVICE"
-)
-
-const (
-	// maxAttempts is how many attempts a browser keeps for a host. Tabs that were all opened at once may have more
-	// for a while: none of those requests shows the others' cookies.
-	maxAttempts = 8
-	// maxExpired bounds how many old attempts one response takes away; it is more than it adds.
-	maxExpired = 2
 )
 
 // setCookie sets a cookie of ours. Secure stays on where we are reached over plain http: browsers accept it on
 // *.localhost, and elsewhere a session must not travel in the clear. Without a lifetime the cookie ends with
 // the browser.
 func setCookie(w http.ResponseWriter, name, value string, now time.Time, lifetime time.Duration) {
+	setCookieOf(w, name, value, "", now, lifetime)
+}
+
+// setCookieOf sets a cookie that the hosts of a domain share; with an empty one it is of the host alone.
+func setCookieOf(w http.ResponseWriter, name, value, domain string, now time.Time, lifetime time.Duration) {
 	c := cookie(name, value)
+	c.Domain = domain
 	if lifetime > 0 {
 		c.MaxAge = int(lifetime / time.Second)
 		c.Expires = now.Add(lifetime)
@@ -42,8 +43,12 @@ func setCookie(w http.ResponseWriter, name, value string, now time.Time, lifetim
 }
 
 // clearCookie removes a cookie of ours.
-func clearCookie(w http.ResponseWriter, name string) {
+func clearCookie(w http.ResponseWriter, name string) { clearCookieOf(w, name, "") }
+
+// clearCookieOf removes a cookie that has a domain.
+func clearCookieOf(w http.ResponseWriter, name, domain string) {
 	c := cookie(name, "")
+	c.Domain = domain
 	c.MaxAge, c.Expires = -1, time.Unix(1, 0)
 	http.SetCookie(w, c)
 }
@@ -66,40 +71,39 @@ func cookieValue(r *http.Request, name string) string {
 	return value
 }
 
-// attempts lists the suffixes of the attempt cookies of a request that have one of the prefixes, oldest first. Names that we did not give, or
-// that claim to come from the future, are oldest of all.
-func attempts(r *http.Request, now time.Time, prefixes ...string) []string {
-	began := make(map[string]time.Time)
-	for _, c := range r.Cookies() {
-		suffix, found := "", false
-		for _, prefix := range prefixes {
-			if suffix, found = strings.CutPrefix(c.Name, prefix); found {
-				break
-			}
-		}
-		if !found {
-			continue
-		}
-		id, ok := parseAttemptID(suffix)
-		if began[suffix] = id.time(); !ok || began[suffix].After(now.Add(time.Minute)) {
-			began[suffix] = time.Time{}
-		}
-	}
-	suffixes := make([]string, 0, len(began))
-	for suffix := range began {
-		suffixes = append(suffixes, suffix)
-	}
-	slices.SortFunc(suffixes, func(a, b string) int {
-		if c := began[a].Compare(began[b]); c != 0 {
-			return c
-		}
-		return strings.Compare(a, b)
-	})
-	return suffixes
+// attemptCookies are the names of the cookies of sign-in at an application's host: IAP's mark and our proof. They are the
+// same for all attempts of a browser at a resource, so that however many begin at once, there are two. The part
+// behind the prefix has the form that IAP gives it.
+func attemptCookies(name resource.Name) (nonce, secret string) {
+	sum := sha256.Sum256([]byte("attempts at " + string(name)))
+	suffix := encoding.EncodeToString(sum[:16])
+	return noncePrefix + suffix, secretPrefix + suffix
 }
 
-// clearAttempt removes the cookies of one attempt.
-func clearAttempt(w http.ResponseWriter, suffix string) {
-	clearCookie(w, noncePrefix+suffix)
-	clearCookie(w, secretPrefix+suffix)
+// browserSecret returns what a browser proves by a cookie that it is itself. Attempts that are under way keep theirs:
+// a new one each time would make those of other tabs fail.
+func browserSecret(r *http.Request, name string) string {
+	if value := cookieValue(r, name); isSecret(value) {
+		return value
+	}
+	return newSecret()
+}
+
+func isSecret(s string) bool {
+	b, err := encoding.DecodeString(s)
+	return err == nil && len(b) == sha256.Size
+}
+
+// setAttempt gives a browser the cookies of an attempt, or more time for those that it has.
+func (s *SignIn) setAttempt(w http.ResponseWriter, app App, secret string) {
+	nonceName, secretName := attemptCookies(app.Resource)
+	setCookie(w, nonceName, "1", s.Now(), attemptLifetime)
+	setCookie(w, secretName, secret, s.Now(), attemptLifetime)
+}
+
+// clearAttempt removes them.
+func clearAttempt(w http.ResponseWriter, app App) {
+	nonceName, secretName := attemptCookies(app.Resource)
+	clearCookie(w, nonceName)
+	clearCookie(w, secretName)
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 )
 
-// leftPrefix begins the names of the auth host's attempt cookies, by which an answer from a provider must come to
-// the browser that left for it.
-const leftPrefix = "__Host-GCP_IAP_LEFT_"
+// leftCookie is the auth host's attempt cookie, by which an answer from a provider must come to the browser that left
+// for it. Departures of several tabs share it, so that there is one however many leave.
+const leftCookie = "__Host-GCP_IAP_LEFT"
 
 // departure is what the state toward a provider carries, sealed: the attempt that it is part of, and what the answer
 // is held against. Nothing of it is stored.
@@ -52,10 +52,10 @@ func (s *SignIn) redirectURI(p identityprovider.Provider) string {
 // leave sends the browser to a provider.
 func (s *SignIn) leave(w http.ResponseWriter, r *http.Request, a attempt, p identityprovider.Provider, hint string, prompt string) {
 	now := s.Now()
-	secret, verifier := newSecret(), newSecret()
+	secret, verifier := browserSecret(r, leftCookie), newSecret()
 	hash, challenge := sha256.Sum256([]byte(secret)), sha256.Sum256([]byte(verifier))
 	d := departure{
-		Attempt: a, ID: newAttemptID(now), Provider: p.Name, Issuer: p.Issuer(), Nonce: newSecret(), Verifier: verifier,
+		Attempt: a, ID: newAttemptID(), Provider: p.Name, Issuer: p.Issuer(), Nonce: newSecret(), Verifier: verifier,
 		Browser: hash[:], Left: now.Unix(), Quiet: prompt == promptNone,
 	}
 	plain, err := json.Marshal(d)
@@ -63,10 +63,13 @@ func (s *SignIn) leave(w http.ResponseWriter, r *http.Request, a attempt, p iden
 		s.unavailable(w, r, err)
 		return
 	}
-	address, err := s.Redirecting.Leave(r.Context(), p, Departure{
+	leaving := Departure{
 		RedirectURI: s.redirectURI(p), State: encoding.EncodeToString(s.Sealer.Seal(plain, departureUse)), Nonce: d.Nonce,
 		Challenge: encoding.EncodeToString(challenge[:]), LoginHint: hint, Prompt: prompt,
-	})
+		HostedDomain: s.expectedAt(a, p, hint),
+	}
+	leaving.demandOf(a)
+	address, err := s.Redirecting.Leave(r.Context(), p, leaving)
 	if err != nil {
 		if d.Quiet {
 			s.quietFailure(w, r, a, p, err)
@@ -75,20 +78,16 @@ func (s *SignIn) leave(w http.ResponseWriter, r *http.Request, a attempt, p iden
 		s.fail(w, r, a, p, err)
 		return
 	}
-	old := attempts(r, now, leftPrefix)
-	for _, suffix := range old[:min(maxExpired, max(0, len(old)+1-maxAttempts))] {
-		clearLeft(w, suffix)
-	}
 	// The answer may come as a form from the provider's site: only SameSite=None cookies go with that.
-	c := cookie(leftPrefix+d.ID.String(), secret)
+	c := cookie(leftCookie, secret)
 	c.SameSite, c.MaxAge, c.Expires = http.SameSiteNoneMode, int(attemptLifetime/time.Second), now.Add(attemptLifetime)
 	http.SetCookie(w, c)
 	s.Log.DebugContext(r.Context(), "leaves for the identity provider", "provider", p.Name, "host", a.Host)
 	goOn(w, r, address, func() { s.Pages.Depart(w, r, pages.Depart{Provider: title(p), URL: address}) })
 }
 
-func clearLeft(w http.ResponseWriter, suffix string) {
-	c := cookie(leftPrefix+suffix, "")
+func clearLeft(w http.ResponseWriter) {
+	c := cookie(leftCookie, "")
 	c.SameSite, c.MaxAge, c.Expires = http.SameSiteNoneMode, -1, time.Unix(1, 0)
 	http.SetCookie(w, c)
 }
@@ -118,10 +117,7 @@ func (s *SignIn) openDeparture(state string) (departure, error) {
 	if err := json.Unmarshal(plain, &d); err != nil || len(d.Browser) != sha256.Size || len(d.Attempt.Browser) != sha256.Size {
 		return departure{}, errState
 	}
-	if age := s.Now().Sub(time.Unix(d.Left, 0)); age >= attemptLifetime || age < -time.Minute {
-		return d, errStateExpired
-	}
-	return d, nil
+	return d, s.checkAge(d.Left)
 }
 
 // comeBack takes the answer of a provider. Nothing in it is believed before it is known that this server sent this
@@ -140,13 +136,22 @@ func (s *SignIn) comeBack(w http.ResponseWriter, r *http.Request) {
 		again = s.origin(d.Attempt.Host, d.Attempt.Target)
 	}
 	if err != nil {
-		s.refuse(w, r, again, err)
+		if again != "" {
+			s.bounce(w, r, d.Attempt, err)
+			return
+		}
+		s.refuse(w, r, "", err)
 		return
 	}
-	clearLeft(w, d.ID.String()) // one use, whatever comes of it
-	secret := sha256.Sum256([]byte(cookieValue(r, leftPrefix+d.ID.String())))
+	clearLeft(w) // one use, whatever comes of it
+	secret := sha256.Sum256([]byte(cookieValue(r, leftCookie)))
 	if subtle.ConstantTimeCompare(secret[:], d.Browser) != 1 {
-		s.refuse(w, r, again, fmt.Errorf("the answer of the provider %q came to another browser than the one that left for it", d.Provider))
+		cause := fmt.Errorf("the answer of the provider %q came to another browser than the one that left for it", d.Provider)
+		if again == "" {
+			s.refuse(w, r, "", cause)
+			return
+		}
+		s.bounce(w, r, d.Attempt, cause)
 		return
 	}
 	if again == "" {

@@ -13,8 +13,5 @@ func (s *SignIn) StateApp(state string) (host, target string, err error) {
 	return a.Host, a.Target, err
 }
 
-// The bounds that tests hold the package to.
-const (
-	MaxTarget   = maxTarget
-	MaxAttempts = maxAttempts
-)
+// MaxTarget is a bound that tests hold the package to.
+const MaxTarget = maxTarget

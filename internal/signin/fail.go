@@ -20,10 +20,12 @@ type failure struct {
 // failures lists them; the first that matches counts. What is in none of them is the store's.
 func failures() []failure {
 	return []failure{
+		{ErrNoSecret, policy.ProviderMisconfigured, codeClientEmpty, http.StatusBadRequest},
 		{ErrProviderSetup, policy.ProviderMisconfigured, codeClientMisconfigured, http.StatusBadRequest},
 		{errNoProvider, policy.ProviderMisconfigured, codeClientMisconfigured, http.StatusBadRequest},
 		{ErrProviderDown, policy.ProviderUnavailable, codeNotCompleted, http.StatusServiceUnavailable},
 		{ErrProviderToken, policy.ProviderTokenInvalid, codeTokenInvalid, http.StatusBadRequest},
+		{errUnproved, policy.SignInUnproved, 0, http.StatusForbidden},
 		{errAddress, policy.AddressRefused, 0, http.StatusForbidden},
 		{ErrDeclined, policy.SignInDeclined, codeNotCompleted, http.StatusForbidden},
 		{ErrQuestions, policy.SignInDeclined, codeNotCompleted, http.StatusForbidden},
@@ -47,7 +49,10 @@ func (s *SignIn) fail(w http.ResponseWriter, r *http.Request, a attempt, p ident
 			Status: f.status, Code: f.code, Title: text.Title, Text: text.Text, Reason: string(f.reason),
 			ActionURL: s.origin(a.Host, a.Target), ActionLabel: "Start again",
 		}
-		if f.reason == policy.ProviderMisconfigured && p.Kind == identityprovider.OIDC {
+		switch {
+		case f.code == codeClientEmpty:
+			page.Text += " The secret by which the gate proves itself there is empty or cannot be read."
+		case f.code == codeClientMisconfigured && p.Kind == identityprovider.OIDC:
 			page.Text += " It needs to have this redirect URI registered: " + s.redirectURI(p)
 		}
 		if f.status == http.StatusServiceUnavailable {

@@ -28,6 +28,10 @@ func (s *SignIn) form(w http.ResponseWriter, r *http.Request) (attempt, bool) {
 		s.refuse(w, r, "", fmt.Errorf("read form: %w", err))
 		return attempt{}, false
 	}
+	if err := checkParameters(r.PostForm, "state", "email", "password", "account", "prompt"); err != nil {
+		s.refuse(w, r, "", err)
+		return attempt{}, false
+	}
 	return s.opened(w, r, r.PostForm.Get("state"))
 }
 
@@ -150,7 +154,7 @@ func (s *SignIn) askPasswordSource(r *http.Request, p identityprovider.Provider,
 	var who arrival
 	if err == nil {
 		if who, err = s.vouchedFor(p, vouched); err == nil {
-			who.device = device
+			who.device, who.authTime = device, s.Now()
 			return who, nil
 		}
 	}

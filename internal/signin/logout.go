@@ -38,54 +38,6 @@ func PostLogoutRedirectURI(external External, authHost string) string {
 	return external.URL(authHost) + signedOutPath
 }
 
-// signOut ends the session at the auth host and with it those of all applications, and goes on to sign out at the
-// identity provider too: else the next sign-in would let the same person in without a question.
-func (s *SignIn) signOut(w http.ResponseWriter, r *http.Request) {
-	present, err := s.authSession(r)
-	if err == nil && !present.ID.IsZero() {
-		err = s.end(r, present.ID)
-	}
-	if err != nil {
-		s.unavailable(w, r, err)
-		return
-	}
-	if !present.ID.IsZero() {
-		s.Log.InfoContext(r.Context(), "signed out", "email", present.Identity.Email, "session", present.ID.String())
-	}
-	clearCookie(w, session.AuthCookieName)
-	if p, address := s.signOutThere(r, present); address != "" {
-		goOn(w, r, address, func() { s.Pages.Depart(w, r, pages.Depart{Provider: title(p), URL: address, SignOut: true}) })
-		return
-	}
-	redirect(w, http.StatusSeeOther, "/")
-}
-
-// signOutThere returns where to sign out at the provider of a session that has just ended; empty where there is none.
-func (s *SignIn) signOutThere(r *http.Request, ended session.Record) (identityprovider.Provider, string) {
-	p, found := s.providers().Provider(ended.Identity.Provider)
-	if !found || ended.ID.IsZero() || p.Kind != identityprovider.OIDC || p.OIDC.KeepProviderSession {
-		return p, ""
-	}
-	tokens, err := s.Sealer.Open(ended.AtProvider.Tokens, sessionUse(ended.ID))
-	if err != nil {
-		tokens = nil // the provider will ask whom to sign out
-	}
-	address, err := s.Redirecting.SignOutURL(r.Context(), p, tokens, PostLogoutRedirectURI(s.External, s.AuthHost))
-	if err != nil {
-		s.Log.WarnContext(r.Context(), "signed out here, but not at the identity provider", "provider", p.Name, "cause", err)
-	}
-	return p, address
-}
-
-// signedOut is where a provider sends people after signing out there.
-func (s *SignIn) signedOut(w http.ResponseWriter, r *http.Request) {
-	if _, signedIn, err := s.present(r); err != nil || signedIn {
-		s.showAccount(w, r)
-		return
-	}
-	s.Pages.Account(w, r, pages.Account{Notice: "You have signed out."})
-}
-
 // logout takes a logout token from a provider. Nobody's browser is involved: what counts is the token.
 func (s *SignIn) logout(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")

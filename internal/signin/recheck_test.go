@@ -140,7 +140,7 @@ func (f *federation) family(t *testing.T, b *browser) []session.Record {
 	for _, c := range b.jar.Cookies(&url.URL{Scheme: "https", Host: appHost, Path: "/"}) {
 		cookies = append(cookies, c.Name+"="+c.Value)
 	}
-	record, err := f.Sessions.Authenticate(t.Context(), []string{strings.Join(cookies, "; ")}, appHost, session.CookieName(app.Resource), app.Resource)
+	record, err := f.Sessions.Authenticate(t.Context(), []string{strings.Join(cookies, "; ")}, appHost, session.HostCookie(app.Resource).Name, app.Resource)
 	if err != nil {
 		return nil
 	}
@@ -373,7 +373,7 @@ func TestSigningOutStaysHereWhereThatIsConfiguredOrTheProviderHasNoPlaceForIt(t 
 			release := b.step()
 			out := b.post("/signout", nil)
 			release()
-			if out.Header.Get("Location") != "/" {
+			if out.Header.Get("Location") != "/signed-out" {
 				t.Errorf("it goes to %q", out.Header.Get("Location"))
 			}
 		})

@@ -26,6 +26,20 @@ type App struct {
 	Resource resource.Name // what sessions there are for
 	Host     string        // canonical, without port; one that leads to Resource
 	ClientID string        // its OAuth client id
+	// CookieDomain is the domain that the cookies of its sessions have at this host; empty for the host alone.
+	CookieDomain string
+	// LoginHint is the domain, or the address, of the people whom the application expects; empty for anybody's.
+	LoginHint string
+	// Demand is what its people have to prove besides having signed in some time.
+	Demand session.Demand
+}
+
+// cookie is how the application's session is kept at the host.
+func (a App) cookie() session.Cookie {
+	if a.CookieDomain != "" {
+		return session.DomainCookie(a.Resource, a.CookieDomain)
+	}
+	return session.HostCookie(a.Resource)
 }
 
 // External is how browsers reach us, whatever we listen on.
@@ -67,7 +81,11 @@ type SignIn struct {
 	// Serves reports whether a host still leads to a resource.
 	Serves func(host string, name resource.Name) bool
 	// Quick are addresses that sign in by one click and without a password. For development only.
-	Quick     []string
+	Quick []string
+	// Always is the account that is signed in without a question where nobody is; empty for none. For development only.
+	Always string
+	// HasHost reports whether a host leads to an application; Enter needs it.
+	HasHost   func(host string) bool
 	Passwords *password.Checker
 	// Providers returns the identity providers as requests see them now; nil for our own directory alone.
 	Providers func() *identityprovider.View
@@ -104,6 +122,7 @@ const authorizePath = "/o/oauth2/v2/auth"
 
 // The error codes of IAP's pages that sign-in uses.
 const (
+	codeClientEmpty         = 7
 	codeNotCompleted        = 9
 	codeClientMisconfigured = 11
 	codeTokenInvalid        = 13

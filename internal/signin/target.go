@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/gatehouse-iap/gatehouse/internal/specialurl"
 )
 
 // maxTarget bounds path and query that a state carries. The whole redirect to the auth host then has less than
@@ -12,16 +14,8 @@ import (
 // application and have to find their page again.
 const maxTarget = 1536
 
-// ModeParameter is IAP's query parameter for special requests on any path.
-const ModeParameter = "gcp-iap-mode"
-
-// Values of ModeParameter that sign-in answers.
-const (
-	ModeAuthenticating   = "AUTHENTICATING"
-	ModeClearLoginCookie = "CLEAR_LOGIN_COOKIE"
-)
-
-const tokenParameter = "redirect_token_v2"
+// maxLocation bounds path and query of a redirect to the same host. No state is with it, so it may be longer.
+const maxLocation = 3 << 10
 
 // target returns path and query of a request, as received, as something that can follow an origin in a
 // Location header without changing that origin. What no honest request has makes it "/".
@@ -30,7 +24,15 @@ const tokenParameter = "redirect_token_v2"
 // whatever stands after the first slash, the authority has ended there (RFC 3986, 3.2; and for browsers the WHATWG
 // URL standard, whose authority state ends at "/", "\", "?" and "#" alike). The checks below are for the rest:
 // a header that ends early, a parser that drops bytes.
-func target(r *http.Request) string {
+func target(r *http.Request) string { return rewritten(r, maxTarget, specialurl.Resume) }
+
+// stripped returns the address of a special URL without what made it one, within the application's origin.
+func (s *SignIn) stripped(r *http.Request, app App) string {
+	return s.origin(app.Host, rewritten(r, maxLocation, specialurl.Strip))
+}
+
+// rewritten is target with a bound and a way to deal with special URLs.
+func rewritten(r *http.Request, limit int, rewrite func(path, query string) (string, string)) string {
 	raw := r.RequestURI
 	if !strings.HasPrefix(raw, "/") { // absolute form, or a request that was never on a wire
 		raw = r.URL.RequestURI()
@@ -43,10 +45,11 @@ func target(r *http.Request) string {
 		return "/"
 	}
 	path, query, _ := strings.Cut(escaped, "?")
-	if query = withoutOurs(query); query != "" && len(path)+1+len(query) <= maxTarget {
+	path, query = rewrite(path, query)
+	if query != "" && len(path)+1+len(query) <= limit {
 		path += "?" + query
 	}
-	if len(path) > maxTarget || !keepsOrigin(path) {
+	if len(path) > limit || !keepsOrigin(path) {
 		return "/"
 	}
 	return path
@@ -72,32 +75,6 @@ func escapeNonASCII(s string) (string, bool) {
 	return b.String(), true
 }
 
-// withoutOurs drops our own steps from a query, so that coming back does not take them again. The rest stays byte
-// for byte.
-func withoutOurs(query string) string {
-	var kept []string
-	for pair := range strings.SplitSeq(query, "&") {
-		name, value, _ := strings.Cut(pair, "=")
-		switch unescaped(name) {
-		case tokenParameter:
-			continue
-		case ModeParameter:
-			if mode := strings.ToUpper(unescaped(value)); mode == ModeAuthenticating || mode == ModeClearLoginCookie {
-				continue
-			}
-		}
-		kept = append(kept, pair)
-	}
-	return strings.Join(kept, "&")
-}
-
-func unescaped(s string) string {
-	if plain, err := url.QueryUnescape(s); err == nil {
-		return plain
-	}
-	return s
-}
-
 // keepsOrigin asks Go's parser as well.
 func keepsOrigin(target string) bool {
 	u, err := url.Parse("https://origin.example" + target)
@@ -111,5 +88,5 @@ func (s *SignIn) origin(host, target string) string { return s.External.URL(host
 // host may lead to several services.
 func (s *SignIn) handoffURL(a attempt, token string) string {
 	path, _, _ := strings.Cut(a.Target, "?")
-	return s.origin(a.Host, path) + "?" + ModeParameter + "=" + ModeAuthenticating + "&" + tokenParameter + "=" + token
+	return s.origin(a.Host, path) + "?" + specialurl.Parameter + "=" + string(specialurl.Authenticating) + "&" + specialurl.TokenParameter + "=" + token
 }

@@ -3,6 +3,7 @@ package signin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
@@ -21,6 +22,7 @@ type Vouched struct {
 	// Attributes are the further claims that the provider's configuration names.
 	Attributes []principal.Attribute
 	AMR        []string  // RFC 8176
+	ACR        string    // the claim acr
 	AuthTime   time.Time // zero when the provider does not say
 	// Session is the provider's name for its session (the claim sid); empty when it has none.
 	Session string
@@ -38,7 +40,12 @@ type Departure struct {
 	Nonce       string
 	Challenge   string // PKCE, S256
 	LoginHint   string
-	Prompt      string // besides the provider's own; "none" to ask the person nothing
+	// HostedDomain is the domain of the people who are expected, one that the provider may vouch for; empty for any.
+	HostedDomain string
+	// MaxAge asks the provider for a sign-in that is no older, and to say when it was; zero asks for nothing.
+	MaxAge    time.Duration
+	ACRValues string // contexts of authentication to ask for, best first
+	Prompt    string // besides the provider's own; "none" to ask the person nothing
 }
 
 // Answer is what a browser brought back from a provider.
@@ -87,6 +94,8 @@ var (
 	ErrProviderDown = errors.New("the identity provider does not answer")
 	// ErrProviderSetup reports that we and the provider do not fit together: an administrator must act.
 	ErrProviderSetup = errors.New("the identity provider and its configuration here do not fit together")
+	// ErrNoSecret is a kind of it: what we prove ourselves with is empty or cannot be read.
+	ErrNoSecret = fmt.Errorf("%w: the client secret is empty or cannot be read", ErrProviderSetup)
 	// ErrProviderToken reports an ID token, or an answer around it, that proves nothing.
 	ErrProviderToken = errors.New("the identity provider's token is not valid here")
 	// ErrProviderAnswer reports an answer that does not belong to this attempt, or a code that is not good any more.

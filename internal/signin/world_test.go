@@ -33,6 +33,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
 	"github.com/gatehouse-iap/gatehouse/internal/signin/password"
+	"github.com/gatehouse-iap/gatehouse/internal/specialurl"
 	"github.com/gatehouse-iap/gatehouse/internal/storage"
 	"github.com/gatehouse-iap/gatehouse/internal/storage/sqlite"
 )
@@ -103,6 +104,10 @@ type world struct {
 	// forceBegin makes the next request begin a sign-in although there is a session, as enforcement does when the
 	// session is to be confirmed.
 	forceBegin atomic.Bool
+	// demand is what the application app demands of its people.
+	demand session.Demand
+	// hint is the login hint of the applications' settings.
+	hint string
 }
 
 // logBuffer keeps what was logged.
@@ -218,26 +223,45 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	case appHost:
 		here = app
+		here.Demand = w.demand
 	case otherHost:
 		here = other
 	default:
 		http.Error(rw, "unknown host "+r.Host, http.StatusMisdirectedRequest)
 		return
 	}
-	switch r.URL.Query().Get(signin.ModeParameter) {
-	case signin.ModeAuthenticating:
-		w.Complete(rw, r, here)
-		return
-	case signin.ModeClearLoginCookie:
-		w.Clear(rw, r, here)
+	here.LoginHint = w.hint
+	call, err := specialurl.Parse(r.URL.EscapedPath(), r.URL.RawQuery)
+	if err != nil {
+		http.Error(rw, err.Error(), http.StatusBadRequest)
 		return
 	}
-	record, err := w.Sessions.Authenticate(r.Context(), r.Header["Cookie"], here.Host, session.CookieName(here.Resource), here.Resource)
+	switch call.Mode {
+	case specialurl.Authenticating:
+		w.Complete(rw, r, here)
+		return
+	case specialurl.ClearLoginCookie:
+		w.Clear(rw, r, here)
+		return
+	case specialurl.SignOut:
+		w.SignOut(rw, r, here)
+		return
+	case specialurl.ForceLogin:
+		if _, err := w.Sessions.Authenticate(r.Context(), r.Header["Cookie"], here.Host, session.HostCookie(here.Resource).Name, here.Resource); err == nil {
+			w.GoOn(rw, r, here)
+			return
+		}
+	}
+	record, err := w.Sessions.Authenticate(r.Context(), r.Header["Cookie"], here.Host, session.HostCookie(here.Resource).Name, here.Resource)
 	switch {
 	case errors.Is(err, session.ErrStore):
 		http.Error(rw, err.Error(), http.StatusServiceUnavailable)
+	case errors.Is(err, session.ErrInvalid):
+		w.Begin(rw, r, here, policy.CookieInvalid)
 	case err != nil:
 		w.Begin(rw, r, here, policy.NoCredential)
+	case !here.Demand.MetBy(record.Proof(), w.clock.Now()):
+		w.Begin(rw, r, here, policy.SignInTooOld)
 	case w.forceBegin.CompareAndSwap(true, false):
 		w.Begin(rw, r, here, policy.ConfirmationDue)
 	default:
@@ -252,6 +276,8 @@ type browser struct {
 	http  *http.Client
 	jar   *cookiejar.Jar
 	peer  string
+	// between stands between the browser and the gate; nil for nothing.
+	between func(r *http.Request, pass func(*http.Request) *http.Response) *http.Response
 }
 
 func newBrowser(t testing.TB, w *world) *browser {
@@ -276,13 +302,21 @@ func (b *browser) RoundTrip(r *http.Request) (*http.Response, error) {
 	if in.URL = target; in.Body == nil {
 		in.Body = http.NoBody
 	}
-	recorder := httptest.NewRecorder()
-	if elsewhere := b.world.outside[r.URL.Host]; elsewhere != nil {
-		elsewhere.ServeHTTP(recorder, in)
-	} else {
-		b.world.ServeHTTP(recorder, in)
+	pass := func(in *http.Request) *http.Response {
+		recorder := httptest.NewRecorder()
+		if elsewhere := b.world.outside[r.URL.Host]; elsewhere != nil {
+			elsewhere.ServeHTTP(recorder, in)
+		} else {
+			b.world.ServeHTTP(recorder, in)
+		}
+		return recorder.Result()
 	}
-	response := recorder.Result()
+	var response *http.Response
+	if b.between != nil {
+		response = b.between(in, pass)
+	} else {
+		response = pass(in)
+	}
 	response.Request = r
 	return response, nil
 }

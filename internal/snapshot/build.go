@@ -14,6 +14,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 	"github.com/gatehouse-iap/gatehouse/internal/upstream"
 )
 
@@ -22,6 +23,7 @@ type material struct {
 	position int64
 	services map[resource.Name]*catalog.Service // nil: removed
 	policies map[resource.Name]iam.Policy
+	settings map[resource.Name]settings.Stored
 	update   directory.Update
 	keys     []issuer.Key // nil: unchanged
 	// providers are few and hang together, so that any change reads all of them; nil: unchanged.
@@ -33,6 +35,7 @@ func newMaterial(position int64) *material {
 		position: position,
 		services: map[resource.Name]*catalog.Service{},
 		policies: map[resource.Name]iam.Policy{},
+		settings: map[resource.Name]settings.Stored{},
 		update:   directory.Update{Accounts: map[string]*directory.Account{}, Groups: map[string]*directory.Group{}},
 	}
 }
@@ -42,6 +45,7 @@ func empty() *Snapshot {
 		Routes: catalog.NewTable(), Directory: directory.NewView(), Principals: &principal.Interner{},
 		Providers: identityprovider.NewView(nil),
 		policies:  map[resource.Name]*iam.Compiled{}, served: map[resource.Name]*Served{},
+		settings: map[resource.Name]settings.IapSettings{},
 	}
 }
 
@@ -60,6 +64,9 @@ func (b *Builder) buildAll(ctx context.Context, view View) (*Snapshot, error) {
 		m.services[service.Service.Name()] = &service
 	}
 	if m.policies, err = view.Policies().Policies(ctx); err != nil {
+		return nil, err
+	}
+	if m.settings, err = view.Settings().AllSettings(ctx); err != nil {
 		return nil, err
 	}
 	accounts, err := view.Directory().Accounts(ctx)
@@ -143,6 +150,11 @@ func (m *material) read(ctx context.Context, view View, change Change) error {
 		policy, err := view.Policies().Policy(ctx, name)
 		m.policies[name] = policy
 		return err
+	case SettingsChanged:
+		name := resource.Name(change.Key)
+		stored, err := view.Settings().Settings(ctx, name)
+		m.settings[name] = stored
+		return err
 	case AccountChanged:
 		account, err := view.Directory().Account(ctx, change.Key)
 		m.update.Accounts[change.Key] = &account
@@ -206,6 +218,7 @@ func (b *Builder) assemble(previous *Snapshot, m *material) (*Snapshot, error) {
 		}
 		next.Keys = keys
 	}
+	b.assembleSettings(&next, m)
 	if len(m.services) > 0 {
 		if err := b.assembleServices(&next, m.services); err != nil {
 			return nil, err
@@ -222,7 +235,7 @@ func (b *Builder) assembleServices(next *Snapshot, changes map[resource.Name]*ca
 	next.Routes = routes
 	wanted := map[upstream.Config]struct{}{}
 	for _, service := range routes.Services() {
-		wanted[upstreamConfig(service)] = struct{}{}
+		wanted[UpstreamConfig(service)] = struct{}{}
 	}
 	upstreams := b.pools.Keep(wanted)
 	next.served = maps.Clone(next.served)
@@ -231,9 +244,10 @@ func (b *Builder) assembleServices(next *Snapshot, changes map[resource.Name]*ca
 			delete(next.served, name)
 			continue
 		}
-		served := newServed(*service, upstreams[upstreamConfig(*service)])
+		served := newServed(*service, upstreams[UpstreamConfig(*service)], next.settings)
 		b.report(next.served[name], served)
 		next.served[name] = served
 	}
+	next.upstreamFaults = b.faults(next.served)
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 )
 
 // ChangeKind says what sort of thing a change is about.
@@ -19,6 +20,7 @@ type ChangeKind string
 const (
 	ServiceChanged  ChangeKind = "service"  // resource name
 	PolicyChanged   ChangeKind = "policy"   // resource name
+	SettingsChanged ChangeKind = "settings" // resource name
 	AccountChanged  ChangeKind = "account"  // canonical address
 	GroupChanged    ChangeKind = "group"    // canonical address
 	KeyChanged      ChangeKind = "key"      // key id
@@ -42,6 +44,7 @@ type View interface {
 	Changes(ctx context.Context, after int64) ([]Change, error)
 	Catalog() catalog.Reader
 	Policies() iam.Reader
+	Settings() settings.Reader
 	Directory() directory.Reader
 	Keys() issuer.Reader
 	Providers() identityprovider.Reader

@@ -9,6 +9,7 @@ import (
 // prepareTellings works out what the application is told besides the assertion. An expression was checked before it
 // was stored; one that cannot be compiled all the same selects nothing and fails every request that it is for.
 func (s *Served) prepareTellings() {
+	s.Propagation = nil
 	if source := s.Settings.Attributes.Expression; source != "" {
 		compiled, err := expression.CompilePropagation(source)
 		if err != nil {

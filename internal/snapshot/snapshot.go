@@ -25,35 +25,45 @@ type Snapshot struct {
 	Providers  *identityprovider.View
 
 	policies map[resource.Name]*iam.Compiled
+	settings map[resource.Name]settings.IapSettings // those in which something is set
 	served   map[resource.Name]*Served
+
+	upstreamFaults []string
 }
 
 // Served is one service with what requests to it need, worked out beforehand.
 type Served struct {
-	Service    catalog.Service
-	Resource   resource.Name
-	Audience   string
-	CookieName string
-	Upstream   *upstream.Upstream
+	Service  catalog.Service
+	Resource resource.Name
+	Audience string
+	Upstream *upstream.Upstream
+	// Public are the parts of the service that are open to everybody; nil for none.
+	Public *catalog.PublicPaths
 	// Settings is what IapSettings come to for the service; never nil.
 	Settings *settings.Effective
+	// Demand is what the settings ask people to prove, again and again.
+	Demand session.Demand
 	// Propagation selects what the application is told about a person; nil selects nothing.
 	Propagation *expression.Propagation
 	// Serverless is the header that Cloud Run puts beside the assertion; nil elsewhere.
 	Serverless *issuer.Serverless
+	// DeniedPage is where the settings send people who are turned away; nil for our own page.
+	DeniedPage *DeniedPage
 	lineage    []resource.Name
+	cookie     session.Cookie            // of each host by itself
+	cookies    map[string]session.Cookie // of those hosts that share one
 }
 
-func newServed(service catalog.Service, up *upstream.Upstream) *Served {
+func newServed(service catalog.Service, up *upstream.Upstream, all map[resource.Name]settings.IapSettings) *Served {
 	name := service.Service.Name()
 	s := &Served{
-		Service: service, Resource: name, Audience: service.Audience(), CookieName: session.CookieName(name), Upstream: up,
-		Settings: &settings.Effective{},
+		Service: service, Resource: name, Audience: service.Audience(), cookie: session.HostCookie(name), Upstream: up,
+		Public: service.CompilePublicPaths(),
 	}
-	s.prepareTellings()
 	for level, more := name, true; more; level, more = level.Parent() {
 		s.lineage = append(s.lineage, level)
 	}
+	s.configure(all)
 	return s
 }
 

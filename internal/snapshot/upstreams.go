@@ -1,14 +1,17 @@
 package snapshot
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
+	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/upstream"
 )
 
-func upstreamConfig(service catalog.Service) upstream.Config {
+// UpstreamConfig is how the application of a service is reached.
+func UpstreamConfig(service catalog.Service) upstream.Config {
 	config := upstream.Config{URL: service.Upstream, Host: service.UpstreamHost}
 	if t := service.UpstreamTLS; t != nil {
 		config.TLS = upstream.TLS{
@@ -23,15 +26,34 @@ func upstreamConfig(service catalog.Service) upstream.Config {
 func (s *Snapshot) UpstreamFiles() []string {
 	files := map[string]struct{}{}
 	for _, served := range s.served {
-		for _, file := range upstreamConfig(served.Service).Files() {
+		for _, file := range UpstreamConfig(served.Service).Files() {
 			files[file] = struct{}{}
 		}
 	}
 	return slices.Sorted(maps.Keys(files))
 }
 
+// UpstreamFaults says which upstreams cannot be used, or not as their files are now, by service; nil when all is well.
+func (s *Snapshot) UpstreamFaults() []string { return s.upstreamFaults }
+
+// faults gathers the problems of the pools for a snapshot's services.
+func (b *Builder) faults(served map[resource.Name]*Served) (faults []string) {
+	problems := b.pools.Problems()
+	if problems == nil {
+		return nil
+	}
+	for _, s := range served {
+		if problem := problems[UpstreamConfig(s.Service)]; problem != nil {
+			faults = append(faults, fmt.Sprintf("service %s: %v", s.Service.Name, problem))
+		}
+	}
+	slices.Sort(faults)
+	return faults
+}
+
 // report says in the log what is wrong with the way to an application that has come into the view.
 func (b *Builder) report(before, now *Served) {
+	b.reportCookieDomain(before, now)
 	if insecure(now) && (before == nil || !insecure(before)) {
 		b.Log.Warn("the certificate of this application is NOT verified: whoever can reach the network between can read and change everything; "+
 			"name its authority in upstreamTls.caFile and take upstreamTls.insecureSkipVerify out",
@@ -60,7 +82,7 @@ func (b *Builder) withReloaded(s *Snapshot) *Snapshot {
 	next := *s
 	next.served = maps.Clone(s.served)
 	for name, served := range s.served {
-		config := upstreamConfig(served.Service)
+		config := UpstreamConfig(served.Service)
 		fresh, found := changed[config]
 		if problem := problems[config]; problem != nil && !found {
 			b.Log.Error("the files of an upstream cannot be used; it stays as it was, until the next start",
@@ -78,7 +100,8 @@ func (b *Builder) withReloaded(s *Snapshot) *Snapshot {
 			b.report(served, &replaced)
 		}
 	}
-	if len(changed) == 0 {
+	next.upstreamFaults = b.faults(next.served)
+	if len(changed) == 0 && slices.Equal(next.upstreamFaults, s.upstreamFaults) {
 		return s
 	}
 	return &next

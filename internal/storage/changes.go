@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
 )
 
@@ -66,6 +67,7 @@ type view struct{ t *tx }
 
 func (v view) Catalog() catalog.Reader            { return catalogStore(v) }
 func (v view) Policies() iam.Reader               { return policyStore(v) }
+func (v view) Settings() settings.Reader          { return settingsStore(v) }
 func (v view) Directory() directory.Reader        { return directoryStore(v) }
 func (v view) Keys() issuer.Reader                { return keyStore(v) }
 func (v view) Providers() identityprovider.Reader { return providerStore(v) }

@@ -73,7 +73,7 @@ func (s policyStore) PutPolicy(ctx context.Context, name resource.Name, policy i
 	return policy, err
 }
 
-// etag names a version of a policy by the position of the change that made it, which never comes twice.
+// etag names a version of a document by the position of the change that made it, which never comes twice.
 func etag(position int64) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, uint64(position)))
 }

@@ -18,10 +18,10 @@ type sessionStore struct{ t *tx }
 
 const (
 	sessionColumns = `id, parent, resource, kind, provider, subject, email, hosted_domain, amr, auth_time, created, expires, last_seen,
-		claim_groups, provider_subject, provider_session, provider_tokens, checked, silent, ask_after, attributes`
+		claim_groups, provider_subject, provider_session, provider_tokens, checked, silent, ask_after, attributes, acr`
 	selectSession = `SELECT ` + sessionColumns + ` FROM sessions WHERE id = $1`
 	insertSession = `INSERT INTO sessions (` + sessionColumns + `)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`
 	selectParent = `SELECT 1 FROM sessions WHERE id = $1 AND expires > $2`
 	selectUsable = `SELECT 1 FROM accounts WHERE email = $1 AND subject = $2 AND NOT disabled`
 	selectBarred = `SELECT 1 FROM identity_providers WHERE name = $1 AND disabled
@@ -77,7 +77,7 @@ func (s sessionStore) OpenSession(ctx context.Context, r session.Record) error {
 	_, err = s.t.exec(ctx, insertSession, r.ID[:], optionalID(r.Parent), string(r.Resource),
 		string(r.Identity.Kind), r.Identity.Provider, r.Identity.Subject, r.Identity.Email, r.Identity.HostedDomain,
 		string(amr), micros(r.AuthTime), micros(r.Created), micros(r.Expires), micros(r.LastSeen),
-		string(groups), r.AtProvider.Subject, r.AtProvider.Session, r.AtProvider.Tokens, optional(r.Checked), r.Silent, optional(r.AskAfter), string(attributes))
+		string(groups), r.AtProvider.Subject, r.AtProvider.Session, r.AtProvider.Tokens, optional(r.Checked), r.Silent, optional(r.AskAfter), string(attributes), r.ACR)
 	return err
 }
 
@@ -104,7 +104,7 @@ func scanSession(scan scanner) (session.Record, error) {
 	var checked, askAfter sql.NullInt64
 	err := scan(&id, &parent, &r.Resource, &r.Identity.Kind, &r.Identity.Provider, &r.Identity.Subject,
 		&r.Identity.Email, &r.Identity.HostedDomain, &amr, &authTime, &created, &expires, &lastSeen,
-		&groups, &r.AtProvider.Subject, &r.AtProvider.Session, &r.AtProvider.Tokens, &checked, &r.Silent, &askAfter, &attributes)
+		&groups, &r.AtProvider.Subject, &r.AtProvider.Session, &r.AtProvider.Tokens, &checked, &r.Silent, &askAfter, &attributes, &r.ACR)
 	if err != nil {
 		return r, err
 	}

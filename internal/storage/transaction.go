@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
+	"github.com/gatehouse-iap/gatehouse/internal/settings"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
 )
@@ -117,6 +118,7 @@ type adminTx struct{ t *tx }
 
 func (a adminTx) Catalog() catalog.Store            { return catalogStore(a) }
 func (a adminTx) Policies() iam.Store               { return policyStore(a) }
+func (a adminTx) Settings() settings.Store          { return settingsStore(a) }
 func (a adminTx) Directory() directory.Store        { return directoryStore(a) }
 func (a adminTx) Keys() issuer.Store                { return keyStore(a) }
 func (a adminTx) Sessions() session.Store           { return sessionStore(a) }

@@ -8,8 +8,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"os"
+
+	"github.com/gatehouse-iap/gatehouse/internal/regularfile"
 )
 
 // digest stands for what the files of a configuration held.
@@ -73,22 +73,7 @@ func readFile(path string) ([]byte, error) {
 	if path == "" {
 		return nil, errors.New("no file is named")
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not an ordinary file", path)
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	content, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err == nil && len(content) > maxFile {
-		err = fmt.Errorf("%s is larger than %d bytes", path, maxFile)
-	}
+	content, _, err := regularfile.Read(path, maxFile)
 	return content, err
 }
 

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -9,6 +10,7 @@ import (
 // Pools are the upstreams in use by configuration. Only the snapshot's builder uses it, from one goroutine.
 type Pools struct {
 	open map[Config]*pool
+	kept map[Config]error // why what the files hold now is not in use; the upstream is the one before
 }
 
 // pool is an upstream with what its files held when they were read.
@@ -33,10 +35,29 @@ func (p *Pools) Keep(wanted map[Config]struct{}) map[Config]*Upstream {
 	for config, old := range p.open {
 		if _, kept := next[config]; !kept {
 			old.close()
+			delete(p.kept, config)
 		}
 	}
 	p.open = next
 	return upstreams
+}
+
+// Problems are why upstreams cannot be used, or not as their files are now; nil when all is well.
+func (p *Pools) Problems() (problems map[Config]error) {
+	note := func(config Config, err error) {
+		if problems == nil {
+			problems = map[Config]error{}
+		}
+		problems[config] = err
+	}
+	for config, pool := range p.open {
+		if pool.upstream.Problem != nil {
+			note(config, fmt.Errorf("requests are answered with 502: %w", pool.upstream.Problem))
+		} else if err := p.kept[config]; err != nil {
+			note(config, fmt.Errorf("it stays as it was: %w", err))
+		}
+	}
+	return problems
 }
 
 // Reload reads the files of all upstreams again and returns the upstreams that take the places of others: those
@@ -60,6 +81,7 @@ func (p *Pools) Reload() (changed map[Config]*Upstream, problems map[Config]erro
 		p.open[config], changed[config] = fresh, fresh.upstream
 		old.close()
 	}
+	p.kept = problems
 	return changed, problems
 }
 

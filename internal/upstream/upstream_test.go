@@ -63,7 +63,7 @@ func TestAnApplicationIsReachedOnlyAsItsServiceSays(t *testing.T) {
 		"h2c where there is none":    {url: "h2c" + strings.TrimPrefix(plain.URL, "http"), advice: "make the upstream http://"},
 		"http where only HTTP/2 is":  {url: "http://" + speaker(t, "\x00\x00\x00\x04\x00\x00\x00\x00\x00"), advice: "h2c://"},
 		"a port where nobody is":     {url: "http://" + deadAddress(t), advice: "nothing listens there"},
-		"a file that is not there":   {url: modern.URL, tls: upstream.TLS{CAFile: ca + "x"}, advice: "caFile: stat "},
+		"a file that is not there":   {url: modern.URL, tls: upstream.TLS{CAFile: ca + "x"}, advice: "caFile: open "},
 		"a key that is not the cert": {url: modern.URL, tls: upstream.TLS{CertFile: certFile, KeyFile: strangerKey}, advice: "do not make a client certificate"},
 		"a key for an authority":     {url: modern.URL, tls: upstream.TLS{CAFile: keyFile}, advice: "holds a PRIVATE KEY"},
 		"a folder for an authority":  {url: modern.URL, tls: upstream.TLS{CAFile: t.TempDir()}, advice: "not an ordinary file"},

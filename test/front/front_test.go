@@ -129,10 +129,39 @@ func TestBehindAProxy(t *testing.T) {
 				t.Run("lies stay outside over "+version, func(t *testing.T) { w.lies(t, client) })
 				t.Run("targets and bodies pass as they are over "+version, func(t *testing.T) { w.targets(t, client) })
 			}
+			t.Run("a person signs in with a browser", w.browse)
 			t.Run("a WebSocket is opened", w.webSocket)
 			t.Run("who comes past the proxy is not believed", w.pastTheProxy)
 		})
 	}
+}
+
+// browse signs in as people do, and sends a form.
+func (w *world) browse(t *testing.T) {
+	page := chromium.NewPage(t)
+	network := page.Watch()
+	page.Open(w.url("/deep?x=1"))
+	w.fillIn(page)
+	page.See("accounts.google.com:" + alice) // from the application
+	if got := page.Location(); got != w.url("/deep?x=1") {
+		t.Errorf("after sign-in at %s", got)
+	}
+	if got := page.Evaluate(`fetch("/posted", {method: "POST", body: "hello"}).then(r => r.json()).then(s => s.Method + " " + s.Body)`); got != "POST 5" {
+		t.Errorf("the application sees %q", got)
+	}
+	for _, r := range network.Responses() {
+		if r.Protocol != "h2" || r.Status >= 400 && !strings.HasSuffix(r.URL, "/favicon.ico") {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// fillIn fills in the form of the sign-in page.
+func (w *world) fillIn(page *harness.Page) {
+	page.See("Password")
+	page.Fill("Email", alice)
+	page.Fill("Password", password)
+	page.Click("Sign in")
 }
 
 func (w *world) addresses(t *testing.T, client *http.Client) {

@@ -2,14 +2,9 @@ package front
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -39,9 +34,13 @@ type world struct {
 	t    *testing.T
 	dir  string
 	port string // of the proxy's TLS listener
-	gate string // address of the gate's listener
+	gate string // address of the gate's first listener
 	log  *journal
 	data string
+
+	plain     string   // port of the proxy's plain listener, where a story needs it
+	more      string   // manifests besides the example's
+	listeners []string // all of the gate's, in the order of its configuration
 
 	respells map[string]string
 
@@ -55,6 +54,8 @@ type program struct {
 	example string // directory below docs/examples
 	// command writes what the proxy needs, with the example's values replaced, and says how to check and to run it.
 	command func(w *world) (check, run *exec.Cmd)
+	// gate are values of the example's gatehouse.yaml that are replaced besides; empty where it listens on 127.0.0.1:8080.
+	gate func(w *world) []string
 	// respells are the targets that the proxy does not pass on byte for byte, with what becomes of them.
 	respells map[string]string
 }
@@ -67,7 +68,7 @@ func start(t *testing.T, p program, upstream string) *world {
 		t.Fatal(err)
 	}
 	w.writeCertificate()
-	w.startGate(p.example, upstream)
+	w.startGate(p, upstream)
 	check, run := p.command(w)
 	if out, err := check.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", check, err, out)
@@ -106,46 +107,42 @@ func (w *world) write(name, content string) string {
 
 func (w *world) writeCertificate() {
 	w.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	keyDER, err := x509.MarshalPKCS8PrivateKey(privateKey)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "example.com"}, DNSNames: []string{"*.example.com"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})
 	w.certFile = w.write("tls.crt", string(cert))
 	w.keyFile = w.write("tls.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})))
+	if err := os.Chmod(w.keyFile, 0o600); err != nil { // proxies read it as root, and the gate refuses one that others read
+		w.t.Fatal(err)
+	}
 	w.roots = x509.NewCertPool()
 	w.roots.AppendCertsFromPEM(cert)
 }
 
 var listening = regexp.MustCompile(`msg=listening address=(\S+)`)
 
-func (w *world) startGate(example, upstream string) {
+func (w *world) startGate(p program, upstream string) {
 	w.t.Helper()
 	var err error
 	if w.data, err = os.MkdirTemp("", "gh"); err != nil { // a socket's path has little room
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { os.RemoveAll(w.data) })
-	config := w.write("gatehouse.yaml", w.example(example, "gatehouse.yaml",
-		"https://auth.example.com", "https://auth.example.com:"+w.port, "/var/lib/gatehouse", w.data+"/data", "127.0.0.1:8080", "127.0.0.1:0"))
-	w.write("apps.yaml", w.example(example, "apps.yaml", "http://127.0.0.1:3000", upstream))
+	replace := []string{"https://auth.example.com", "https://auth.example.com:" + w.port, "/var/lib/gatehouse", w.data + "/data", "127.0.0.1:8080", "127.0.0.1:0"}
+	if p.gate != nil {
+		replace = append(replace, p.gate(w)...)
+	}
+	config := w.write("gatehouse.yaml", w.example(p.example, "gatehouse.yaml", replace...))
+	w.write("apps.yaml", w.example(p.example, "apps.yaml", "http://127.0.0.1:3000", upstream)+strings.ReplaceAll(w.more, "http://127.0.0.1:3000", upstream))
 	w.log = &journal{}
 	exited := w.run(exec.Command(harness.Binary(w.t), "serve", "--config", config), w.log)
 	w.await(exited, func() bool { return strings.Contains(w.log.String(), "msg=ready") })
-	w.gate = listening.FindStringSubmatch(w.log.String())[1]
+	for _, line := range listening.FindAllStringSubmatch(w.log.String(), -1) {
+		w.listeners = append(w.listeners, line[1])
+	}
+	w.gate = w.listeners[0]
 	create := exec.Command(harness.Binary(w.t), "users", "create", alice, "--data", w.data+"/data")
 	create.Stdin = strings.NewReader(password + "\n")
 	if out, err := create.CombinedOutput(); err != nil {

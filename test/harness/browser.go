@@ -2,11 +2,13 @@ package harness
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
@@ -24,7 +27,7 @@ type Browser struct {
 }
 
 // LaunchBrowser starts Chromium. A machine without it gets an error that says what to install.
-func LaunchBrowser() (*Browser, error) {
+func LaunchBrowser(extra ...chromedp.ExecAllocatorOption) (*Browser, error) {
 	var path string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if found, err := exec.LookPath(name); err == nil {
@@ -41,6 +44,7 @@ func LaunchBrowser() (*Browser, error) {
 		chromedp.Flag("disable-quic", true),
 		chromedp.DisableGPU,
 	)
+	options = append(options, extra...)
 	if os.Geteuid() == 0 { // root, as in CI: Chromium refuses to run with its sandbox
 		options = append(options, chromedp.NoSandbox)
 	}
@@ -56,8 +60,9 @@ func LaunchBrowser() (*Browser, error) {
 
 // Page is one tab in a browser context of its own: nobody else's cookies.
 type Page struct {
-	t   testing.TB
-	ctx context.Context
+	t      testing.TB
+	ctx    context.Context
+	opener context.Context // of the page that opened it; nil where none did
 }
 
 // NewPage opens a tab that closes with the test.
@@ -112,6 +117,73 @@ func try[T any](p *Page, patience time.Duration, action chromedp.Action[T]) (T, 
 func (p *Page) Open(url string) {
 	p.t.Helper()
 	p.do(chromedp.Navigate(url))
+}
+
+// Follow navigates, wherever redirects lead, and returns the origin of the document that is shown then. It reports false
+// when the browser does not open the address.
+func (p *Page) Follow(url string) (origin string, opened bool) {
+	if _, err := try(p, Patience, chromedp.Navigate(url)); err != nil {
+		return "", false
+	}
+	origin, err := try(p, Patience, chromedp.Evaluate[string]("location.origin"))
+	return origin, err == nil && origin != "null"
+}
+
+// FetchAll has a script of the page fetch addresses, follow their redirects, and say for each at which origin it ends;
+// empty where the browser does not let the script read the answer.
+func (p *Page) FetchAll(addresses []string) (origins []string) {
+	p.t.Helper()
+	list, err := json.Marshal(addresses)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	const script = `(async (addresses) => {
+		const origins = [];
+		for (const address of addresses) {
+			try {
+				const answer = await fetch(address, {credentials: "include"});
+				origins.push(new URL(answer.url).origin);
+			} catch {
+				origins.push("");
+			}
+		}
+		return origins;
+	})(`
+	origins, err = try(p, 5*Patience, chromedp.Evaluate[[]string](script+string(list)+")", chromedp.EvalAwaitPromise))
+	if err != nil || len(origins) != len(addresses) {
+		p.t.Fatalf("%d of %d addresses were fetched: %v", len(origins), len(addresses), err)
+	}
+	return origins
+}
+
+// Popup returns the window that an action opens.
+func (p *Page) Popup(open func()) *Page {
+	p.t.Helper()
+	found := chromedp.WaitNewTarget(p.ctx, func(info *target.Info) bool { return info.OpenerID != "" })
+	open()
+	select {
+	case id := <-found:
+		ctx, cancel := chromedp.NewContext(p.ctx, chromedp.WithTargetID(id))
+		p.t.Cleanup(cancel)
+		popup := &Page{t: p.t, ctx: ctx, opener: p.ctx}
+		popup.do() // attach
+		return popup
+	case <-time.After(Patience):
+		p.t.Fatal("no window opened")
+		return nil
+	}
+}
+
+// Closed waits until a window that was opened by Popup is gone.
+func (p *Page) Closed() {
+	p.t.Helper()
+	id := chromedp.FromContext(p.ctx).Target.TargetID
+	if !p.eventually(func() bool {
+		open, err := chromedp.Targets(p.opener)
+		return err == nil && !slices.ContainsFunc(open, func(info *target.Info) bool { return info.TargetID == id })
+	}) {
+		p.t.Errorf("the window is still open after %v", Patience)
+	}
 }
 
 // Location is the address that the browser shows.

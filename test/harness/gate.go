@@ -53,10 +53,16 @@ type Gate struct {
 // Start runs `gatehouse dev` on a free port, with more arguments, until the test ends.
 func Start(t testing.TB, args ...string) *Gate {
 	t.Helper()
+	return StartIn(t, nil, args...)
+}
+
+// StartIn is Start with more in its environment.
+func StartIn(t testing.TB, environ []string, args ...string) *Gate {
+	t.Helper()
 	readyFile := filepath.Join(t.TempDir(), "ready.json")
 	g := &Gate{}
 	cmd := exec.Command(Binary(t), append([]string{"dev", "--listen", "127.0.0.1:0", "--ready-file", readyFile}, args...)...)
-	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
+	cmd.Env = append(append(os.Environ(), "HOME="+t.TempDir()), environ...)
 	began := time.Now()
 	g.Process = startProcess(t, "gatehouse dev", cmd)
 	g.awaitReady(t, readyFile)
@@ -120,12 +126,15 @@ func (g *Gate) IdentityToken(t testing.TB, account string, args ...string) strin
 // Binary returns the gatehouse binary: the one that `make e2e` has built, or one built now.
 func Binary(t testing.TB) string {
 	t.Helper()
-	path, err := binary()
+	path, err := BuiltBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return path
 }
+
+// BuiltBinary is Binary for a TestMain.
+func BuiltBinary() (string, error) { return binary() }
 
 var binary = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv("GATEHOUSE_BINARY"); path != "" {

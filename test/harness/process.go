@@ -87,7 +87,18 @@ func (p *Process) Kill(t testing.TB) {
 
 func (p *Process) signal(t testing.TB, s syscall.Signal) {
 	t.Helper()
-	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	select {
+	case <-p.exited: // its number may be somebody else's by now
+		return
+	default:
+	}
+	var err error
+	if attributes := p.cmd.SysProcAttr; attributes != nil && attributes.Setpgid {
+		err = syscall.Kill(-p.cmd.Process.Pid, s)
+	} else {
+		err = p.cmd.Process.Signal(s)
+	}
+	if err != nil && !errors.Is(err, os.ErrProcessDone) && !errors.Is(err, syscall.ESRCH) {
 		t.Errorf("signal %v: %v", s, err)
 	}
 }

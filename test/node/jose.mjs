@@ -1,15 +1,19 @@
-// Verifies an IAP assertion with jose. Usage: node jose.mjs TOKEN AUDIENCE KEYS_URL
-// Prints the claims; a refusal goes to standard error with status 1.
+// Verifies IAP assertions with jose.
+//
+// Usage: node jose.mjs AUDIENCE KEYS_URL, assertions on standard input, one a line. Prints a line of JSON for each:
+// {"claims": {...}}, or {"refused": "why"}.
 import {webcrypto} from 'node:crypto';
+import {readFileSync} from 'node:fs';
 globalThis.crypto ??= webcrypto; // Node 18
 
-const [token, audience, keys] = process.argv.slice(2);
+const [audience, keys] = process.argv.slice(2);
 const {createRemoteJWKSet, jwtVerify} = await import('jose');
 const keySet = createRemoteJWKSet(new URL(`${keys}/public_key-jwk`));
-try {
-  const {payload} = await jwtVerify(token, keySet, {audience, issuer: 'https://cloud.google.com/iap', algorithms: ['ES256']});
-  console.log(JSON.stringify(payload));
-} catch (error) {
-  console.error(`refused: ${error.message}`);
-  process.exitCode = 1;
+for (const token of readFileSync(0, 'utf8').trimEnd().split('\n')) {
+  try {
+    const {payload} = await jwtVerify(token, keySet, {audience, issuer: 'https://cloud.google.com/iap', algorithms: ['ES256']});
+    console.log(JSON.stringify({claims: payload}));
+  } catch (error) {
+    console.log(JSON.stringify({refused: error.message}));
+  }
 }

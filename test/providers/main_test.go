@@ -23,7 +23,7 @@ var chromium *harness.Browser
 
 func TestMain(m *testing.M) {
 	if os.Getenv(cutOffVariable) != "" {
-		if err := raiseLoopback(); err != nil {
+		if err := harness.RaiseLoopback(); err != nil {
 			log.Fatal(err)
 		}
 	}

@@ -5,31 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/gatehouse-iap/gatehouse/test/harness"
 )
 
 // cutOffVariable marks the run of these tests on a machine of its own, with a loopback and no other network.
 const cutOffVariable = "GATEHOUSE_TEST_CUT_OFF"
-
-// raiseLoopback switches the loopback of a new network namespace on.
-func raiseLoopback() error {
-	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(socket)
-	loopback, err := unix.NewIfreq("lo")
-	if err != nil {
-		return err
-	}
-	loopback.SetUint16(unix.IFF_UP)
-	return unix.IoctlIfreq(socket, unix.SIOCSIFFLAGS, loopback)
-}
 
 func TestLocalAccountsSignInWithNoRouteToTheInternet(t *testing.T) {
 	t.Parallel()
@@ -40,11 +22,7 @@ func TestLocalAccountsSignInWithNoRouteToTheInternet(t *testing.T) {
 	harness.Binary(t) // built while there is a network
 	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), cutOffVariable+"=1", "GATEHOUSE_BINARY="+harness.Binary(t))
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
-	}
+	harness.CutOff(cmd)
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
 		t.Fatalf("in a network namespace of its own (which needs the kernel's user namespaces): %v\n%s", err, out)

@@ -1,6 +1,7 @@
-"""Verifies an IAP assertion with PyJWT.
+"""Verifies IAP assertions with PyJWT.
 
-Usage: pyjwt.py TOKEN AUDIENCE KEYS_URL. Prints the claims; a refusal goes to standard error with status 1.
+Usage: pyjwt.py AUDIENCE KEYS_URL, assertions on standard input, one a line. Prints a line of JSON for each:
+{"claims": {...}}, or {"refused": "why"}.
 """
 
 import json
@@ -8,10 +9,12 @@ import sys
 
 import jwt
 
-token, audience, keys = sys.argv[1:]
-key = jwt.PyJWKClient(keys + "/public_key-jwk").get_signing_key_from_jwt(token)
-try:
-    claims = jwt.decode(token, key.key, algorithms=["ES256"], audience=audience, issuer="https://cloud.google.com/iap")
-except jwt.InvalidTokenError as error:
-    sys.exit(f"refused: {error}")
-print(json.dumps(claims))
+audience, keys = sys.argv[1:]
+client = jwt.PyJWKClient(keys + "/public_key-jwk")
+for token in sys.stdin.read().splitlines():
+    try:
+        key = client.get_signing_key_from_jwt(token)
+        claims = jwt.decode(token, key.key, algorithms=["ES256"], audience=audience, issuer="https://cloud.google.com/iap")
+        print(json.dumps({"claims": claims}))
+    except Exception as error:  # one that is not meant for callers stops the request as well
+        print(json.dumps({"refused": f"{type(error).__name__}: {error}"}))

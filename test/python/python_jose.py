@@ -1,19 +1,21 @@
-"""Verifies an IAP assertion with python-jose, as the Hello tutorial of IAP does.
+"""Verifies IAP assertions with python-jose, as the Hello tutorial of IAP does, or with an issuer too.
 
-Usage: python_jose.py TOKEN AUDIENCE KEYS_URL. Prints the claims; a refusal goes to standard error with status 1.
+Usage: python_jose.py AUDIENCE KEYS_URL [ISSUER], assertions on standard input, one a line. Prints a line of JSON for
+each: {"claims": {...}}, or {"refused": "why"}.
 """
 
 import json
 import sys
 import urllib.request
 
-from jose import JWTError, jwt
+from jose import jwt
 
-token, audience, keys = sys.argv[1:]
+audience, keys, *issuer = sys.argv[1:]
 with urllib.request.urlopen(keys + "/public_key") as answer:
     certs = json.load(answer)
-try:
-    claims = jwt.decode(token, certs, algorithms=["ES256"], audience=audience, issuer="https://cloud.google.com/iap")
-except JWTError as error:
-    sys.exit(f"refused: {error}")
-print(json.dumps(claims))
+for token in sys.stdin.read().splitlines():
+    try:
+        claims = jwt.decode(token, certs, algorithms=["ES256"], audience=audience, issuer=issuer[0] if issuer else None)
+        print(json.dumps({"claims": claims}))
+    except Exception as error:  # one that is not meant for callers stops the request as well
+        print(json.dumps({"refused": f"{type(error).__name__}: {error}"}))

@@ -41,11 +41,13 @@ func (h *Handler) forward(w http.ResponseWriter, in Incoming, v *enforcement.Ver
 	target, ok := targetURL(v.Target, v.Served.Upstream)
 	if !ok {
 		v.Reason, v.Status = policy.TargetInvalid, http.StatusBadRequest
+		allowOrigin(w.Header(), r.Header, v.Served)
 		h.refuse(w, r, v)
 		return
 	}
 	f := Forwarder{Scheme: h.Scheme, Log: h.Log, Failed: func(w http.ResponseWriter, r *http.Request, status int) {
 		text := policy.UpstreamFailed.Describe()
+		allowOrigin(w.Header(), r.Header, v.Served)
 		h.Pages.Error(w, r, pages.Error{
 			Status: status, Title: text.Title, Text: text.Text, Reason: string(policy.UpstreamFailed), ID: v.ID.String(),
 		})
@@ -97,8 +99,10 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 			f.Failed(w, r, failureStatus(err))
 		},
 	}
-	// The listener bounds the time of a body. An upload or a stream of somebody who was let through may take any.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // where there is no deadline, none is to be removed
+	// The listener bounds the time of a body and of an answer. An upload, a download or a stream of somebody who was
+	// let through may take any. Where there is no deadline, none is to be removed.
+	control := http.NewResponseController(w)
+	_, _ = control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})
 	proxy.ServeHTTP(w, r)
 }
 

@@ -13,10 +13,15 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/upstream"
 )
 
-// deadlineWriter remembers the read deadline that was set last.
+// deadlineWriter remembers the deadlines that were set last.
 type deadlineWriter struct {
 	*httptest.ResponseRecorder
-	deadline time.Time
+	deadline, write time.Time
+}
+
+func (w *deadlineWriter) SetWriteDeadline(t time.Time) error {
+	w.write = t
+	return nil
 }
 
 func (w *deadlineWriter) SetReadDeadline(t time.Time) error {
@@ -24,12 +29,13 @@ func (w *deadlineWriter) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-func TestARequestThatIsForwardedHasNoReadDeadline(t *testing.T) {
+func TestARequestThatIsForwardedHasNoDeadline(t *testing.T) {
 	t.Parallel()
-	w := &deadlineWriter{httptest.NewRecorder(), time.Now().Add(30 * time.Second)}
+	soon := time.Now().Add(30 * time.Second)
+	w := &deadlineWriter{httptest.NewRecorder(), soon, soon}
 	app := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		if !w.deadline.IsZero() {
-			t.Error("the application was asked while the client's body had a deadline")
+		if !w.deadline.IsZero() || !w.write.IsZero() {
+			t.Error("the application was asked while the client's body or its answer had a deadline")
 		}
 	}))
 	defer app.Close()

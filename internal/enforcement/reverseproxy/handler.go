@@ -19,6 +19,12 @@ type SignIn interface {
 	Begin(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string, reason policy.Reason)
 	Complete(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string)
 	Clear(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string)
+	// GoOn leads to the same address without what made it a special URL.
+	GoOn(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string)
+	// SignOut leads to the page that signs out of all applications.
+	SignOut(w http.ResponseWriter, r *http.Request, served *snapshot.Served, host string)
+	// SignedIn goes on to an address that the decision has found to be the service's, or says that it is done.
+	SignedIn(w http.ResponseWriter, r *http.Request, served *snapshot.Served, returnTo string)
 }
 
 // Handler serves application hosts.
@@ -54,15 +60,30 @@ func (h *Handler) Serve(w http.ResponseWriter, in Incoming) {
 		return
 	}
 	v := h.Point.Check(r.Context(), &request)
-	switch v.Outcome {
-	case enforcement.Forward:
+	if v.Outcome == enforcement.Forward {
 		h.forward(w, in, &v)
+		return
+	}
+	allowOrigin(w.Header(), r.Header, v.Served)
+	switch v.Outcome {
+	case enforcement.Preflight:
+		allowPreflight(w, r.Header)
+	case enforcement.SignedIn:
+		h.SignIn.SignedIn(w, r, v.Served, v.ReturnTo)
 	case enforcement.SignIn:
 		h.SignIn.Begin(w, r, v.Served, v.Host, v.Reason)
 	case enforcement.CompleteLogin:
 		h.SignIn.Complete(w, r, v.Served, v.Host)
 	case enforcement.ClearLogin:
 		h.SignIn.Clear(w, r, v.Served, v.Host)
+	case enforcement.GoOn:
+		h.SignIn.GoOn(w, r, v.Served, v.Host)
+	case enforcement.SignOut:
+		h.SignIn.SignOut(w, r, v.Served, v.Host)
+	case enforcement.TellIdentity:
+		tellIdentity(w, r, v.Identity)
+	case enforcement.ShowRefresher:
+		h.showRefresher(w, r, &v)
 	default:
 		h.refuse(w, r, &v)
 	}
@@ -77,8 +98,18 @@ func isStatic(target string) bool {
 // refuse answers with the page, or IAP's sentence, that belongs to the reason.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, v *enforcement.Verdict) {
 	text := v.Reason.Describe()
+	if v.Allow != "" {
+		w.Header().Set("Allow", v.Allow)
+	}
 	switch {
+	case v.Location != "":
+		pages.Headers(w.Header())
+		w.Header().Set("Location", v.Location)
+		w.WriteHeader(v.Status)
 	case v.Status == http.StatusUnauthorized:
+		if v.SignInURL != "" {
+			w.Header().Set(headerSignIn, v.SignInURL)
+		}
 		writeSentence(w, r, v.Status, v.Sentence)
 	case v.Status == http.StatusForbidden:
 		h.Pages.Refused(w, r, pages.Refused{
@@ -90,16 +121,6 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, v *enforcement.
 			Status: v.Status, Code: v.Code, Title: text.Title, Text: text.Text, Reason: string(v.Reason), ID: v.ID.String(),
 		})
 	}
-}
-
-// switchURL leads back to the same path as somebody else. It is relative to the host, so that it cannot lead
-// anywhere else.
-func switchURL(v *enforcement.Verdict) string {
-	path := v.Target.Decoded
-	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
-		path = "/"
-	}
-	return path + "?gcp-iap-mode=CLEAR_LOGIN_COOKIE"
 }
 
 // writeSentence answers as IAP does: one plain sentence, called HTML.

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/manifest"
 )
@@ -135,6 +136,8 @@ func typeName(t reflect.Type) string {
 		return "`" + strings.Join(values, "`, `") + "`"
 	}
 	switch {
+	case t == reflect.TypeFor[time.Duration]():
+		return "seconds, such as `3600s`"
 	case t == reflect.TypeFor[manifest.Number]() || t.Kind() == reflect.Int64:
 		return "whole number"
 	case t.Kind() == reflect.Pointer:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/manifest"
 )
@@ -89,6 +90,9 @@ func (c *comments) value(t reflect.Type) (*schema, error) {
 	if t == reflect.TypeFor[manifest.Number]() {
 		zero := 0
 		return &schema{Type: []string{"integer", "string"}, Minimum: &zero, Pattern: "^[0-9]+$"}, nil
+	}
+	if t == reflect.TypeFor[time.Duration]() {
+		return &schema{Type: "string", Pattern: `^[0-9]+(\.[0-9]{1,9})?s$`}, nil
 	}
 	switch t.Kind() {
 	case reflect.Pointer:

@@ -231,6 +231,7 @@ func (c *claims) vouched(of *client) signin.Vouched {
 	v := signin.Vouched{AMR: c.list("amr")}
 	v.Subject, _ = c.text("sub")
 	v.Session, _ = c.text("sid")
+	v.ACR, _ = c.text("acr")
 	emailClaim := of.config.EmailClaim
 	if emailClaim == "" {
 		emailClaim = "email"

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -88,7 +89,8 @@ func (rp *RelyingParty) Leave(ctx context.Context, p identityprovider.Provider, 
 	for name, value := range map[string]string{
 		"client_id": c.config.ClientID, "response_type": "code", "scope": c.scope(), "redirect_uri": d.RedirectURI,
 		"state": d.State, "nonce": d.Nonce, "code_challenge": d.Challenge, "code_challenge_method": "S256",
-		"login_hint": d.LoginHint, "prompt": prompts(c.config.Prompt, d.Prompt), "hd": hostedDomainHint(p),
+		"login_hint": d.LoginHint, "prompt": prompts(c.config.Prompt, d.Prompt), "hd": hostedDomainHint(p, d.HostedDomain),
+		"domain_hint": domainHint(p, d.HostedDomain), "max_age": maxAge(d.MaxAge), "acr_values": d.ACRValues,
 	} {
 		if value != "" {
 			query.Set(name, value)
@@ -96,6 +98,13 @@ func (rp *RelyingParty) Leave(ctx context.Context, p identityprovider.Provider, 
 	}
 	address.RawQuery = query.Encode()
 	return address.String(), nil
+}
+
+func maxAge(age time.Duration) string {
+	if age == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(age / time.Second))
 }
 
 // scope is what we ask for: who the person is, and what the configuration adds.
@@ -123,11 +132,22 @@ func prompts(configured, wanted string) string {
 
 // hostedDomainHint spares people of one company Google's list of all their accounts. It is a hint: what comes back is
 // held against the configuration all the same.
-func hostedDomainHint(p identityprovider.Provider) string {
+func hostedDomainHint(p identityprovider.Provider, expected string) string {
+	if identityprovider.IsGoogle(p.OIDC.Issuer) && expected != "" {
+		return expected
+	}
 	if !identityprovider.IsGoogle(p.OIDC.Issuer) || len(p.Domains) != 1 || p.Domains[0] == identityprovider.AnyDomain {
 		return ""
 	}
 	return p.Domains[0]
+}
+
+// domainHint is the same in Microsoft's words, for those whom an application's settings expect.
+func domainHint(p identityprovider.Provider, expected string) string {
+	if !identityprovider.IsMicrosoft(p.OIDC.Issuer) {
+		return ""
+	}
+	return expected
 }
 
 // Return redeems what a browser brought back.
@@ -242,7 +262,7 @@ func (c *client) redeem(ctx context.Context, m metadata, parameters url.Values) 
 	default:
 		secret, err := c.config.ClientSecret.Read() // each time: it may have been rotated
 		if err != nil {
-			return nil, fmt.Errorf("%w: client secret: %w", signin.ErrProviderSetup, err)
+			return nil, fmt.Errorf("%w: %w", signin.ErrNoSecret, err)
 		}
 		request.ClientSecret = string(secret)
 		if c.config.ClientAuthentication == identityprovider.ClientSecretPost {

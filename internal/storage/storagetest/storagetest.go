@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) *storage.DB) {
 		"audit":        auditSentences(),
 		"catalog":      catalogSentences(),
 		"policies":     policySentences(),
+		"settings":     settingsSentences(),
 		"accounts":     accountSentences(),
 		"groups":       groupSentences(),
 		"keys":         keySentences(),
@@ -181,7 +182,7 @@ func record(name string) session.Record {
 	return session.Record{
 		ID:       session.NewID(),
 		Identity: principal.Identity{Kind: principal.User, Provider: "elsewhere", Subject: "1", Email: name + "@example.com"},
-		AMR:      []string{"pwd", "otp"}, AuthTime: epoch, Created: epoch,
+		AMR:      []string{"pwd", "otp"}, ACR: "phr", AuthTime: epoch, Created: epoch,
 		Expires: epoch.Add(16 * time.Hour), LastSeen: epoch,
 		Attributes: []principal.Attribute{{Name: "department", Values: []string{"Research", "Sales"}}},
 		Groups:     []string{"team@example.com"}, Checked: epoch, AskAfter: epoch.Add(time.Minute), Silent: true,

@@ -1,0 +1,106 @@
+package interception
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+)
+
+// inner is a server for connections that are handed to it, behind CONNECT.
+type inner struct {
+	server *http.Server
+	conns  chan net.Conn
+	done   chan struct{}
+	once   sync.Once
+}
+
+func newInner(handler http.Handler, config *tls.Config, log *slog.Logger) *inner {
+	i := &inner{conns: make(chan net.Conn), done: make(chan struct{})}
+	i.server = &http.Server{
+		Handler: handler, TLSConfig: config, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	go func() { // ends with close
+		if config != nil {
+			_ = i.server.ServeTLS(i, "", "")
+			return
+		}
+		_ = i.server.Serve(i)
+	}()
+	return i
+}
+
+// serve hands a connection over.
+func (i *inner) serve(conn net.Conn) {
+	select {
+	case i.conns <- conn:
+	case <-i.done:
+		conn.Close()
+	}
+}
+
+func (i *inner) close() error { return i.server.Close() }
+
+// Accept, Close and Addr implement net.Listener.
+func (i *inner) Accept() (net.Conn, error) {
+	select {
+	case conn := <-i.conns:
+		return conn, nil
+	case <-i.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (i *inner) Close() error { i.once.Do(func() { close(i.done) }); return nil }
+
+func (i *inner) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
+
+// prefixed is a connection of which some bytes have been read already.
+type prefixed struct {
+	net.Conn
+	read io.Reader
+}
+
+func (c *prefixed) Read(p []byte) (int, error) { return c.read.Read(p) }
+
+// CloseWrite ends one direction.
+func (c *prefixed) CloseWrite() error { return closeWrite(c.Conn) }
+
+// withBuffered gives a connection back what a reader has taken from it.
+func withBuffered(conn net.Conn, reader *bufio.Reader) (net.Conn, error) {
+	n := reader.Buffered()
+	if n == 0 {
+		return conn, nil
+	}
+	ahead, err := reader.Peek(n)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return &prefixed{conn, io.MultiReader(bytes.NewReader(bytes.Clone(ahead)), conn)}, nil
+}
+
+// copyHalf copies one direction and ends it, so that the other side sees the end and may still answer.
+func copyHalf(to, from net.Conn) {
+	_, err := io.Copy(to, from)
+	if err != nil {
+		to.Close() // broken, not ended: nobody takes a part for the whole
+		from.Close()
+		return
+	}
+	if closeWrite(to) != nil {
+		to.Close()
+	}
+}
+
+func closeWrite(conn net.Conn) error {
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return conn.Close()
+}
