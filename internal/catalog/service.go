@@ -36,6 +36,10 @@ type Service struct {
 	OAuthClientID string `json:"oauthClientId"`
 }
 
+// CommandLineClientID is the OAuth client id of "gatehouse auth login". A service that takes its tokens lists it among
+// its programmatic clients.
+const CommandLineClientID = "gatehouse-cli"
+
 // ErrNotFound reports a service that the catalog does not hold.
 var ErrNotFound = errors.New("no such service")
 
@@ -46,6 +50,9 @@ var ErrInvalid = errors.New("invalid service")
 func (s Service) Validate() error {
 	if err := s.Service.Validate(); err != nil {
 		return fmt.Errorf("%w %q: %w", ErrInvalid, s.Name, err)
+	}
+	if s.OAuthClientID == CommandLineClientID {
+		return fmt.Errorf("%w %q: oauthClientId %q is that of gatehouse's own command line", ErrInvalid, s.Name, s.OAuthClientID)
 	}
 	if s.Name == "" || len(s.Hosts) == 0 || s.OAuthClientID == "" {
 		return fmt.Errorf("%w %q: name, hosts and oauthClientId must be set", ErrInvalid, s.Name)

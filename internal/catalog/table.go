@@ -41,7 +41,8 @@ func NewTable() *Table {
 }
 
 // With returns the table after changes; nil removes a service. Its errors wrap ErrInvalid: a service that is
-// invalid by itself, two that claim the same host and prefix, or a host that two projects claim.
+// invalid by itself, two that claim the same host and prefix or the same OAuth client id, or a host that two projects
+// claim.
 func (t *Table) With(changes map[resource.Name]*Service) (*Table, error) {
 	next := &Table{services: maps.Clone(t.services), hosts: maps.Clone(t.hosts)}
 	touched := map[string]bool{}
@@ -62,7 +63,13 @@ func (t *Table) With(changes map[resource.Name]*Service) (*Table, error) {
 		}
 	}
 	byHost := map[string][]Service{}
+	clients := make(map[string]string, len(next.services))
 	for _, service := range next.services {
+		// A bearer token is for one application: its audience must not name two.
+		if other, taken := clients[service.OAuthClientID]; taken {
+			return nil, fmt.Errorf("%w %q: the oauthClientId %q is that of service %q already", ErrInvalid, service.Name, service.OAuthClientID, other)
+		}
+		clients[service.OAuthClientID] = service.Name
 		for _, host := range service.Hosts {
 			if touched[host] {
 				byHost[host] = append(byHost[host], service)

@@ -103,6 +103,24 @@ func TestServicesThatClaimTheSamePlaceAreRefused(t *testing.T) {
 	}
 }
 
+func TestOneOAuthClientIDIsOfOneService(t *testing.T) {
+	t.Parallel()
+	one, two := service("1", []string{"a.test"}), service("2", []string{"b.test"})
+	two.OAuthClientID = one.OAuthClientID
+	if _, err := table(t, one).With(map[resource.Name]*catalog.Service{two.Service.Name(): two}); !errors.Is(err, catalog.ErrInvalid) {
+		t.Errorf("two services with one client id: %v", err)
+	}
+	moved := *one
+	moved.OAuthClientID = "another"
+	if _, err := table(t, one).With(map[resource.Name]*catalog.Service{one.Service.Name(): &moved, two.Service.Name(): two}); err != nil {
+		t.Errorf("a client id that has become free: %v", err)
+	}
+	two.OAuthClientID = catalog.CommandLineClientID
+	if err := two.Validate(); !errors.Is(err, catalog.ErrInvalid) {
+		t.Errorf("the command line's client id: %v", err)
+	}
+}
+
 func TestATableChangedStepByStepRoutesLikeOneBuiltAtOnce(t *testing.T) {
 	t.Parallel()
 	hosts, prefixes := []string{"a.test", "b.test"}, []string{"/", "/x", "/x/y", "/z"}

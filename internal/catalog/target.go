@@ -10,7 +10,7 @@ import (
 type Target struct {
 	Raw        string // the path as received
 	Normalized string // IAP's: parameters dropped, dot segments resolved, nothing decoded
-	Decoded    string // that with unreserved octets decoded and runs of / merged
+	Decoded    string // with unreserved octets decoded and runs of / merged besides, before dots are resolved
 	Query      string // as received, without the ?
 	HasQuery   bool   // there was a ?, even with nothing behind it
 	// EncodedSlash says that the path holds %2f or %5c, which hosts with path rules refuse.
@@ -55,8 +55,10 @@ func ParseTarget(method, target string) (Target, error) {
 	if err := t.checkEscapes(); err != nil {
 		return Target{}, err
 	}
-	t.Normalized = resolveDots(dropParameters(path))
-	t.Decoded = resolveDots(mergeSlashes(decodeUnreserved(t.Normalized)))
+	plain := dropParameters(path)
+	t.Normalized = resolveDots(plain)
+	// Slashes are merged before dots are resolved, as nginx does it: /a//../b is /b there, and /a/b for the others.
+	t.Decoded = resolveDots(mergeSlashes(decodeUnreserved(plain)))
 	return t, nil
 }
 

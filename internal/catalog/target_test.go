@@ -22,7 +22,7 @@ func TestTargetsAreReadInThreeForms(t *testing.T) {
 		"double escapes are decoded once at most":               {"/%252e%252e/a", "/%252e%252e/a", "/%252e%252e/a"},
 		"a parameter on a dot segment is no dot segment for us": {"/a/.;x/b", "/a/b", "/a/b"},
 		"bytes beyond ASCII pass":                               {"/\xc3\xa9", "/\xc3\xa9", "/\xc3\xa9"},
-		"merging slashes cannot leave a dot segment":            {"/a//../b", "/a/b", "/a/b"},
+		"a double slash before dots is read in both ways":       {"/a//../b", "/a/b", "/b"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
