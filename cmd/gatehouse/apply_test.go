@@ -59,7 +59,7 @@ metadata: {name: wiki}
 spec:
   hosts: [wiki.localhost]
   upstream: http://` + upstream + `
-  oauthClientId: ` + info.ClientID + `
+  oauthClientId: wiki-client
 ---
 apiVersion: gatehouse.dev/v1
 kind: IamPolicy
@@ -91,7 +91,10 @@ spec:
 			t.Errorf("applying took %v", took)
 		}
 	}
-	alice := tokenOf(t, info, "alice@example.com")
+	alice, err := emulator.FetchIDToken(t.Context(), info.URLs.Machine, "alice@example.com", "wiki-client")
+	if err != nil {
+		t.Fatal(err)
+	}
 	if status, body := ask(t, info, "wiki.localhost", "/", alice); status != http.StatusMisdirectedRequest && status != http.StatusNotFound {
 		t.Fatalf("before: %d %s", status, body)
 	}

@@ -137,13 +137,16 @@ func TestPrintIdentityToken(t *testing.T) {
 		"the endpoint of --exec":         {[]string{"a@b.c"}, endpoint, "POST/emulator/v1/accounts/a@b.c:generateIdToken?\n", ""},
 		"the flag is stronger":           {[]string{"a@b.c", "--endpoint", endpoint}, "http://127.0.0.1:1", "POST/emulator/v1/accounts/a@b.c:generateIdToken?\n", ""},
 		"without an account":             {nil, "", "", "name one account"},
-		"for two accounts":               {[]string{"a@b.c", "d@e.f"}, "", "", "name one account"},
+		"for two accounts":               {[]string{"a@b.c", "d@e.f"}, "", "", "unexpected argument"},
 		"for two audiences":              {[]string{"a@b.c", "--audiences=x,y"}, "", "", "one audience"},
 		"with an endpoint that is a hat": {[]string{"a@b.c", "--endpoint", "hat"}, "", "", "--endpoint"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			stdout, err := execute(newPrintIdentityTokenCommand(func(string) string { return test.getenv }), test.args...)
+			auth := authCommands{getenv: func(name string) string {
+				return map[string]string{"GATEHOUSE_ENDPOINT": test.getenv, "XDG_CONFIG_HOME": t.TempDir()}[name]
+			}}
+			stdout, err := execute(auth.printIdentityToken(), test.args...)
 			if stdout != test.prints || (err != nil) != (test.fails != "") || err != nil && !strings.Contains(err.Error(), test.fails) {
 				t.Errorf("printed %q, error %v", stdout, err)
 			}

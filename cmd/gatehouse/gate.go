@@ -43,7 +43,7 @@ func newDevGate(ctx context.Context, o emulator.GateOptions) (emulator.Gate, emu
 		endpoints = []server.Endpoint{{Listener: secure}, {Listener: o.Listener, ToHTTPS: toHTTPS}}
 	}
 	gate, err := server.New(ctx, server.Options{
-		DataDir: o.DataDir, Listener: plain, Endpoints: endpoints, External: external, AuthHost: o.AuthHost,
+		DataDir: o.DataDir, Listener: plain, Endpoints: endpoints, External: external, AuthHost: o.AuthHost, TokenURL: o.TokenURL,
 		QuickAccounts: o.QuickAccounts, ProjectID: o.ProjectID, ProjectNumber: o.ProjectNumber, Drain: o.Drain, Dev: true, Log: o.Log,
 		Development: server.Development{Account: o.Account, WrapKeys: o.WrapKeys, Decision: o.Decision},
 		Bootstrap:   func(ctx context.Context, a *admin.Admin) error { return o.Bootstrap(ctx, devAdministration{a}) },

@@ -14,7 +14,11 @@ func newIAMCommand() *cobra.Command {
 	accounts := commandGroup("service-accounts", "Manage the accounts that programs use", `A service account is named NAME@PROJECT_ID.iam.gserviceaccount.com and has no password. The commands are
 those of "gcloud iam service-accounts".`)
 	server := addServerFlags(accounts)
-	accounts.AddCommand(newServiceAccountsCreate(server), newServiceAccountsList(server), newServiceAccountsDelete(server))
+	accounts.AddCommand(
+		newServiceAccountsCreate(server), newServiceAccountsList(server), newServiceAccountsDescribe(server),
+		newServiceAccountsDisable(server, "disable", true), newServiceAccountsDisable(server, "enable", false),
+		newServiceAccountsDelete(server), newServiceAccountKeys(server),
+	)
 	return commandGroup("iam", "Manage service accounts", "", accounts)
 }
 
@@ -76,6 +80,48 @@ func newServiceAccountsDelete(server *serverFlags) *cobra.Command {
 		Args:    arguments("ADDRESS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return deleteAccount(cmd, server, adminclient.ServiceAccounts, "service account", args[0])
+		},
+	}
+}
+
+func newServiceAccountsDescribe(server *serverFlags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "describe ADDRESS", Short: "Show a service account", Args: arguments("ADDRESS"),
+		Example: "  gatehouse iam service-accounts describe nightly-report@dev-project.iam.gserviceaccount.com",
+	}
+	format := addOutput(cmd, formatYAML, formatJSON)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		client, err := server.client(cmd)
+		if err != nil {
+			return err
+		}
+		account, err := client.Account(cmd.Context(), adminclient.ServiceAccounts, args[0])
+		if err != nil {
+			return err
+		}
+		return format.print(cmd, account)
+	}
+	return cmd
+}
+
+func newServiceAccountsDisable(server *serverFlags, verb string, disable bool) *cobra.Command {
+	short, done := "Let a service account be used again", "Enabled service account [%s]."
+	if disable {
+		short, done = "Suspend a service account: all its tokens are refused", "Disabled service account [%s]."
+	}
+	return &cobra.Command{
+		Use: verb + " ADDRESS", Short: short, Args: arguments("ADDRESS"),
+		Example: "  gatehouse iam service-accounts " + verb + " nightly-report@dev-project.iam.gserviceaccount.com",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := server.client(cmd)
+			if err != nil {
+				return err
+			}
+			if err := client.SetDisabled(cmd.Context(), adminclient.ServiceAccounts, args[0], disable); err != nil {
+				return err
+			}
+			say(cmd, done, args[0])
+			return nil
 		},
 	}
 }

@@ -101,7 +101,7 @@ func (s *storyServer) start(ts *testscript.TestScript) {
 		Store: db, Entries: db, Keys: ring.Sealer("issuer"), Decisions: s,
 		Settle:       func(context.Context, int64) error { return nil },
 		HashPassword: func(_ context.Context, password string) (string, error) { return "hash of " + password, nil },
-		ProjectID:    storyApp.ProjectID, ProjectNumber: storyApp.ProjectNumber,
+		ProjectID:    storyApp.ProjectID, ProjectNumber: storyApp.ProjectNumber, AuthURL: "http://auth.localhost:8080",
 		Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	ts.Check(s.admin.EnsureKeys(ctx, admin.System("bootstrap"), admin.Purposes()...))

@@ -31,9 +31,13 @@ type Admin struct {
 
 	ProjectID     string
 	ProjectNumber int64
-	Lifetimes     session.Lifetimes // when a stored session has ended; zero means session.DefaultLifetimes
-	Now           func() time.Time
-	Log           *slog.Logger
+	// AuthURL is the auth host's URL, for key files.
+	AuthURL string
+	// TokenURL is where key files say that tokens are; empty for the auth host's own.
+	TokenURL  string
+	Lifetimes session.Lifetimes // when a stored session has ended; zero means session.DefaultLifetimes
+	Now       func() time.Time
+	Log       *slog.Logger
 }
 
 // DecisionFinder looks a decision up by its id.

@@ -13,6 +13,7 @@ import (
 func (r *resolver) compare(others []catalog.Service) {
 	r.compareNames()
 	r.compareServices(others)
+	r.compareClients(others)
 	r.compareDomains()
 	if !r.server { // the planner does, together with those that are stored
 		r.compareProviders(r.providers())
@@ -119,6 +120,25 @@ func (r *resolver) compareServices(others []catalog.Service) {
 				}
 			}
 		}
+	}
+}
+
+// compareClients refuses two services with one OAuth client id: a bearer token for one would open the other.
+func (r *resolver) compareClients(others []catalog.Service) {
+	owners := map[string]string{}
+	for _, other := range others {
+		owners[other.OAuthClientID] = "the service " + other.Name
+	}
+	for i, d := range r.documents {
+		if d.Service == nil || r.broken[i] {
+			continue
+		}
+		if owner, taken := owners[d.Service.OAuthClientID]; taken {
+			r.fault(i, "spec.oauthClientId", nil, "%q is that of %s already: a bearer token is for one application, so give each a client id of its own",
+				d.Service.OAuthClientID, owner)
+			continue
+		}
+		owners[d.Service.OAuthClientID] = r.faults.at(i)
 	}
 }
 

@@ -22,6 +22,8 @@ func TestDocumentsAreComparedWithWhatIsThere(t *testing.T) {
 	sameHost.Service.Hosts = []string{"free.example.com", "App.localhost"}
 	sameName := backend("app")
 	sameName.Service.ID = "5"
+	sameClient := backend("wiki")
+	sameClient.Service.OAuthClientID = app.OAuthClientID
 	foreign := backend("wiki")
 	foreign.Service.ProjectID = "other-project"
 	sub := user("alice@example.com")
@@ -35,6 +37,7 @@ func TestDocumentsAreComparedWithWhatIsThere(t *testing.T) {
 	}{
 		"a host that another service has":          {sameHost, "spec.hosts[1]", "belongs to the service app"},
 		"a name that another service has":          {sameName, "metadata.name", "is called that already"},
+		"an OAuth client id that another has":      {sameClient, "spec.oauthClientId", "that of the service app already"},
 		"a service of another project":             {foreign, "spec.project", "this server's is dev-project, number 123456789012"},
 		"a project that is not the server's":       {admin.Document{Kind: admin.KindProject, Name: "other-project", Project: &admin.DeclaredProject{Number: 1}}, "metadata.name", "a server has one project"},
 		"a project with another number":            {admin.Document{Kind: admin.KindProject, Name: "dev-project", Project: &admin.DeclaredProject{Number: 1}}, "spec.projectNumber", "a server has one project"},

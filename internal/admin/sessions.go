@@ -26,12 +26,14 @@ type Session struct {
 	// Groups that the provider's claims name, and when it last said so; absent where nobody has to be asked.
 	Groups    []string   `json:"groups,omitempty"`
 	Confirmed *time.Time `json:"confirmed,omitempty"`
+	// Programs is how many programs hold a refresh token of this sign-in; they end with it.
+	Programs int `json:"programs,omitempty"`
 }
 
 func publicSession(r session.Record) Session {
 	s := Session{
 		ID: r.ID.String(), Resource: r.Resource, Email: r.Identity.Email, Provider: r.Identity.Provider,
-		AMR: r.AMR, AuthTime: r.AuthTime, Created: r.Created, Expires: r.Expires, LastSeen: r.LastSeen,
+		AMR: r.AMR, AuthTime: r.AuthTime, Created: r.Created, Expires: r.Expires, LastSeen: r.LastSeen, Programs: r.Programs,
 	}
 	if !r.Parent.IsZero() {
 		s.Parent = r.Parent.String()
@@ -55,7 +57,7 @@ func (a *Admin) Sessions(ctx context.Context, filter session.Filter) (sessions [
 	err = a.Store.View(ctx, func(tx Tx) error {
 		records, err := tx.Sessions().Sessions(ctx, filter)
 		for _, r := range records {
-			if r.Live(now, lifetimes) {
+			if r.Live(now, lifetimes) || r.Programs > 0 && now.Before(r.Expires) {
 				sessions = append(sessions, publicSession(r))
 			}
 		}

@@ -21,6 +21,7 @@ type Tx interface {
 	Policies() iam.Store
 	Settings() settings.Store
 	Directory() directory.Store
+	AccountKeys() directory.AccountKeyStore
 	Keys() issuer.Store
 	Sessions() session.Store
 	Providers() identityprovider.Store

@@ -2,19 +2,21 @@ package bearer
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 )
 
 const (
-	// reuse is for how long a verified token is not verified again.
+	// reuse is for how long a proved token is not proved again.
 	reuse = 5 * time.Minute
-	// shards is a power of two; the first byte of a digest chooses among them.
-	shards = 16
+	// ways is how many tokens share a place in the cache.
+	ways = 4
 )
+
+// DefaultCapacity keeps some 4 MB at most.
+const DefaultCapacity = 8 << 10
 
 // digest names a token.
 type digest [sha256.Size]byte
@@ -24,99 +26,58 @@ func digestOf(token string) digest {
 	return sha256.Sum256(append(space[:0], token...))
 }
 
-// cache keeps verified tokens. What was verified under one key set is forgotten with it, so that withdrawing a
-// key ends its tokens at once.
+// cache keeps proved tokens: a table of fixed size whose places are read and written by atomic pointers, so that
+// requests never wait for each other. A token that loses its place is proved again.
 type cache struct {
-	capacity int
-	current  atomic.Pointer[generation]
+	once sync.Once
+	sets []set // a power of two
 }
 
-// generation is what has been verified under one key set.
-type generation struct {
-	keys   *issuer.KeySet
-	shards [shards]shard
+type set [ways]atomic.Pointer[proof]
+
+func (c *cache) set(d digest) *set {
+	return &c.sets[binary.LittleEndian.Uint64(d[:])&uint64(len(c.sets)-1)]
 }
 
-// shard holds two halves: when the young one is full it becomes the old one, and what nobody asked for since the
-// last such change is gone.
-type shard struct {
-	mu         sync.Mutex
-	capacity   int // of one half
-	young, old map[digest]entry
-}
-
-type entry struct {
-	verified Verified
-	audience string // for which it was verified; no other counts
-	kid      string
-	until    time.Time
-}
-
-// generation returns the one of a key set, and starts it where another key set was last in use.
-func (c *cache) generation(keys *issuer.KeySet) *generation {
-	current := c.current.Load()
-	if current != nil && current.keys == keys {
-		return current
-	}
-	fresh := &generation{keys: keys}
-	for i := range fresh.shards {
-		fresh.shards[i].capacity = max(1, c.capacity/shards/2)
-	}
-	c.current.CompareAndSwap(current, fresh) // a loser's generation serves its one request
-	return fresh
-}
-
-// holds reports whether a token has been verified lately, even if it would not be now.
-func (g *generation) holds(d digest) bool {
-	s := &g.shards[d[0]%shards]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, young := s.young[d]
-	_, old := s.old[d]
-	return young || old
-}
-
-// get returns what a token proves to one audience, if it was verified lately and still holds.
-func (g *generation) get(d digest, audience string, now time.Time) (Verified, bool) {
-	s := &g.shards[d[0]%shards]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	kept, found := s.young[d]
-	if !found {
-		if kept, found = s.old[d]; !found {
-			return Verified{}, false
+// ready sizes the table at the first use.
+func (c *cache) ready(capacity int) {
+	c.once.Do(func() {
+		if capacity <= 0 {
+			capacity = DefaultCapacity
 		}
-		delete(s.old, d)
-		s.add(d, kept)
-	}
-	if kept.audience != audience || !now.Before(kept.until) || kept.verified.IssuedAt.After(now.Add(skew)) {
-		return Verified{}, false
-	}
-	// Time alone ends the publication of a key.
-	if _, verifiable := g.keys.Verifiable(issuer.IDToken, kept.kid, now); !verifiable {
-		return Verified{}, false
-	}
-	return kept.verified, true
+		size := 1
+		for size*ways < capacity {
+			size *= 2
+		}
+		c.sets = make([]set, size)
+	})
 }
 
-// put keeps e for at most reuse, and not beyond its token's own end.
-func (g *generation) put(d digest, e entry, now time.Time) {
-	e.until = now.Add(reuse)
-	if e.verified.Expires.Before(e.until) {
-		e.until = e.verified.Expires
+// get returns what is known about a token; nil when nothing is.
+func (c *cache) get(d digest) *proof {
+	set := c.set(d)
+	for i := range set {
+		if p := set[i].Load(); p != nil && p.digest == d {
+			return p
+		}
 	}
-	s := &g.shards[d[0]%shards]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.add(d, e)
+	return nil
 }
 
-func (s *shard) add(d digest, e entry) {
-	if _, found := s.young[d]; !found && len(s.young) >= s.capacity {
-		s.old, s.young = s.young, nil
+// put keeps a proof in the place of an older one of the same token, of one that is over, or of the one that is over
+// first.
+func (c *cache) put(p *proof, now time.Time) {
+	set := c.set(p.digest)
+	victim, first := &set[0], time.Time{}
+	for i := range set {
+		kept := set[i].Load()
+		if kept == nil || kept.digest == p.digest || !now.Before(kept.until) {
+			victim = &set[i]
+			break
+		}
+		if first.IsZero() || kept.until.Before(first) {
+			victim, first = &set[i], kept.until
+		}
 	}
-	if s.young == nil {
-		s.young = make(map[digest]entry)
-	}
-	s.young[d] = e
+	victim.Store(p)
 }

@@ -33,7 +33,7 @@ func TestATokenOpensOnlyItsOwnDoor(t *testing.T) {
 		opened string
 	}{
 		"bearer": {func(token string) bool {
-			_, err := f.verifier(at(start)).Verify(token, clientID)
+			_, err := f.verifier(at(start)).Verify(t.Context(), token, forApp)
 			return err == nil
 		}, "ID token"},
 		"keys at /iap/verify/public_key-jwk":              {verifyWith(issuer.Assertion, jose.ES256), "assertion"},
@@ -60,21 +60,8 @@ func FuzzVerify(f *testing.F) {
 	verifier := fixture.verifier(at(start))
 	f.Fuzz(func(t *testing.T, token string) {
 		recognised := verifier.Recognises(token)
-		if _, err := verifier.Verify(token, clientID); err == nil && (token != minted || !recognised) {
+		if _, err := verifier.Verify(t.Context(), token, forApp); err == nil && (token != minted || !recognised) {
 			t.Errorf("accepted %q (recognised: %v)", token, recognised)
-		}
-	})
-}
-
-// Whatever is signed: claims are accepted only in exactly the types that we mint.
-func FuzzParseClaims(f *testing.F) {
-	for _, seed := range []string{payload(f, nil), payload(f, map[string]string{"aud": `["x"]`}), `{"exp":1e3}`, `{"aud":"a","aud":"b"}`, "{}", "[]", "{", "null"} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := parseClaims(b)
-		if err == nil && (c.expires < 0 || c.expires > maxSeconds || c.issuedAt < 0 || c.issuedAt > maxSeconds) {
-			t.Errorf("%q gives %+v", b, c)
 		}
 	})
 }
@@ -83,9 +70,10 @@ func BenchmarkVerifyHit(b *testing.B) {
 	f := newFixture(b)
 	verifier, token := f.verifier(at(start)), f.mint(b, "alice@example.com")
 	b.ReportAllocs()
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := verifier.Verify(token, clientID); err != nil {
+			if _, err := verifier.Verify(b.Context(), token, forApp); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -99,24 +87,9 @@ func BenchmarkVerifyMiss(b *testing.B) {
 	verifier := f.verifier(func() time.Time { return now })
 	b.ReportAllocs()
 	for b.Loop() {
-		verifier.cache = &cache{capacity: DefaultCapacity}
-		verifier.once.Do(func() {})
-		if _, err := verifier.Verify(token, clientID); err != nil {
+		verifier.cache.sets = make([]set, 1)
+		if _, err := verifier.Verify(b.Context(), token, forApp); err != nil {
 			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkRecognisesHit(b *testing.B) {
-	f := newFixture(b)
-	verifier, token := f.verifier(at(start)), f.mint(b, "alice@example.com")
-	if _, err := verifier.Verify(token, clientID); err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if !verifier.Recognises(token) {
-			b.Fatal("not recognised")
 		}
 	}
 }

@@ -18,7 +18,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gatehouse-iap/gatehouse/internal/catalog"
+	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
+	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/sealing"
 )
 
@@ -36,6 +40,9 @@ type fixture struct {
 	set     *issuer.KeySet
 	private *rsa.PrivateKey
 	kid     string
+
+	robot, other, provider *rsa.PrivateKey
+	robotKey, otherKey     directory.AccountKey
 }
 
 // shared is made once: finding an RSA key takes long.
@@ -64,8 +71,24 @@ var shared = sync.OnceValues(func() (fixture, error) {
 		}
 		f.private, f.kid = private.(*rsa.PrivateKey), key.ID
 	}
-	f.set, err = issuer.Compile(f.keys, f.sealer, nil)
-	return f, err
+	if f.set, err = issuer.Compile(f.keys, f.sealer, nil); err != nil {
+		return fixture{}, err
+	}
+	for _, pair := range []struct {
+		private *(*rsa.PrivateKey)
+		key     *directory.AccountKey
+		account string
+	}{{&f.robot, &f.robotKey, robot}, {&f.other, &f.otherKey, other}, {&f.provider, &directory.AccountKey{}, ""}} {
+		if *pair.private, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+			return fixture{}, err
+		}
+		public, err := x509.MarshalPKIXPublicKey((*pair.private).Public())
+		if err != nil {
+			return fixture{}, err
+		}
+		*pair.key = directory.AccountKey{ID: directory.AccountKeyID(public), Account: pair.account, Public: public, Created: start.Add(-time.Hour)}
+	}
+	return f, nil
 })
 
 func newFixture(t testing.TB) fixture {
@@ -77,8 +100,85 @@ func newFixture(t testing.TB) fixture {
 	return f
 }
 
+// view is what tokens are held against: the keys, one service account with its key, and one provider.
+func (f fixture) view() View {
+	return View{Keys: f.set, Directory: f.directory(), Providers: providers()}
+}
+
 func (f fixture) verifier(now func() time.Time) *Verifier {
-	return &Verifier{Issuer: authHost, Keys: func() *issuer.KeySet { return f.set }, Now: now}
+	view := f.view()
+	return f.verifierOf(now, func() View { return view })
+}
+
+func (f fixture) verifierOf(now func() time.Time, view func() View) *Verifier {
+	return &Verifier{
+		Issuer: authHost, Scheme: "https", ServiceAccounts: accountDomain, View: view, Now: now,
+		ProviderKeys: &providerKeys{published: &identityprovider.PublishedKeys{
+			Issuer: providerIssuer, Keys: []identityprovider.PublishedKey{{ID: providerKid, Key: f.provider.Public()}},
+		}}, People: people{},
+	}
+}
+
+// forApp is a request to the application's front page.
+var forApp = Request{ClientID: clientID, Host: "app.example.com", Target: catalog.Target{Raw: "/", Normalized: "/", Decoded: "/"}}
+
+// What the fixture's service accounts and provider are called.
+const (
+	accountDomain  = "p.iam.gserviceaccount.com"
+	robot          = "robot@" + accountDomain
+	other          = "other@" + accountDomain
+	providerIssuer = "https://idp.example.net"
+	providerKid    = "idp-1"
+)
+
+func providers() *identityprovider.View {
+	oidc := func(issuer string) *identityprovider.OIDCConfig {
+		return &identityprovider.OIDCConfig{Issuer: issuer, ClientID: "gatehouse"}
+	}
+	return identityprovider.NewView([]identityprovider.Provider{
+		{Name: "local", Kind: identityprovider.Local, Domains: []string{"example.com"}},
+		{Name: "corp", Kind: identityprovider.OIDC, Domains: []string{"corp.example"}, OIDC: oidc(providerIssuer), Groups: &identityprovider.GroupsClaim{}},
+		{Name: "off", Kind: identityprovider.OIDC, Disabled: true, Domains: []string{"off.example"}, OIDC: oidc("https://off.example.net")},
+	})
+}
+
+// directory has two service accounts, each with a key, and a user.
+func (f fixture) directory() *directory.View {
+	account := func(email, subject string, kind principal.Kind) *directory.Account {
+		return &directory.Account{Kind: kind, Email: email, Subject: subject, HostedDomain: ""}
+	}
+	interner := (&principal.Interner{}).Edit()
+	return directory.NewView().With(directory.Update{
+		Accounts: map[string]*directory.Account{
+			robot: account(robot, "120000000000000000001", principal.ServiceAccount),
+			other: account(other, "120000000000000000002", principal.ServiceAccount),
+		},
+		Keys: map[string]*directory.AccountKey{
+			f.robotKey.ID: &f.robotKey, f.otherKey.ID: &f.otherKey,
+		},
+	}, interner)
+}
+
+// providerKeys are what the provider is known to publish.
+type providerKeys struct {
+	published *identityprovider.PublishedKeys
+	renewed   int
+}
+
+func (k *providerKeys) Current(name string) *identityprovider.PublishedKeys {
+	if name != "corp" {
+		return nil
+	}
+	return k.published
+}
+
+func (k *providerKeys) Renew(string) { k.renewed++ }
+
+// people numbers everybody alike.
+type people struct{ err error }
+
+func (p people) Number(context.Context, identityprovider.Link) (string, error) {
+	return "130000000000000000001", p.err
 }
 
 func at(t time.Time) func() time.Time { return func() time.Time { return t } }
@@ -109,9 +209,14 @@ func encode(s string) string { return base64.RawURLEncoding.EncodeToString([]byt
 // sign makes a token of any header and payload with the real RSA key.
 func (f fixture) sign(t testing.TB, header, payload string) string {
 	t.Helper()
+	return signBy(t, f.private, header, payload)
+}
+
+func signBy(t testing.TB, private *rsa.PrivateKey, header, payload string) string {
+	t.Helper()
 	input := encode(header) + "." + encode(payload)
 	digest := sha256.Sum256([]byte(input))
-	signature, err := rsa.SignPKCS1v15(rand.Reader, f.private, crypto.SHA256, digest[:])
+	signature, err := rsa.SignPKCS1v15(rand.Reader, private, crypto.SHA256, digest[:])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,9 @@ package bearer
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -9,11 +12,28 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // encoding is strict: one token has one spelling.
 var encoding = base64.RawURLEncoding.Strict()
+
+// padded is how old releases of Google's library for Python write assertions.
+var padded = base64.URLEncoding.Strict()
+
+// decodePart reads one part of a compact JWS; the decoders pass over line breaks, even when strict.
+func decodePart(part string, paddingToo bool) ([]byte, error) {
+	if strings.ContainsAny(part, "\r\n") {
+		return nil, errors.New("it has a line break")
+	}
+	if paddingToo && strings.HasSuffix(part, "=") {
+		return padded.DecodeString(part)
+	}
+	return encoding.DecodeString(part)
+}
 
 var errNotObject = errors.New("not a JSON object")
 
@@ -66,112 +86,122 @@ func object(b []byte) (map[string]json.RawMessage, error) {
 	return values, err
 }
 
-// namesIssuer reports whether any issuer that an encoded payload names is one of these. It reads leniently, on
-// purpose: a token that names us in a broken way is refused, not handed on.
-func namesIssuer(payload string, issuers ...string) bool {
-	decoded, _ := base64.RawURLEncoding.DecodeString(strings.TrimRight(payload, "="))
-	mentions := func(s string) bool { return bytes.Contains(decoded, []byte(s)) }
-	if bytes.IndexByte(decoded, '\\') < 0 && !slices.ContainsFunc(issuers, mentions) {
-		return false // without escapes a name stands there as it is: most foreign tokens end here
-	}
-	named := false
-	_ = members(decoded, func(name string, value json.RawMessage) error {
-		if !strings.EqualFold(name, "iss") {
-			return nil
-		}
-		var one string
-		var many []string
-		if json.Unmarshal(value, &one) == nil {
-			many = []string{one}
-		} else if json.Unmarshal(value, &many) != nil {
-			return nil
-		}
-		named = named || slices.ContainsFunc(many, func(s string) bool { return slices.Contains(issuers, s) })
-		return nil
-	})
-	return named
+// token is a compact JWS, read but not verified. What claims says is believed only after verify.
+type token struct {
+	compact        string
+	signature      []byte
+	algorithm, kid string
+	header, claims map[string]json.RawMessage
 }
 
-// parseHeader returns the key id of a compact JWS whose header has alg, kid and typ and nothing else: neither
-// jku, jwk nor x5*, which name keys, nor crit, zip or b64, which change what is signed.
-func parseHeader(token string) (kid string, err error) {
-	parts := strings.Split(token, ".")
+// parseToken reads a compact JWS whose payload is a JSON object. Its kid is empty when the header names no key.
+func parseToken(compact string, paddingToo bool) (token, error) {
+	parts := strings.Split(compact, ".")
 	if len(parts) != 3 {
-		return "", refuse(TextUnparsable, "it does not have three parts")
+		return token{}, refuse(TextUnparsable, "it does not have three parts")
 	}
 	var decoded [3][]byte
 	for i, part := range parts {
-		// The decoder passes over line breaks, even when strict.
-		if decoded[i], err = encoding.DecodeString(part); err != nil || strings.ContainsAny(part, "\r\n") {
-			return "", refuse(TextUnparsable, "it is not base64url")
+		var err error
+		if decoded[i], err = decodePart(part, paddingToo); err != nil {
+			return token{}, refuse(TextUnparsable, "it is not base64url")
 		}
 	}
-	header, err := object(decoded[0])
-	if err != nil {
-		return "", &Refusal{Text: TextUnparsable, Cause: fmt.Errorf("its header: %w", err)}
+	t := token{compact: compact, signature: decoded[2]}
+	var err error
+	if t.header, err = object(decoded[0]); err != nil {
+		return token{}, &Refusal{Text: TextUnparsable, Cause: fmt.Errorf("its header: %w", err)}
 	}
-	for name := range header {
-		if name != "alg" && name != "kid" && name != "typ" {
-			return "", refuse(TextSignature, fmt.Sprintf("its header has %q", name))
-		}
+	if t.claims, err = object(decoded[1]); err != nil {
+		return token{}, &Refusal{Text: TextUnparsable, Cause: fmt.Errorf("its claims: %w", err)}
 	}
 	var ok bool
-	if algorithm, ok := text(header["alg"]); !ok || algorithm != "RS256" {
-		return "", refuse(TextSignature, "its algorithm is not RS256")
+	if t.algorithm, ok = text(t.header["alg"]); !ok {
+		return token{}, refuse(TextSignature, "it names no algorithm")
 	}
-	if value, found := header["typ"]; found {
+	if value, found := t.header["kid"]; found {
+		if t.kid, ok = text(value); !ok || t.kid == "" {
+			return token{}, refuse(TextSignature, "it names no key")
+		}
+	}
+	if value, found := t.header["typ"]; found {
 		if typ, ok := text(value); !ok || typ != "JWT" {
-			return "", refuse(TextSignature, "its typ is not JWT")
+			return token{}, refuse(TextSignature, "its typ is not JWT")
 		}
 	}
-	if kid, ok = text(header["kid"]); !ok || kid == "" {
-		return "", refuse(TextSignature, "it names no key")
+	return t, nil
+}
+
+// headerOnly refuses a header with anything besides alg, kid, typ and these: jku, jwk and x5c name keys of their own,
+// and crit, zip and b64 change what is signed.
+func (t token) headerOnly(others ...string) error {
+	for name := range t.header {
+		if name != "alg" && name != "kid" && name != "typ" && !slices.Contains(others, name) {
+			return refuse(TextSignature, fmt.Sprintf("its header has %.60q", name))
+		}
 	}
-	return kid, nil
+	return nil
 }
 
-// claims are those that count; others are not read.
-type claims struct {
-	issuer, audience, subject, email, hostedDomain string
-	emailVerified                                  bool
-	issuedAt, expires                              int64
-}
-
-// parseClaims reads claims of exactly the types that we mint: in particular one audience, not a list.
-func parseClaims(payload []byte) (claims, error) {
-	values, err := object(payload)
+// verify checks the signature by one key and one of the algorithms, which are ours to say and not the token's.
+func (t token) verify(key any, algorithms ...string) error {
+	if !slices.Contains(algorithms, t.algorithm) {
+		return refuse(TextSignature, fmt.Sprintf("its algorithm is not %s", strings.Join(algorithms, " or ")))
+	}
+	if key, ok := key.(*rsa.PublicKey); ok && t.algorithm == "RS256" { // nearly every token, and without a second reading
+		digest := sha256.Sum256([]byte(t.compact[:strings.LastIndexByte(t.compact, '.')]))
+		if rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], t.signature) != nil {
+			return refuse(TextSignature, "the signature does not verify")
+		}
+		return nil
+	}
+	signed, err := jose.ParseSignedCompact(t.compact, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(t.algorithm)})
 	if err != nil {
-		return claims{}, &Refusal{Text: TextUnparsable, Cause: fmt.Errorf("its claims: %w", err)}
+		return &Refusal{Text: TextUnparsable, Cause: err}
 	}
-	var c claims
-	var ok bool
-	if c.audience, ok = text(values["aud"]); !ok {
-		return claims{}, refuse(TextAudience, "its audience is not one string")
+	if _, err := signed.Verify(key); err != nil {
+		return refuse(TextSignature, "the signature does not verify")
 	}
-	if c.email, ok = text(values["email"]); !ok {
-		return claims{}, refuse(TextEmail, "it has no address")
-	}
-	for name, target := range map[string]*string{"iss": &c.issuer, "sub": &c.subject} {
-		if *target, ok = text(values[name]); !ok {
-			return claims{}, refuse(TextUnparsable, name+" is not a string")
-		}
-	}
-	for name, target := range map[string]*int64{"iat": &c.issuedAt, "exp": &c.expires} {
-		if *target, ok = seconds(values[name]); !ok {
-			return claims{}, refuse(TextUnparsable, name+" is not a number of seconds")
-		}
-	}
-	if value, found := values["hd"]; found {
-		if c.hostedDomain, ok = text(value); !ok {
-			return claims{}, refuse(TextUnparsable, "hd is not a string")
-		}
-	}
-	if _, found := values["nbf"]; found {
-		return claims{}, refuse(TextUnparsable, "it has nbf, which we do not mint")
-	}
-	c.emailVerified = string(values["email_verified"]) == "true"
-	return c, nil
+	return nil
 }
+
+// texts reads claims that must be strings; a faulty one is refused with the sentence.
+func (t token) texts(sentence string, into map[string]*string) error {
+	for name, target := range into {
+		var ok bool
+		if *target, ok = text(t.claims[name]); !ok {
+			return refuse(sentence, name+" is not one string")
+		}
+	}
+	return nil
+}
+
+// optionalText reads a claim that may be absent.
+func (t token) optionalText(name string) (string, error) {
+	value, found := t.claims[name]
+	if !found {
+		return "", nil
+	}
+	s, ok := text(value)
+	if !ok {
+		return "", refuse(TextUnparsable, name+" is not a string")
+	}
+	return s, nil
+}
+
+// times reads iat and exp.
+func (t token) times() (issued, expires time.Time, err error) {
+	for name, target := range map[string]*time.Time{"iat": &issued, "exp": &expires} {
+		n, ok := seconds(t.claims[name])
+		if !ok {
+			return time.Time{}, time.Time{}, refuse(TextUnparsable, name+" is not a number of seconds")
+		}
+		*target = time.Unix(n, 0)
+	}
+	return issued, expires, nil
+}
+
+func (t token) isTrue(name string) bool { return string(t.claims[name]) == "true" }
 
 func text(value json.RawMessage) (string, bool) {
 	if len(value) == 0 || value[0] != '"' {

@@ -1,53 +1,104 @@
 // Package bearer owns programmatic access: it tells which bearer tokens are meant for the gate, and verifies
-// them. It mints nothing (issuer), knows no account (directory) and judges nobody (policy).
+// them. It mints nothing (issuer, oauthserver), suspends nobody (snapshot) and judges nobody (policy).
 package bearer
 
 import (
-	"crypto/rsa"
+	"context"
 	"errors"
+	"fmt"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
+	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 )
 
 const (
-	// maxToken bounds a token before anything in it is read. Ours take about 1 KiB.
-	maxToken = 8 << 10
+	// maxToken bounds a token before anything in it is read. Ours take about 1 KiB, those of a provider that names
+	// two hundred groups some 10.
+	maxToken = 16 << 10
 	// skew is how far the clock of who minted a token may be from ours.
 	skew = 30 * time.Second
+	// maxSelfSigned is for how long a service account may make a token valid, as at Google.
+	maxSelfSigned = time.Hour
+	// maxForeign is for how long a provider may: some let ID tokens live for a day.
+	maxForeign = 24 * time.Hour
 )
 
-// Verifier verifies ID tokens that this gate itself has minted.
+// AccessTokenPrefix begins our opaque access tokens. They are for the gate's own endpoints; an application is not
+// opened by one, at IAP neither.
+const AccessTokenPrefix = "gatehouse_at_"
+
+// View is what tokens are held against. Its parts are immutable.
+type View struct {
+	Keys      *issuer.KeySet
+	Directory *directory.View
+	Providers *identityprovider.View
+}
+
+// ProviderKeys knows by which keys identity providers sign. Neither method waits for anything.
+type ProviderKeys interface {
+	// Current returns a provider's keys as they were last fetched; nil when there are none.
+	Current(provider string) *identityprovider.PublishedKeys
+	// Renew asks that they be fetched anew: a token names one that is not among them.
+	Renew(provider string)
+}
+
+// People knows the numbers by which people of identity providers are known here.
+type People interface {
+	// Number returns the number of a person, which is link.Number for one whom nobody has vouched for before.
+	Number(ctx context.Context, link identityprovider.Link) (string, error)
+}
+
+// Verifier verifies bearer tokens. Fill in the fields before first use; do not copy.
 type Verifier struct {
 	// Issuer is the `iss` of our ID tokens: the auth host's URL.
 	Issuer string
-	Keys   func() *issuer.KeySet
-	Now    func() time.Time
+	// Scheme and Port are those of our URLs, as audiences of self-signed tokens name them.
+	Scheme string
+	Port   int
+	// ServiceAccounts is the domain of the project's service accounts, such as "p.iam.gserviceaccount.com".
+	ServiceAccounts string
+	View            func() View
+	// ProviderKeys and People are for tokens of identity providers; without them none is accepted.
+	ProviderKeys ProviderKeys
+	People       People
+	Now          func() time.Time
 	// Capacity bounds how many verified tokens are kept; zero means DefaultCapacity.
 	Capacity int
 
-	once  sync.Once
-	cache *cache
+	cache   cache
+	issuers issuers
 }
 
-// DefaultCapacity keeps about 4 MB at most.
-const DefaultCapacity = 8 << 10
+// Request is what a token has to be good for: one request to one service.
+type Request struct {
+	// ClientID is the service's OAuth client id, and Clients are further audiences that it takes.
+	ClientID string
+	Clients  []string
+	Host     string // canonical
+	Target   catalog.Target
+}
 
 // Verified is what a token proves.
 type Verified struct {
-	// Identity is as the token has it. Tokens do not say of what kind an account is or whether it is suspended:
-	// Kind follows Google's form of service-account addresses, and whoever decides must look the account up and
-	// take the kind from there.
+	// Identity is as the token has it. Tokens do not say whether an account is suspended: whoever decides must ask.
 	Identity principal.Identity
+	// Groups are canonical addresses of groups that the claims of the identity's provider name.
+	Groups   []string
 	Expires  time.Time
 	IssuedAt time.Time
 }
+
+var (
+	// ErrForeign reports a token that is not meant for the gate.
+	ErrForeign = errors.New("this token is not for the gate")
+	// ErrStore reports that it could not be found out whom a token speaks for.
+	ErrStore = errors.New("the person behind a token could not be looked up")
+)
 
 // Refusal says why a token was not accepted.
 type Refusal struct {
@@ -73,126 +124,158 @@ const (
 	TextAudience   = "Invalid IAP credentials: Invalid bearer token. Invalid JWT audience."
 	TextEmail      = "Invalid IAP credentials: JWT 'email' claim isn't a string"
 	TextExpired    = "OpenID Connect token expired: JWT has expired"
+	// TextAccessToken is for an access token in the place of an ID token. IAP repeats the token; we do not.
+	TextAccessToken = "Invalid IAP credentials: Base64 decode failed on token: " + AccessTokenPrefix + "..."
 )
 
-// Recognises reports whether a token is meant for the gate: a JWT that names us as its issuer, however badly it
-// does so otherwise. Such a token must verify; any other is the application's business.
+func refuse(text, cause string) *Refusal { return &Refusal{Text: text, Cause: errors.New(cause)} }
+
+// Recognises reports whether a token is meant for the gate: an access token of ours, or a JWT that names an issuer
+// whom we accept, however badly it does so otherwise. Such a token must verify; any other is the application's business.
 func (v *Verifier) Recognises(token string) bool {
 	if len(token) > maxToken {
-		return false // nothing that we mint is so long
+		return false
 	}
-	v.once.Do(v.init)
-	if v.cache.generation(v.Keys()).holds(digestOf(token)) {
-		return true // verified before, so there is no need to parse it again
+	if strings.HasPrefix(token, AccessTokenPrefix) {
+		return true
 	}
+	return v.names(token, v.View())
+}
+
+// names reports whether a JWT names one of our issuers.
+func (v *Verifier) names(token string, view View) bool {
 	_, rest, found := strings.Cut(token, ".")
 	if !found {
 		return false
 	}
 	payload, _, found := strings.Cut(rest, ".")
-	if !found {
-		return false
-	}
-	return namesIssuer(payload, v.Issuer, issuer.AssertionIssuer)
+	return found && v.issuers.named(payload, v, view)
 }
 
-// Verify checks a token for one audience, the OAuth client id of the service that was asked for. Its error is
-// a *Refusal.
-func (v *Verifier) Verify(token, audience string) (Verified, error) {
-	if len(token) > maxToken {
-		return Verified{}, refuse(TextUnparsable, "it is longer than 8 KiB")
+// Verify checks a token for one request. Its error is ErrForeign, a *Refusal, or wraps ErrStore.
+func (v *Verifier) Verify(ctx context.Context, token string, r Request) (Verified, error) {
+	switch {
+	case len(token) > maxToken:
+		return Verified{}, ErrForeign
+	case strings.HasPrefix(token, AccessTokenPrefix):
+		return Verified{}, refuse(TextAccessToken, "an access token was sent, and applications take ID tokens")
 	}
-	v.once.Do(v.init)
-	keys := v.Keys() // before the clock is read: see issuer.Asserter
+	view := v.View() // before the clock is read: see issuer.Asserter
 	now := v.Now()
 	digest := digestOf(token)
-	generation := v.cache.generation(keys)
-	if verified, found := generation.get(digest, audience, now); found {
-		return verified, nil
+	v.cache.ready(v.Capacity)
+	kept := v.cache.get(digest)
+	if kept == nil || !kept.stands(v, view, now) {
+		if !v.names(token, view) {
+			return Verified{}, ErrForeign
+		}
+		proved, err := v.prove(ctx, token, view, now)
+		if err != nil {
+			return Verified{}, err
+		}
+		proved.digest, proved.until = digest, earlier(now.Add(reuse), proved.Expires)
+		v.cache.put(proved, now)
+		kept = proved
 	}
-	verified, kid, err := v.verify(token, audience, keys, now)
-	if err != nil {
+	if err := kept.permits(r); err != nil {
 		return Verified{}, err
 	}
-	generation.put(digest, entry{verified: verified, audience: audience, kid: kid}, now)
-	return verified, nil
+	return kept.Verified, nil
 }
 
-func (v *Verifier) init() {
-	capacity := v.Capacity
-	if capacity <= 0 {
-		capacity = DefaultCapacity
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
 	}
-	v.cache = &cache{capacity: capacity}
+	return a
 }
 
-// verify reads the header, finds the key, checks the signature and only then looks at the claims.
-func (v *Verifier) verify(token, audience string, keys *issuer.KeySet, now time.Time) (Verified, string, error) {
-	kid, err := parseHeader(token)
+// prove finds out who signed a token and what it says, whatever it is for. Only what is signed is believed: the
+// issuer that it names decides by whose keys it is checked.
+func (v *Verifier) prove(ctx context.Context, token string, view View, now time.Time) (*proof, error) {
+	t, err := parseToken(token, false)
 	if err != nil {
-		return Verified{}, "", err
+		return nil, err
 	}
-	public, found := keys.Verifiable(issuer.IDToken, kid, now)
-	if !found {
-		return Verified{}, "", refuse(TextSignature, "its key is not one of ours, or no longer")
-	}
-	key, ok := public.(*rsa.PublicKey)
+	named, ok := text(t.claims["iss"])
 	if !ok {
-		return Verified{}, "", refuse(TextSignature, "its key is no RSA key")
+		return nil, refuse(TextUnparsable, "iss is not a string")
 	}
-	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
-	if err != nil {
-		return Verified{}, "", &Refusal{Text: TextUnparsable, Cause: err}
+	if named == v.Issuer {
+		return v.proveOurs(t, view, now)
 	}
-	payload, err := signed.Verify(key)
-	if err != nil {
-		return Verified{}, "", refuse(TextSignature, "the signature does not verify")
+	if p, found := v.issuers.provider(named, view); found {
+		return v.proveForeign(ctx, t, p, view, now)
 	}
-	claims, err := parseClaims(payload)
-	if err != nil {
-		return Verified{}, "", err
+	if strings.Contains(named, "@") {
+		return v.proveSelfSigned(t, named, view, now)
 	}
-	verified, err := v.check(claims, audience, now)
-	return verified, kid, err
+	return nil, refuse(TextSignature, "it is of an issuer that signs no bearer tokens")
 }
 
-// check judges claims whose signature holds.
-func (v *Verifier) check(c claims, audience string, now time.Time) (Verified, error) {
-	issued, expires := time.Unix(c.issuedAt, 0), time.Unix(c.expires, 0)
+// proof is a token whose signature holds and which speaks for somebody, at whatever it is good for.
+type proof struct {
+	Verified
+	digest digest
+	until  time.Time // from when on it is proved anew
+
+	audience string // of an ID token
+	place    place  // of a self-signed token
+
+	kid string
+	// What it was proved by: one of the three.
+	ours      bool
+	account   *directory.VerificationKey
+	provider  string
+	published *identityprovider.PublishedKeys
+	providers *identityprovider.View
+}
+
+// stands reports whether what a token was proved by still counts, so that withdrawing a key ends its tokens at once.
+func (p *proof) stands(v *Verifier, view View, now time.Time) bool {
+	if !now.Before(p.until) || p.IssuedAt.After(now.Add(skew)) {
+		return false
+	}
 	switch {
-	case c.issuer != v.Issuer:
-		return Verified{}, refuse(TextSignature, "it names another issuer")
-	case audience == "" || c.audience != audience:
-		return Verified{}, refuse(TextAudience, "its audience is another one")
+	case p.ours:
+		_, verifiable := view.Keys.Verifiable(issuer.IDToken, p.kid, now)
+		return verifiable
+	case p.account != nil:
+		key, found := view.Directory.Key(p.kid)
+		return found && key == p.account && key.Usable(now)
+	default:
+		return view.Providers == p.providers && v.ProviderKeys.Current(p.provider) == p.published
+	}
+}
+
+// permits reports whether a token is good for a request.
+func (p *proof) permits(r Request) error {
+	if p.account != nil {
+		if !p.place.holds(r.Host, r.Target) {
+			return refuse(TextAudience, "its audience is another address")
+		}
+		return nil
+	}
+	if p.audience == "" || p.audience != r.ClientID {
+		for _, client := range r.Clients {
+			if p.audience != "" && client == p.audience {
+				return nil
+			}
+		}
+		return refuse(TextAudience, "its audience is another one")
+	}
+	return nil
+}
+
+// checkTimes judges the times of a token; lifetime is the longest that it may have.
+func checkTimes(issued, expires, now time.Time, lifetime time.Duration) error {
+	switch {
 	case now.After(expires.Add(skew)):
-		return Verified{}, refuse(TextExpired, "it has expired")
+		return refuse(TextExpired, "it has expired")
 	case issued.After(now.Add(skew)):
-		return Verified{}, refuse(TextUnparsable, "it was issued in the future")
-	case !issued.Before(expires) || expires.Sub(issued) > issuer.IDTokenLifetime:
-		return Verified{}, refuse(TextUnparsable, "it is valid for longer than we mint tokens, or for no time at all")
-	case c.subject == "":
-		return Verified{}, refuse(TextUnparsable, "it has no subject")
-	case !c.emailVerified:
-		return Verified{}, refuse(TextEmail, "its address is not verified")
+		return refuse(TextUnparsable, "it was issued in the future")
+	case !issued.Before(expires) || expires.Sub(issued) > lifetime:
+		return refuse(TextUnparsable, fmt.Sprintf("it is valid for longer than %s, or for no time at all", lifetime))
 	}
-	email, err := principal.ParseAddress(c.email)
-	if err != nil || email != c.email {
-		return Verified{}, refuse(TextEmail, "its address is not in canonical form")
-	}
-	return Verified{
-		Identity: principal.Identity{
-			Kind: kindOf(email), Provider: directory.LocalProvider,
-			Subject: c.subject, Email: email, HostedDomain: c.hostedDomain,
-		},
-		Expires: expires, IssuedAt: issued,
-	}, nil
+	return nil
 }
-
-func kindOf(email string) principal.Kind {
-	if strings.HasSuffix(email, ".gserviceaccount.com") {
-		return principal.ServiceAccount
-	}
-	return principal.User
-}
-
-func refuse(text, cause string) *Refusal { return &Refusal{Text: text, Cause: errors.New(cause)} }

@@ -6,14 +6,16 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 )
+
+// foreign stands in tables for a token that names nobody of ours.
+const foreign = "not for the gate"
 
 func TestATokenThatWeMintedVerifies(t *testing.T) {
 	t.Parallel()
@@ -27,7 +29,7 @@ func TestATokenThatWeMintedVerifies(t *testing.T) {
 			t.Errorf("%s: our own token is not recognised", email)
 		}
 		for range 2 {
-			got, err := verifier.Verify(token, clientID)
+			got, err := verifier.Verify(t.Context(), token, forApp)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -37,7 +39,7 @@ func TestATokenThatWeMintedVerifies(t *testing.T) {
 				},
 				Expires: time.Unix(start.Unix()+3600, 0), IssuedAt: time.Unix(start.Unix(), 0),
 			}
-			if got != want {
+			if !reflect.DeepEqual(got, want) {
 				t.Errorf("Verify = %+v, want %+v", got, want)
 			}
 		}
@@ -48,7 +50,7 @@ func TestHandMadeTokenIsLikeAMintedOne(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	for _, header := range []string{f.header(), `{"alg":"RS256","kid":"` + f.kid + `"}`} {
-		if _, err := f.verifier(at(start)).Verify(f.sign(t, header, payload(t, nil)), clientID); err != nil {
+		if _, err := f.verifier(at(start)).Verify(t.Context(), f.sign(t, header, payload(t, nil)), forApp); err != nil {
 			t.Errorf("the forgeries below prove nothing: %v", err)
 		}
 	}
@@ -108,18 +110,20 @@ func TestHeadersThatAreRefused(t *testing.T) {
 		{"a signature spelled with other trailing bits", minted[:len(minted)-1] + string(minted[len(minted)-1]+1), TextUnparsable},
 		{"a line break inside", minted[:len(minted)-4] + "\n" + minted[len(minted)-4:], TextUnparsable},
 		{"a fourth part", minted + ".e30", TextUnparsable},
-		{"five parts, as of an encrypted token", "e30.a.b.c.d", TextUnparsable},
-		{"two parts", minted[:strings.LastIndexByte(minted, '.')], TextUnparsable},
-		{"nothing", "", TextUnparsable},
-		{"dots", "..", TextUnparsable},
-		{"an access token of Google", "ya29.a0AfH6SMB", TextUnparsable},
+		{"five parts, as of an encrypted token", "e30.a.b.c.d", foreign},
+		{"two parts", minted[:strings.LastIndexByte(minted, '.')], foreign},
+		{"nothing", "", foreign},
+		{"dots", "..", foreign},
+		{"an access token of Google", "ya29.a0AfH6SMB", foreign},
 		{"base64 with padding", encode(f.header()) + "=" + minted[len(encode(f.header())):], TextUnparsable},
-		{"JSON serialisation", `{"payload":"e30","protected":"e30","signature":"e30"}`, TextUnparsable},
-		{"more than 8 KiB", signed(`{"alg":"RS256",` + kid + `,"typ":"` + strings.Repeat("J", 8<<10) + `"}`), TextUnparsable},
+		{"JSON serialisation", `{"payload":"e30","protected":"e30","signature":"e30"}`, foreign},
 	}
 	for _, test := range tests {
-		_, err := f.verifier(at(start)).Verify(test.token, clientID)
+		_, err := f.verifier(at(start)).Verify(t.Context(), test.token, forApp)
 		var refusal *Refusal
+		if errors.Is(err, ErrForeign) && test.text == foreign {
+			continue // the application's business
+		}
 		if !errors.As(err, &refusal) {
 			t.Errorf("%s: %v", test.name, err)
 		} else if refusal.Text != test.text {
@@ -148,11 +152,11 @@ func TestClaimsThatAreRefused(t *testing.T) {
 		{"no audience", changed("aud", ""), TextAudience},
 		{"an empty audience", changed("aud", `""`), TextAudience},
 		{"an audience that is null", changed("aud", "null"), TextAudience},
-		{"another issuer", changed("iss", `"https://accounts.google.com"`), TextSignature},
-		{"the issuer with a slash", changed("iss", `"`+authHost+`/"`), TextSignature},
+		{"another issuer", changed("iss", `"https://accounts.google.com"`), foreign},
+		{"the issuer with a slash", changed("iss", `"`+authHost+`/"`), foreign},
 		{"the issuer of assertions", changed("iss", `"https://cloud.google.com/iap"`), TextSignature},
 		{"a list of issuers", changed("iss", `["`+authHost+`"]`), TextUnparsable},
-		{"no issuer", changed("iss", ""), TextUnparsable},
+		{"no issuer", changed("iss", ""), foreign},
 		{"expired by 31 s", changed("iat", unix(-3600*time.Second), "exp", unix(-31*time.Second)), TextExpired},
 		{"issued 31 s in the future", changed("iat", unix(31*time.Second)), TextUnparsable},
 		{"valid for longer than an hour", changed("exp", unix(3601*time.Second)), TextUnparsable},
@@ -188,21 +192,24 @@ func TestClaimsThatAreRefused(t *testing.T) {
 		{"exp twice", plain[:len(plain)-1] + `,"exp":99999999999}`, TextUnparsable},
 		{"an audience under a name in capitals", changed("aud", "", "AUD", `"`+clientID+`"`), TextAudience},
 		{"something after the claims", plain + `{"aud":"x"}`, TextUnparsable},
-		{"claims that are a list", "[" + plain + "]", TextUnparsable},
+		{"claims that are a list", "[" + plain + "]", foreign},
 		{"claims that are cut off", plain[:len(plain)-1], TextUnparsable},
 		{"claims that are not UTF-8", plain[:len(plain)-1] + ",\"x\":\"\xff\"}", TextUnparsable},
-		{"a token in a token", f.mint(t, "alice@example.com"), TextUnparsable},
+		{"a token in a token", f.mint(t, "alice@example.com"), foreign},
 	}
 	for _, test := range tests {
-		_, err := f.verifier(at(start)).Verify(f.sign(t, f.header(), test.payload), clientID)
+		_, err := f.verifier(at(start)).Verify(t.Context(), f.sign(t, f.header(), test.payload), forApp)
 		var refusal *Refusal
+		if errors.Is(err, ErrForeign) && test.text == foreign {
+			continue // the application's business
+		}
 		if !errors.As(err, &refusal) {
 			t.Errorf("%s: %v", test.name, err)
 		} else if refusal.Text != test.text {
 			t.Errorf("%s: %q, want %q", test.name, refusal, test.text)
 		}
 	}
-	if _, err := f.verifier(at(start)).Verify(f.sign(t, f.header(), changed("aud", `""`)), ""); err == nil {
+	if _, err := f.verifier(at(start)).Verify(t.Context(), f.sign(t, f.header(), changed("aud", `""`)), Request{Clients: []string{""}}); err == nil {
 		t.Error("a service without a client id accepts a token without an audience")
 	}
 }
@@ -221,7 +228,7 @@ func TestSkewOfThirtySeconds(t *testing.T) {
 		{"expired by 30 s", start.Add(3630 * time.Second), true},
 		{"expired by 31 s", start.Add(3631 * time.Second), false},
 	} {
-		if _, err := f.verifier(at(test.at)).Verify(token, clientID); (err == nil) != test.ok {
+		if _, err := f.verifier(at(test.at)).Verify(t.Context(), token, forApp); (err == nil) != test.ok {
 			t.Errorf("%s: %v", test.name, err)
 		}
 	}
@@ -256,113 +263,21 @@ func TestWhichTokensAreForUs(t *testing.T) {
 		{"an encrypted token", "e30.a.b.c.d", false},
 		{"nothing", "", false},
 		{"dots", "..", false},
-		{"more than 8 KiB", body(plain) + strings.Repeat("x", 8<<10), false},
+		{"more than 16 KiB", body(plain) + strings.Repeat("x", 16<<10), false},
+		{"an access token of ours", AccessTokenPrefix + "AAAA", true},
+		{"a token of a service account", body(`{"iss":"` + robot + `"}`), true},
+		{"a token of a service account that is gone", body(`{"iss":"gone@` + accountDomain + `"}`), true},
+		{"a token of a service account, in capitals", body(`{"iss":"ROBOT@` + accountDomain + `"}`), true},
+		{"a token of another project's service account", body(`{"iss":"robot@other.iam.gserviceaccount.com"}`), false},
+		{"an ID token of the provider", body(`{"iss":"` + providerIssuer + `"}`), true},
+		{"an ID token of a provider that is switched off", body(`{"iss":"https://off.example.net"}`), false},
 	}
 	for _, test := range tests {
 		if got := verifier.Recognises(test.token); got != test.want {
 			t.Errorf("%s: Recognises = %v", test.name, got)
 		}
-		if _, err := verifier.Verify(test.token, clientID); (err == nil) != (test.name == "our ID token") {
+		if _, err := verifier.Verify(t.Context(), test.token, forApp); (err == nil) != (test.name == "our ID token") {
 			t.Errorf("%s: Verify: %v", test.name, err)
 		}
-	}
-}
-
-func TestWhatWasVerifiedIsKeptOnlyAsLongAsItHolds(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	store := &memoryStore{keys: f.keys}
-	var keys atomic.Pointer[issuer.KeySet]
-	keys.Store(f.set)
-	now := start
-	verifier := &Verifier{Issuer: authHost, Keys: keys.Load, Now: func() time.Time { return now }}
-	token := f.mint(t, "alice@example.com")
-	kept := func() bool {
-		_, found := verifier.cache.generation(keys.Load()).get(digestOf(token), clientID, now)
-		return found
-	}
-	verify := func() error { _, err := verifier.Verify(token, clientID); return err }
-
-	if err := verify(); err != nil || !kept() {
-		t.Fatalf("Verify: %v; kept: %v", err, kept())
-	}
-	if _, err := verifier.Verify(token, "2-other.apps.googleusercontent.com"); err == nil {
-		t.Error("what was verified for one audience counts for another")
-	}
-	now = start.Add(reuse)
-	if kept() {
-		t.Error("kept for five minutes")
-	}
-	now = start.Add(time.Hour - time.Second)
-	if err := verify(); err != nil || !kept() {
-		t.Fatalf("Verify: %v; kept: %v", err, kept())
-	}
-	now = start.Add(time.Hour)
-	if kept() {
-		t.Error("kept after it expired")
-	}
-	now = start.Add(-time.Minute)
-	if kept() {
-		t.Error("kept for a clock that was set back before it was issued")
-	}
-	now = start.Add(time.Minute)
-	if err := verify(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := issuer.Revoke(t.Context(), store, f.sealer, f.kid, now); err != nil {
-		t.Fatal(err)
-	}
-	set, err := issuer.Compile(store.keys, f.sealer, keys.Load())
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys.Store(set)
-	if err := verify(); err == nil {
-		t.Error("the token of a withdrawn key is accepted")
-	}
-}
-
-func TestAKeyThatIsNoLongerPublishedVerifiesNothing(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	end := start.Add(time.Minute)
-	retired := f.keys[1]
-	retired.SignUntil, retired.PublishUntil = start.Add(time.Second), end
-	set, err := issuer.Compile([]issuer.Key{retired}, f.sealer, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.set = set
-	token, now := f.mint(t, "alice@example.com"), start
-	verifier := f.verifier(func() time.Time { return now })
-	if _, err := verifier.Verify(token, clientID); err != nil {
-		t.Fatal(err)
-	}
-	now = end
-	if _, err := verifier.Verify(token, clientID); err == nil {
-		t.Error("what was verified outlives the publication of its key")
-	}
-}
-
-func TestCacheIsBounded(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	generation := (&cache{capacity: 2 * shards}).generation(f.set)
-	verified := Verified{Expires: start.Add(time.Hour), IssuedAt: start}
-	for i := range 1000 {
-		generation.put(digestOf(fmt.Sprint(i)), entry{verified: verified, audience: clientID, kid: f.kid}, start)
-	}
-	total := 0
-	for i := range generation.shards {
-		total += len(generation.shards[i].young) + len(generation.shards[i].old)
-	}
-	if total > 2*shards {
-		t.Errorf("%d entries kept", total)
-	}
-	if _, found := generation.get(digestOf("999"), clientID, start); !found {
-		t.Error("the newest entry was not kept")
-	}
-	if _, found := generation.get(digestOf("999"), "other", start); found {
-		t.Error("kept for another audience")
 	}
 }

@@ -2,6 +2,9 @@ package directory
 
 import (
 	"maps"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 )
@@ -12,6 +15,7 @@ const viewShards = 256
 // it, through other groups too. It is immutable; With makes a successor that shares what did not change.
 type View struct {
 	accounts [viewShards]map[string]Account
+	keys     [viewShards]map[string]*VerificationKey // of service accounts, by id
 	groups   map[string]*compiledGroup
 	direct   [viewShards]*memberships
 	above    map[uint32][]uint32 // group number to the groups above it
@@ -21,6 +25,7 @@ type View struct {
 type Update struct {
 	Accounts map[string]*Account
 	Groups   map[string]*Group
+	Keys     map[string]*AccountKey // by id
 }
 
 // NewView returns an empty directory.
@@ -36,6 +41,27 @@ func NewView() *View {
 func (v *View) Account(email string) (Account, bool) {
 	account, found := v.accounts[shardOf(email)][email]
 	return account, found
+}
+
+// Key returns the key of a service account by its id, however little the id can be trusted. Whether the account may
+// still be used is for the caller to ask.
+func (v *View) Key(id string) (*VerificationKey, bool) {
+	key, found := v.keys[shardOf(id)][id]
+	return key, found
+}
+
+// KeysOf returns the usable keys of a service account. It looks at all keys: not for the path of requests.
+func (v *View) KeysOf(account string, now time.Time) []*VerificationKey {
+	var keys []*VerificationKey
+	for _, shard := range v.keys {
+		for _, key := range shard {
+			if key.Account == account && key.Usable(now) {
+				keys = append(keys, key)
+			}
+		}
+	}
+	slices.SortFunc(keys, func(a, b *VerificationKey) int { return strings.Compare(a.ID, b.ID) })
+	return keys
 }
 
 // AppendGroupsOf appends to ids the numbers of the groups that hold the address. A group may appear twice.
@@ -61,6 +87,9 @@ func (v *View) With(update Update, interner *principal.InternerEdit) *View {
 	if len(update.Accounts) > 0 {
 		next.putAccounts(update.Accounts)
 	}
+	if len(update.Keys) > 0 {
+		next.putKeys(update.Keys)
+	}
 	if len(update.Groups) > 0 {
 		next.putGroups(update.Groups, interner)
 	}
@@ -80,6 +109,26 @@ func (v *View) putAccounts(accounts map[string]*Account) {
 			delete(v.accounts[s], email)
 		} else {
 			v.accounts[s][email] = *account
+		}
+	}
+}
+
+// putKeys replaces keys. One that is switched off, or that cannot be read, is not there: nothing verifies by it.
+func (v *View) putKeys(keys map[string]*AccountKey) {
+	owned := [viewShards]bool{}
+	for id, key := range keys {
+		s := shardOf(id)
+		if !owned[s] {
+			fresh := make(map[string]*VerificationKey, len(v.keys[s])+1)
+			maps.Copy(fresh, v.keys[s])
+			v.keys[s], owned[s] = fresh, true
+		}
+		delete(v.keys[s], id)
+		if key == nil || key.Disabled {
+			continue
+		}
+		if public, err := key.parse(); err == nil {
+			v.keys[s][id] = &VerificationKey{ID: id, Account: key.Account, Public: public, expires: key.Expires}
 		}
 	}
 }

@@ -29,6 +29,8 @@ type Gate interface {
 	Ready(ctx context.Context) error
 	// AssertionKeys serves /iap/verify/….
 	AssertionKeys() http.Handler
+	// TokenEndpoint serves /token: programs that do not resolve *.localhost find it on the machine itself.
+	TokenEndpoint() http.Handler
 }
 
 // Minter makes ID tokens.
@@ -83,6 +85,8 @@ type GateOptions struct {
 	// Port is what URLs for browsers carry; their scheme is https where there is TLS.
 	Port     int
 	AuthHost string
+	// TokenURL is where programs reach TokenEndpoint.
+	TokenURL string
 	// QuickAccounts may sign in with one click; Account is signed in without one, unless it is empty.
 	QuickAccounts []string
 	Account       string

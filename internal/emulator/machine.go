@@ -47,8 +47,9 @@ type route struct {
 }
 
 const (
-	accountsPath = "/emulator/v1/accounts/"
-	generateVerb = ":generateIdToken"
+	accountsPath      = "/emulator/v1/accounts/"
+	generateVerb      = ":generateIdToken"
+	tokenEndpointPath = "/token"
 )
 
 // routes lists what answers by path. The first line of which path and method match counts; what none matches goes to
@@ -58,6 +59,7 @@ func (m *machine) routes() []route {
 		{http.MethodGet, "/healthz", open, m.health},
 		{http.MethodGet, "/readyz", open, m.readiness},
 		{http.MethodGet, "/iap/verify/", open, m.gate.AssertionKeys().ServeHTTP},
+		{http.MethodPost, tokenEndpointPath, open, m.gate.TokenEndpoint().ServeHTTP},
 		{http.MethodGet, "/emulator/v1/info", marked, m.describe},
 		{http.MethodPost, accountsPath, marked, m.generateIDToken},
 		{http.MethodGet, signInPath, navigated, m.control.toAuthHost},

@@ -217,7 +217,7 @@ func (r *run) startGate(ctx context.Context) (err error) {
 	keys, heard := newKeyEndpoint(), &decisions{}
 	options := GateOptions{
 		Account: r.Account, WrapKeys: keys.wrap, Decision: heard.hear,
-		DataDir: r.DataDir, Listener: r.listener, Port: int(r.address.Port()), AuthHost: authHost,
+		DataDir: r.DataDir, Listener: r.listener, Port: int(r.address.Port()), AuthHost: authHost, TokenURL: r.info.URLs.Machine + tokenEndpointPath,
 		ProjectID: r.service.ProjectID, ProjectNumber: r.service.ProjectNumber, Drain: gateDrain, Log: r.Log,
 		Bootstrap: func(ctx context.Context, admin Administration) (err error) {
 			seed := seeder{admin: admin, service: r.service}

@@ -83,6 +83,8 @@ func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *standIn) Ready(context.Context) error { return nil }
 
+func (s *standIn) TokenEndpoint() http.Handler { return http.NotFoundHandler() }
+
 func (s *standIn) AssertionKeys() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "keys at "+r.URL.Path) })
 }

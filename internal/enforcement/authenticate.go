@@ -8,6 +8,7 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/bearer"
+	"github.com/gatehouse-iap/gatehouse/internal/directory"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
@@ -16,31 +17,47 @@ import (
 // It returns false when it has refused. A token for us that fails never falls back to the cookie.
 func (c *check) authenticate(ctx context.Context) bool {
 	for _, header := range [...]string{"Proxy-Authorization", "Authorization"} {
-		token, ours := c.ourBearer(header)
-		if !ours {
+		verified, err := c.verifyBearer(ctx, header)
+		if errors.Is(err, bearer.ErrForeign) {
 			continue
 		}
 		c.verdict.StripAuthorization = header == "Authorization"
-		return c.acceptBearer(token)
+		return c.acceptBearer(verified, err)
 	}
 	return c.acceptSession(ctx)
 }
 
-// ourBearer returns the bearer token of a header when it is for us. A header that is given twice is for us when
-// any of its values is, and then fails: nothing says which was meant.
-func (c *check) ourBearer(header string) (string, bool) {
+// errGivenTwice refuses a header with several values of which one is for us: nothing says which was meant.
+var errGivenTwice = &bearer.Refusal{Text: bearer.TextUnparsable}
+
+// verifyBearer returns what the bearer token of a header proves; bearer.ErrForeign when there is none for us.
+func (c *check) verifyBearer(ctx context.Context, header string) (bearer.Verified, error) {
 	values := c.request.Header[header]
 	for _, value := range values {
 		token, isBearer := bearerToken(value)
-		if !isBearer || !c.Bearers.Recognises(token) {
-			continue
+		switch {
+		case !isBearer:
+		case len(values) == 1:
+			served := c.verdict.Served
+			return c.Bearers.Verify(ctx, token, bearer.Request{
+				ClientID: served.Service.OAuthClientID, Clients: served.Settings.ProgrammaticClients,
+				Host: c.verdict.Host, Target: c.verdict.Target,
+			})
+		case c.Bearers.Recognises(token):
+			return bearer.Verified{}, errGivenTwice
 		}
-		if len(values) > 1 {
-			return "", true
-		}
-		return token, true
 	}
-	return "", false
+	return bearer.Verified{}, bearer.ErrForeign
+}
+
+// holdsOurBearer reports whether any value of a header is a bearer token for us, good or not.
+func (c *check) holdsOurBearer(header string) bool {
+	for _, value := range c.request.Header[header] {
+		if token, isBearer := bearerToken(value); isBearer && c.Bearers.Recognises(token) {
+			return true
+		}
+	}
+	return false
 }
 
 // bearerToken returns what follows the scheme Bearer (RFC 6750; the scheme is case-insensitive).
@@ -52,21 +69,24 @@ func bearerToken(value string) (string, bool) {
 	return strings.TrimSpace(token), true
 }
 
-func (c *check) acceptBearer(token string) bool {
+func (c *check) acceptBearer(verified bearer.Verified, err error) bool {
 	v := c.verdict
-	verified, err := c.Bearers.Verify(token, v.Served.Service.OAuthClientID)
-	if err != nil {
+	var refusal *bearer.Refusal
+	switch {
+	case errors.As(err, &refusal):
 		c.unauthorized(policy.BearerInvalid)
-		v.Sentence = sentenceUnparsable
-		var refusal *bearer.Refusal
-		if errors.As(err, &refusal) {
-			v.Sentence = refusal.Text
-		}
+		v.Sentence = refusal.Text
+		return false
+	case err != nil:
+		v.refuse(http.StatusServiceUnavailable, policy.StoreFailed)
 		return false
 	}
-	v.Identity, v.Credential = verified.Identity, audit.BearerToken
-	if account, found := c.view.Directory.Account(verified.Identity.Email); found && account.Subject == verified.Identity.Subject {
-		v.Identity = account.Identity() // a token does not say whether it is a user's or a service account's
+	v.Identity, v.Credential, c.groups = verified.Identity, audit.BearerToken, verified.Groups
+	if v.Identity.Provider != directory.LocalProvider {
+		return true
+	}
+	if account, found := c.view.Directory.Account(v.Identity.Email); found && account.Subject == v.Identity.Subject {
+		v.Identity = account.Identity() // as it is now
 	}
 	return true
 }

@@ -46,8 +46,10 @@ type Sessions interface {
 
 // Bearers recognises programs by their token.
 type Bearers interface {
+	// Recognises reports whether a token is for the gate.
 	Recognises(token string) bool
-	Verify(token, audience string) (bearer.Verified, error)
+	// Verify returns what a token proves toward one request, bearer.ErrForeign when it is not for the gate.
+	Verify(ctx context.Context, token string, r bearer.Request) (bearer.Verified, error)
 }
 
 // Asserter signs who asks.

@@ -42,6 +42,7 @@ func (s stored) Catalog() catalog.Reader                                   { ret
 func (s stored) Policies() iam.Reader                                      { return policies{s} }
 func (s stored) Settings() settings.Reader                                 { return iapSettings{s} }
 func (s stored) Directory() directory.Reader                               { return s }
+func (s stored) AccountKeys() directory.AccountKeyReader                   { return noAccountKeys{} }
 func (s stored) Keys() issuer.Reader                                       { return keyReader{} }
 func (s stored) Providers() identityprovider.Reader                        { return noProviders{} }
 func (s stored) Services(context.Context) ([]catalog.Service, error) {
@@ -80,6 +81,14 @@ type noProviders struct{}
 
 func (noProviders) Providers(context.Context) ([]identityprovider.Provider, error) { return nil, nil }
 
+// noAccountKeys is a directory without programs.
+type noAccountKeys struct{}
+
+func (noAccountKeys) AccountKeys(context.Context) ([]directory.AccountKey, error) { return nil, nil }
+func (noAccountKeys) AccountKey(context.Context, string) (directory.AccountKey, error) {
+	return directory.AccountKey{}, directory.ErrNotFound
+}
+
 // keyReader holds no keys: the signer of these tests needs none.
 type keyReader struct{}
 
@@ -100,8 +109,8 @@ func (s sessions) Authenticate(context.Context, []string, string, string, resour
 type noBearers struct{}
 
 func (noBearers) Recognises(string) bool { return false }
-func (noBearers) Verify(string, string) (bearer.Verified, error) {
-	return bearer.Verified{}, errors.New("never asked")
+func (noBearers) Verify(context.Context, string, bearer.Request) (bearer.Verified, error) {
+	return bearer.Verified{}, bearer.ErrForeign
 }
 
 // signer signs, or cannot.

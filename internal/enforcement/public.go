@@ -7,5 +7,5 @@ import "github.com/gatehouse-iap/gatehouse/internal/policy"
 func (c *check) passPublic() {
 	v := c.verdict
 	v.Outcome, v.Reason = Forward, policy.PublicPath
-	_, v.StripAuthorization = c.ourBearer("Authorization")
+	v.StripAuthorization = c.holdsOurBearer("Authorization")
 }

@@ -1,6 +1,7 @@
 package enforcement_test
 
 import (
+	"context"
 	"net/http"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ import (
 type bearers struct{ identity principal.Identity }
 
 func (bearers) Recognises(string) bool { return true }
-func (b bearers) Verify(string, string) (bearer.Verified, error) {
+func (b bearers) Verify(context.Context, string, bearer.Request) (bearer.Verified, error) {
 	return bearer.Verified{Identity: b.identity}, nil
 }
 

@@ -19,7 +19,7 @@ const codeDomainRefused = 53
 func (c *check) passPreflight() {
 	v := c.verdict
 	v.Outcome, v.Reason = Forward, policy.PreflightAllowed
-	_, v.StripAuthorization = c.ourBearer("Authorization")
+	v.StripAuthorization = c.holdsOurBearer("Authorization")
 }
 
 // turnAway refuses somebody whom we know: with our page, or where the settings say that people go. Programs stay, and

@@ -1,6 +1,7 @@
 package enforcement_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -43,7 +44,10 @@ func asSuspended(p *enforcement.Point) {
 type aliceToken struct{}
 
 func (aliceToken) Recognises(token string) bool { return strings.HasPrefix(token, "ours") }
-func (aliceToken) Verify(token, _ string) (bearer.Verified, error) {
+func (aliceToken) Verify(_ context.Context, token string, _ bearer.Request) (bearer.Verified, error) {
+	if !strings.HasPrefix(token, "ours") {
+		return bearer.Verified{}, bearer.ErrForeign
+	}
 	if token != "ours" {
 		return bearer.Verified{}, &bearer.Refusal{Text: "no"}
 	}

@@ -21,6 +21,14 @@ const (
 	PathCerts        = "/oauth2/v3/certs"
 )
 
+// The endpoints of the authorization server, which the discovery document leads to (oauthserver).
+const (
+	PathAuthorize = "/o/oauth2/v2/auth"
+	PathToken     = "/token"
+	PathRevoke    = "/revoke"
+	PathUserinfo  = "/v1/userinfo"
+)
+
 // Endpoints publishes keys. It is used by pointer.
 type Endpoints struct {
 	Keys func() *KeySet

@@ -18,6 +18,10 @@ type IDTokenClaims struct {
 	HostedDomain string // empty for accounts that no organisation manages
 	// ComputeEngine is the machine that a service account asked from, which its metadata server describes; nil for none.
 	ComputeEngine *ComputeEngine
+	// Provider names the identity provider that vouches for the person; empty for accounts of our own directory.
+	Provider string
+	// Nonce is what the client has asked to find in the token; empty for none.
+	Nonce string
 }
 
 // ComputeEngine is the claim google.compute_engine.
@@ -31,6 +35,10 @@ type ComputeEngine struct {
 	Created int64 `json:"instance_creation_timestamp"`
 }
 
+// ClaimProvider is the claim, of ours, that has IDTokenClaims.Provider: whether that provider may still vouch for the
+// address is asked whenever the token is used.
+const ClaimProvider = "gatehouse_provider"
+
 // MintIDToken signs an ID token: RS256, one audience, valid for an hour.
 func (s *KeySet) MintIDToken(c IDTokenClaims, now time.Time) (string, error) {
 	if c.Issuer == "" || c.Audience == "" {
@@ -39,7 +47,7 @@ func (s *KeySet) MintIDToken(c IDTokenClaims, now time.Time) (string, error) {
 	if err := checkIdentity(c.Subject, c.Email); err != nil {
 		return "", err
 	}
-	if err := checkText(c.Issuer, c.Audience, c.HostedDomain); err != nil {
+	if err := checkText(c.Issuer, c.Audience, c.HostedDomain, c.Provider, c.Nonce); err != nil {
 		return "", err
 	}
 	signer, err := s.Signer(IDToken, now)
@@ -60,11 +68,17 @@ func (s *KeySet) MintIDToken(c IDTokenClaims, now time.Time) (string, error) {
 		}
 		payload = append(append(append(appendName(payload, "google"), `{"compute_engine":`...), machine...), '}')
 	}
+	if c.Provider != "" {
+		payload = appendMember(payload, ClaimProvider, c.Provider)
+	}
 	if c.HostedDomain != "" {
 		payload = appendMember(payload, "hd", c.HostedDomain)
 	}
 	payload = appendNumber(payload, "iat", issued)
 	payload = appendMember(payload, "iss", c.Issuer)
+	if c.Nonce != "" {
+		payload = appendMember(payload, "nonce", c.Nonce)
+	}
 	payload = appendMember(payload, "sub", c.Subject)
 	return signer.Sign(append(payload, '}'))
 }

@@ -67,10 +67,19 @@ func pemMap(keys []PublicKey) (map[string]string, error) {
 	return pems, nil
 }
 
-// metadata describes an issuer that mints ID tokens on request and runs no authorization flow for others.
+// metadata describes the issuer of ID tokens and its endpoints for programs (OpenID Connect Discovery, RFC 8414).
 type metadata struct {
 	Issuer        string   `json:"issuer"`
+	Authorization string   `json:"authorization_endpoint"`
+	Token         string   `json:"token_endpoint"`
+	Revocation    string   `json:"revocation_endpoint"`
+	Userinfo      string   `json:"userinfo_endpoint"`
 	JWKS          string   `json:"jwks_uri"`
+	ResponseModes []string `json:"response_modes_supported"`
+	Grants        []string `json:"grant_types_supported"`
+	Challenges    []string `json:"code_challenge_methods_supported"`
+	ClientAuth    []string `json:"token_endpoint_auth_methods_supported"`
+	IssInAnswers  bool     `json:"authorization_response_iss_parameter_supported"`
 	ResponseTypes []string `json:"response_types_supported"`
 	SubjectTypes  []string `json:"subject_types_supported"`
 	Algorithms    []string `json:"id_token_signing_alg_values_supported"`
@@ -81,7 +90,10 @@ type metadata struct {
 func newMetadata(issuer string) metadata {
 	return metadata{
 		Issuer: issuer, JWKS: issuer + PathCerts,
-		ResponseTypes: []string{"id_token"}, SubjectTypes: []string{"public"}, Algorithms: []string{"RS256"},
+		Authorization: issuer + PathAuthorize, Token: issuer + PathToken, Revocation: issuer + PathRevoke, Userinfo: issuer + PathUserinfo,
+		ResponseModes: []string{"query"}, Challenges: []string{"S256"}, ClientAuth: []string{"none"}, IssInAnswers: true,
+		Grants:        []string{"authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:jwt-bearer"},
+		ResponseTypes: []string{"code"}, SubjectTypes: []string{"public"}, Algorithms: []string{"RS256"},
 		Scopes: []string{"openid", "email"},
 		Claims: []string{"aud", "azp", "email", "email_verified", "exp", "hd", "iat", "iss", "sub"},
 	}

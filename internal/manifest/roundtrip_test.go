@@ -86,7 +86,7 @@ func drawState(t *rapid.T) state {
 		service := catalog.Service{
 			Service: resource.Service{Kind: rapid.SampledFrom(kinds).Draw(t, "kind"), ProjectID: "dev-project", ProjectNumber: projectNumber},
 			Name:    fmt.Sprintf("s%d", i), Hosts: []string{fmt.Sprintf("h%d.example.com", i)}, Upstream: "http://127.0.0.1:9",
-			OAuthClientID: rapid.SampledFrom([]string{"client", "12", admin.DefaultClientID(projectNumber, fmt.Sprintf("s%d", i))}).Draw(t, "client"),
+			OAuthClientID: rapid.SampledFrom([]string{fmt.Sprintf("client %d", i), fmt.Sprint(12 + i), admin.DefaultClientID(projectNumber, fmt.Sprintf("s%d", i))}).Draw(t, "client"),
 			IAPDisabled:   rapid.Bool().Draw(t, "off"),
 		}
 		switch service.Kind {

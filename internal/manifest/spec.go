@@ -60,7 +60,7 @@ type Service struct {
 	// https://spa.example.com: exactly as browsers write them, without wildcards.
 	CORSOrigins []string `json:"corsOrigins"`
 	// The OAuth client id of the service, the aud of bearer tokens for it. Left out,
-	// PROJECT_NUMBER-NAME.apps.googleusercontent.com.
+	// PROJECT_NUMBER-NAME.apps.googleusercontent.com. No two services share one.
 	OAuthClientID string `json:"oauthClientId"`
 }
 

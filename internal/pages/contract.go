@@ -86,6 +86,13 @@ func allPages() []page {
 			{Refresher{App: "Payroll", Email: sampleEmail, SelfURL: "/self", RefreshURL: "/refresh"}, nil},
 			{Refresher{App: "Payroll", SignInNeeded: true, SelfURL: "/self", RefreshURL: "/refresh"}, []need{{"a", "href", "/refresh"}}},
 		}},
+		{"consent", false, []sample{
+			{Consent{Program: "Report writer", Email: sampleEmail, Request: sampleState},
+				append(form("/signin/consent", "request"), need{"", "", "Report writer"}, need{"", "", sampleEmail}, need{"input", "value", sampleState},
+					need{"button", "value", "allow"}, need{"button", "value", "deny"})},
+			{Consent{Program: "Report writer", Email: sampleEmail, Request: sampleState, Until: "2 January 15:04 UTC"},
+				[]need{{"", "", "2 January 15:04 UTC"}}},
+		}},
 		{"account", false, []sample{
 			{Account{Notice: "You have signed out.", SignInURL: "/in", App: "Payroll", BackURL: "/back"}, []need{{"", "", "You have signed out."}}},
 			{Account{SignedIn: true, Email: sampleEmail, Apps: 2}, append(form("/signout"), need{"", "", sampleEmail})},

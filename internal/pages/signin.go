@@ -125,6 +125,7 @@ type Account struct {
 	SignedIn  bool
 	Email     string
 	Apps      int    // applications that this sign-in has opened
+	Programs  int    // programs that hold a refresh token by it
 	Notice    string // what has just happened, such as "You have signed out."; a sentence
 	BackURL   string // leads back to App, where the person came from
 	App       string

@@ -42,7 +42,7 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 	s.admin = &admin.Admin{
 		Store: state.store, Keys: keySealer, HashPassword: passwords.Hash, CheckHash: password.CheckHash, Decisions: s.decisions, Entries: state.store,
 		ValidateExpression: expression.Check,
-		ProjectID:          o.ProjectID, ProjectNumber: o.ProjectNumber, Lifetimes: session.DefaultLifetimes(), Now: o.Now, Log: o.Log,
+		ProjectID:          o.ProjectID, ProjectNumber: o.ProjectNumber, AuthURL: o.External.URL(authHost), TokenURL: o.TokenURL, Lifetimes: session.DefaultLifetimes(), Now: o.Now, Log: o.Log,
 	}
 	s.sessions = &session.Table{
 		Store: state.store, Codec: session.Codec{Sealer: state.ring.Sealer("session cookie")},
@@ -58,18 +58,22 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 	}
 	renderer.Log = o.Log
 	s.published = &issuer.Endpoints{Keys: s.keys, Now: o.Now, IssuerURL: o.External.URL(authHost)}
+	relyingParty := &oidcrp.RelyingParty{Now: o.Now, Log: o.Log}
+	s.keyring = &oidcrp.Keyring{RelyingParty: relyingParty, Providers: s.providers}
+	s.bearers = s.verifier()
 	signIn := &signin.SignIn{
 		External: o.External, AuthHost: authHost, Transactor: state.store, Sessions: s.sessions,
 		Sealer: state.ring.Sealer("sign-in state"), Pages: renderer,
 		Accounts: func() signin.AccountLookup { return s.holder.Current().Directory },
 		Serves:   func(host string, name resource.Name) bool { return s.holder.Current().Serves(host, name) },
 		Quick:    o.QuickAccounts, Always: o.Development.Account, HasHost: func(host string) bool { return s.holder.Current().Routes.HasHost(host) },
-		Providers: func() *identityprovider.View { return s.holder.Current().Providers }, Redirecting: &oidcrp.RelyingParty{Now: o.Now, Log: o.Log},
+		Providers: s.providers, Redirecting: relyingParty,
 		PasswordSources: map[identityprovider.Kind]signin.PasswordSource{identityprovider.LDAP: &ldapbind.Binder{Log: o.Log}},
 		Passwords:       passwords, Now: o.Now, Log: o.Log, Lifetimes: session.DefaultLifetimes(),
 		ClientAddr: clientAddr(o.TrustedProxies), Record: s.recordSignIn(), Replica: state.replica,
 	}
 	s.signIn = signIn
+	s.programs = s.authorizationServer(state, renderer)
 	s.handler = &hosts{
 		auth: authHost, authHandler: s.authMux(signIn, renderer), proxies: o.TrustedProxies,
 		apps: &reverseproxy.Handler{
@@ -105,10 +109,25 @@ func (s *Server) startView(ctx context.Context, keySealer *sealing.Sealer) error
 
 func (s *Server) keys() *issuer.KeySet { return s.holder.Current().Keys }
 
+func (s *Server) providers() *identityprovider.View { return s.holder.Current().Providers }
+
+// verifier returns what verifies bearer tokens.
+func (s *Server) verifier() *bearer.Verifier {
+	o := s.options
+	return &bearer.Verifier{
+		Issuer: s.published.IssuerURL, Scheme: o.External.Scheme, Port: o.External.Port,
+		ServiceAccounts: o.ProjectID + ".iam.gserviceaccount.com", ProviderKeys: s.keyring, People: s.store, Now: o.Now,
+		View: func() bearer.View {
+			current := s.holder.Current()
+			return bearer.View{Keys: current.Keys, Directory: current.Directory, Providers: current.Providers}
+		},
+	}
+}
+
 func (s *Server) point(replica uint16) *enforcement.Point {
 	return &enforcement.Point{
 		View: s.holder.Current, Confirmed: s.holder.Confirmed, Sessions: s.sessions,
-		Bearers:  &bearer.Verifier{Issuer: s.published.IssuerURL, Keys: s.keys, Now: s.options.Now},
+		Bearers:  s.bearers,
 		Asserter: &issuer.Asserter{Keys: s.keys, Now: s.options.Now},
 		Origin:   s.options.External.URL,
 		Log:      s.options.Log, Record: s.record(), Now: s.options.Now, Replica: replica,

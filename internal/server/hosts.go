@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
@@ -83,13 +84,14 @@ type route struct {
 
 func (s *Server) authRoutes(signIn *signin.SignIn, renderer *pages.Renderer) []route {
 	keys, discovery, people := s.AssertionKeys(), s.published.Discovery(), signIn.Handler()
-	return []route{
+	return slices.Concat([]route{
 		{"/iap/verify/", "public keys only; GET and HEAD", keys},
 		{"/.well-known/openid-configuration", "public; GET and HEAD", discovery},
 		{issuer.PathCerts, "public keys only; GET and HEAD", discovery},
 		{pages.StaticPrefix, "public style sheets; GET and HEAD", renderer.Static()},
+	}, s.oauthRoutes(s.programs), []route{
 		{"/", "sign-in: sealed state, cross-origin check on every form", people},
-	}
+	})
 }
 
 // Routes lists what each kind of listener answers and what guards it, one line each.

@@ -17,12 +17,15 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/internal/admin"
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
+	"github.com/gatehouse-iap/gatehouse/internal/bearer"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
+	"github.com/gatehouse-iap/gatehouse/internal/oauthserver"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
+	"github.com/gatehouse-iap/gatehouse/internal/signin/oidcrp"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
 	"github.com/gatehouse-iap/gatehouse/internal/storage"
 )
@@ -46,6 +49,8 @@ type Options struct {
 	External signin.External
 	// AuthHost is the host, without port, at which people sign in for all applications.
 	AuthHost string
+	// TokenURL is where programs find the token endpoint, where that is not at the auth host: key files name it.
+	TokenURL string
 	// QuickAccounts may sign in with one click, without a password. For development only.
 	QuickAccounts []string
 	ProjectID     string
@@ -89,6 +94,9 @@ type Server struct {
 	builder   *snapshot.Builder
 	sessions  *session.Table
 	signIn    *signin.SignIn
+	bearers   *bearer.Verifier
+	keyring   *oidcrp.Keyring
+	programs  *oauthserver.Server
 	decisions *audit.Log
 	published *issuer.Endpoints
 	handler   *hosts
@@ -128,6 +136,9 @@ func (s *Server) Admin() *admin.Admin { return s.admin }
 // AUTH_HOST/PATH, at exact paths of the auth host. Call it before Serve.
 func (s *Server) SetLocal(handlers map[string]http.Handler) { s.handler.local = handlers }
 
+// TokenEndpoint serves the token endpoint, for where it is not at the auth host.
+func (s *Server) TokenEndpoint() http.Handler { return http.HandlerFunc(s.programs.Token) }
+
 // AssertionKeys serves the public keys of assertions, under /iap/verify/.
 func (s *Server) AssertionKeys() http.Handler {
 	if wrap := s.options.Development.WrapKeys; wrap != nil {
@@ -147,13 +158,10 @@ func (s *Server) MintInstanceToken(ctx context.Context, email, audience string, 
 	if !found || account.Disabled {
 		return "", fmt.Errorf("account %s: %w", email, directory.ErrNotFound)
 	}
-	if err := s.ensureIDTokenKey(ctx); err != nil {
-		return "", err
-	}
-	return s.holder.Current().Keys.MintIDToken(issuer.IDTokenClaims{
+	return s.mint(ctx, issuer.IDTokenClaims{
 		Issuer: s.published.IssuerURL, Audience: audience,
 		Subject: account.Subject, Email: account.Email, HostedDomain: account.HostedDomain, ComputeEngine: machine,
-	}, s.options.Now())
+	})
 }
 
 // ensureIDTokenKey makes the key that signs ID tokens when there is none yet.
@@ -197,6 +205,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	group.Go(func() error { s.builder.Run(failed, s.holder); return nil })
 	group.Go(func() error { return s.sessions.Run(failed) })
 	group.Go(func() error { return s.signIn.Run(failed) })
+	group.Go(func() error { s.keyring.Run(failed); return nil })
 	group.Go(func() error { return s.admin.ServeListener(failed, socket) })
 	group.Go(func() error {
 		// An RSA key takes its time, and nobody needs it to get in: it is made while people are served already.

@@ -65,6 +65,9 @@ type Record struct {
 	Silent bool
 	// AtProvider is what the identity provider calls the person; sessions of applications leave it to their parent.
 	AtProvider AtProvider
+	// Programs is how many programs hold a refresh token that this sign-in gave them. The store counts them, and keeps
+	// the session for them however long the browser has been idle.
+	Programs int
 }
 
 // AtProvider is a person as their identity provider knows them.

@@ -64,9 +64,9 @@ func (s *SignIn) vouchedFor(p identityprovider.Provider, v Vouched) (arrival, er
 	if err != nil {
 		return arrival{}, err
 	}
-	number, err := newNumber(p, v.Subject)
+	number, err := identityprovider.NewNumber(p, v.Subject)
 	if err != nil {
-		return arrival{}, err
+		return arrival{}, unusableSubject(err)
 	}
 	now := s.Now()
 	who := arrival{
@@ -145,7 +145,9 @@ func (s *SignIn) enter(w http.ResponseWriter, r *http.Request, a attempt, who ar
 		if err = tx.Sessions().OpenSession(ctx, record); err != nil {
 			return err
 		}
-		handed, err = s.putHandoff(ctx, tx.Handoffs(), a, record.ID)
+		if !a.Here {
+			handed, err = s.putHandoff(ctx, tx.Handoffs(), a, record.ID)
+		}
 		return err
 	})
 	switch {

@@ -49,6 +49,7 @@ type attempt struct {
 	// Again is set in a restart that the auth host asks for: nothing has been begun at the application's host.
 	Again bool   `json:"g,omitempty"`
 	Hint  string `json:"l,omitempty"` // the domain or address that the application expects
+	Here  bool   `json:"w,omitempty"` // it leads to a page of the auth host itself, and to no application
 }
 
 // Why a state is refused.

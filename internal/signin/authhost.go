@@ -95,8 +95,12 @@ func (s *SignIn) authorize(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, a.Resource, s.origin(a.Host, a.Target), err)
 		return
 	}
+	s.proceed(w, r, a, query.Get("prompt"))
+}
+
+// proceed takes an attempt as far as it goes without an answer of the person's.
+func (s *SignIn) proceed(w http.ResponseWriter, r *http.Request, a attempt, prompt string) {
 	present, signedIn, err := s.present(r)
-	prompt := query.Get("prompt")
 	switch {
 	case err != nil:
 		s.unavailable(w, r, err)
@@ -117,7 +121,7 @@ func (s *SignIn) authorize(w http.ResponseWriter, r *http.Request) {
 // opened returns the attempt behind a state parameter. When there is none to go on with, it has answered.
 func (s *SignIn) opened(w http.ResponseWriter, r *http.Request, state string) (attempt, bool) {
 	a, err := s.open(state)
-	if (err == nil || errors.Is(err, errStateExpired)) && !s.Serves(a.Host, a.Resource) {
+	if (err == nil || errors.Is(err, errStateExpired)) && !s.leads(a) {
 		a, err = attempt{}, errors.New("the application is no longer served on that host")
 	}
 	if err != nil {
@@ -185,6 +189,10 @@ func (s *SignIn) handOff(w http.ResponseWriter, r *http.Request, a attempt, pres
 		s.proveAgain(w, r, a, present)
 		return
 	}
+	if a.Here {
+		s.sendOn(w, r, a, token{})
+		return
+	}
 	var handed token
 	err := s.Transactor.SignIn(r.Context(), func(tx Tx) (err error) {
 		handed, err = s.putHandoff(r.Context(), tx.Handoffs(), a, present.ID)
@@ -203,7 +211,10 @@ func (s *SignIn) handOff(w http.ResponseWriter, r *http.Request, a attempt, pres
 
 // sendOn goes to the application.
 func (s *SignIn) sendOn(w http.ResponseWriter, r *http.Request, a attempt, handed token) {
-	address := s.handoffURL(a, handed.String())
+	address := s.origin(a.Host, a.Target)
+	if !a.Here {
+		address = s.handoffURL(a, handed.String())
+	}
 	goOn(w, r, address, func() { s.Pages.Continue(w, r, pages.Continue{App: a.App, URL: address}) })
 }
 
@@ -235,6 +246,12 @@ func (s *SignIn) showAccount(w http.ResponseWriter, r *http.Request) {
 			s.unavailable(w, r, err)
 			return
 		}
+		stored, err := s.Sessions.Store.Session(r.Context(), present.ID)
+		if err != nil && !errors.Is(err, session.ErrNotFound) {
+			s.unavailable(w, r, err)
+			return
+		}
+		page.Programs = stored.Programs
 	}
 	s.Pages.Account(w, r, page)
 }

@@ -128,7 +128,7 @@ func (s *SignIn) comeBack(w http.ResponseWriter, r *http.Request) {
 	}
 	d, err := s.openDeparture(query.Get("state"))
 	again := ""
-	if d.Attempt.Host != "" && s.Serves(d.Attempt.Host, d.Attempt.Resource) {
+	if d.Attempt.Host != "" && s.leads(d.Attempt) {
 		again = s.origin(d.Attempt.Host, d.Attempt.Target)
 	}
 	if err != nil {

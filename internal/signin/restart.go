@@ -135,6 +135,10 @@ func (s *SignIn) resume(w http.ResponseWriter, r *http.Request, app App) {
 // completed. The application is one that is served.
 func (s *SignIn) bounce(w http.ResponseWriter, r *http.Request, a attempt, cause error) {
 	again := s.origin(a.Host, a.Target)
+	if a.Here { // there is no application's host to see there whether the browser goes round in a circle
+		s.refuse(w, r, a.Resource, again, cause)
+		return
+	}
 	s.Log.InfoContext(r.Context(), "sign-in is to begin anew", "cause", cause, "tries", a.Tries, "host", a.Host, "peer", s.clientAddr(r))
 	if errors.Is(cause, errStateAhead) {
 		s.loops(w, r, again, causeClock)

@@ -106,5 +106,5 @@ var (
 	// ErrQuestions reports that a sign-in which was to ask nothing would have had to.
 	ErrQuestions = errors.New("the identity provider would have to ask the person something")
 	// errAddress reports a person whom the provider may not vouch for.
-	errAddress = errors.New("the identity provider may not vouch for this address")
+	errAddress = identityprovider.ErrAddress
 )

@@ -36,7 +36,9 @@ func newMaterial(position int64) *material {
 		services: map[resource.Name]*catalog.Service{},
 		policies: map[resource.Name]iam.Policy{},
 		settings: map[resource.Name]settings.Stored{},
-		update:   directory.Update{Accounts: map[string]*directory.Account{}, Groups: map[string]*directory.Group{}},
+		update: directory.Update{
+			Accounts: map[string]*directory.Account{}, Groups: map[string]*directory.Group{}, Keys: map[string]*directory.AccountKey{},
+		},
 	}
 }
 
@@ -82,6 +84,13 @@ func (b *Builder) buildAll(ctx context.Context, view View) (*Snapshot, error) {
 	}
 	for _, group := range groups {
 		m.update.Groups[group.Email] = &group
+	}
+	accountKeys, err := view.AccountKeys().AccountKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range accountKeys {
+		m.update.Keys[key.ID] = &key
 	}
 	if m.keys, err = view.Keys().Keys(ctx); err != nil {
 		return nil, err
@@ -167,6 +176,13 @@ func (m *material) read(ctx context.Context, view View, change Change) error {
 		m.update.Groups[change.Key] = &group
 		if errors.Is(err, directory.ErrNotFound) {
 			m.update.Groups[change.Key], err = nil, nil
+		}
+		return err
+	case AccountKeyChanged:
+		key, err := view.AccountKeys().AccountKey(ctx, change.Key)
+		m.update.Keys[change.Key] = &key
+		if errors.Is(err, directory.ErrNotFound) {
+			m.update.Keys[change.Key], err = nil, nil
 		}
 		return err
 	case KeyChanged:

@@ -18,15 +18,16 @@ type ChangeKind string
 
 // The kinds of change, each with what its key is.
 const (
-	ServiceChanged  ChangeKind = "service"  // resource name
-	PolicyChanged   ChangeKind = "policy"   // resource name
-	SettingsChanged ChangeKind = "settings" // resource name
-	AccountChanged  ChangeKind = "account"  // canonical address
-	GroupChanged    ChangeKind = "group"    // canonical address
-	KeyChanged      ChangeKind = "key"      // key id
-	ProviderChanged ChangeKind = "provider" // name of an identity provider
-	SessionEnded    ChangeKind = "session"  // session id, hexadecimal
-	EntryOnly       ChangeKind = "entry"    // an administrative entry without a change that requests read
+	ServiceChanged    ChangeKind = "service"    // resource name
+	PolicyChanged     ChangeKind = "policy"     // resource name
+	SettingsChanged   ChangeKind = "settings"   // resource name
+	AccountChanged    ChangeKind = "account"    // canonical address
+	GroupChanged      ChangeKind = "group"      // canonical address
+	AccountKeyChanged ChangeKind = "accountKey" // id of a service account's key
+	KeyChanged        ChangeKind = "key"        // key id
+	ProviderChanged   ChangeKind = "provider"   // name of an identity provider
+	SessionEnded      ChangeKind = "session"    // session id, hexadecimal
+	EntryOnly         ChangeKind = "entry"      // an administrative entry without a change that requests read
 )
 
 // Change is one row of the change feed. Commit order is Seq order.
@@ -46,6 +47,7 @@ type View interface {
 	Policies() iam.Reader
 	Settings() settings.Reader
 	Directory() directory.Reader
+	AccountKeys() directory.AccountKeyReader
 	Keys() issuer.Reader
 	Providers() identityprovider.Reader
 }

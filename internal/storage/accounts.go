@@ -107,7 +107,11 @@ func (s directoryStore) UpdateAccount(ctx context.Context, a directory.Account) 
 	return nil
 }
 
+// DeleteAccount takes the account's keys along: whoever gets the address next must not be proved by them.
 func (s directoryStore) DeleteAccount(ctx context.Context, email string) error {
+	if err := accountKeyStore(s).deleteAll(ctx, email); err != nil {
+		return err
+	}
 	deleted, err := s.t.exec(ctx, `DELETE FROM accounts WHERE email = $1`, email)
 	if err != nil {
 		return err

@@ -65,12 +65,13 @@ func (t *tx) advance(ctx context.Context, by int) (int64, error) {
 // view is what the snapshot's builder sees of a reading.
 type view struct{ t *tx }
 
-func (v view) Catalog() catalog.Reader            { return catalogStore(v) }
-func (v view) Policies() iam.Reader               { return policyStore(v) }
-func (v view) Settings() settings.Reader          { return settingsStore(v) }
-func (v view) Directory() directory.Reader        { return directoryStore(v) }
-func (v view) Keys() issuer.Reader                { return keyStore(v) }
-func (v view) Providers() identityprovider.Reader { return providerStore(v) }
+func (v view) Catalog() catalog.Reader                 { return catalogStore(v) }
+func (v view) Policies() iam.Reader                    { return policyStore(v) }
+func (v view) Directory() directory.Reader             { return directoryStore(v) }
+func (v view) AccountKeys() directory.AccountKeyReader { return accountKeyStore(v) }
+func (v view) Keys() issuer.Reader                     { return keyStore(v) }
+func (v view) Providers() identityprovider.Reader      { return providerStore(v) }
+func (v view) Settings() settings.Reader               { return settingsStore(v) }
 
 func (v view) Position(ctx context.Context) (int64, error) {
 	var position int64

@@ -37,6 +37,24 @@ func (s linkStore) Link(ctx context.Context, link identityprovider.Link) (identi
 	return stored, err
 }
 
+// Number returns the number of a person for whom an identity provider vouches. It writes only when it is drawn: for
+// somebody who was never here.
+func (db *DB) Number(ctx context.Context, link identityprovider.Link) (string, error) {
+	var stored identityprovider.Link
+	var found bool
+	err := db.read(ctx, func(t *tx) (err error) {
+		stored, found, err = linkStore{t}.link(ctx, link.Issuer, link.Subject)
+		return err
+	})
+	if err == nil && !found {
+		err = db.write(ctx, func(t *tx) (err error) {
+			stored, err = linkStore{t}.Link(ctx, link)
+			return err
+		})
+	}
+	return stored.Number, err
+}
+
 func (s linkStore) link(ctx context.Context, issuer, subject string) (link identityprovider.Link, found bool, err error) {
 	found, err = s.t.row(ctx, func(scan scanner) (err error) {
 		link, err = scanLink(scan)

@@ -21,7 +21,7 @@ func (s recheckStore) ClaimRechecks(ctx context.Context, now, until time.Time, l
 		record, err := scanSession(scan)
 		due = append(due, record)
 		return err
-	}, `SELECT `+sessionColumns+` FROM sessions
+	}, `SELECT `+sessionView+` FROM sessions
 		WHERE ask_after <= $1 AND NOT silent AND parent IS NULL AND expires > $1 ORDER BY ask_after, id LIMIT $2`, micros(now), limit); err != nil {
 		return nil, err
 	}

@@ -19,7 +19,9 @@ type sessionStore struct{ t *tx }
 const (
 	sessionColumns = `id, parent, resource, kind, provider, subject, email, hosted_domain, amr, auth_time, created, expires, last_seen,
 		claim_groups, provider_subject, provider_session, provider_tokens, checked, silent, ask_after, attributes, acr`
-	selectSession = `SELECT ` + sessionColumns + ` FROM sessions WHERE id = $1`
+	// sessionView is what scanSession reads.
+	sessionView   = sessionColumns + `, (SELECT COUNT(*) FROM oauth_grants WHERE session = sessions.id AND refresh_hash IS NOT NULL)`
+	selectSession = `SELECT ` + sessionView + ` FROM sessions WHERE id = $1`
 	insertSession = `INSERT INTO sessions (` + sessionColumns + `)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`
 	selectParent = `SELECT 1 FROM sessions WHERE id = $1 AND expires > $2`
@@ -104,7 +106,7 @@ func scanSession(scan scanner) (session.Record, error) {
 	var checked, askAfter sql.NullInt64
 	err := scan(&id, &parent, &r.Resource, &r.Identity.Kind, &r.Identity.Provider, &r.Identity.Subject,
 		&r.Identity.Email, &r.Identity.HostedDomain, &amr, &authTime, &created, &expires, &lastSeen,
-		&groups, &r.AtProvider.Subject, &r.AtProvider.Session, &r.AtProvider.Tokens, &checked, &r.Silent, &askAfter, &attributes, &r.ACR)
+		&groups, &r.AtProvider.Subject, &r.AtProvider.Session, &r.AtProvider.Tokens, &checked, &r.Silent, &askAfter, &attributes, &r.ACR, &r.Programs)
 	if err != nil {
 		return r, err
 	}
@@ -166,7 +168,7 @@ func (s sessionStore) Sessions(ctx context.Context, filter session.Filter) ([]se
 		record, err := scanSession(scan)
 		records = append(records, record)
 		return err
-	}, family(where)+`SELECT `+sessionColumns+` FROM sessions WHERE id IN (SELECT id FROM family)
+	}, family(where)+`SELECT `+sessionView+` FROM sessions WHERE id IN (SELECT id FROM family)
 		ORDER BY created DESC, id`, args...)
 	return records, err
 }
@@ -225,7 +227,13 @@ func (s sessionStore) touch(ctx context.Context, seen []session.Seen, now time.T
 	return nil
 }
 
+// reap removes what has ended by time. A sign-in by which a program holds a refresh token does not end because the
+// browser is idle: the browser has to sign in again then, the program has not.
 func (s sessionStore) reap(ctx context.Context, now time.Time, lifetimes session.Lifetimes) error {
-	_, err := s.remove(ctx, `expires <= $1 OR last_seen <= $2`, micros(now), micros(now.Add(-lifetimes.Idle)))
+	if err := oauthStore(s).reap(ctx, now); err != nil {
+		return err
+	}
+	_, err := s.remove(ctx, `expires <= $1 OR (last_seen <= $2 AND id NOT IN
+		(SELECT session FROM oauth_grants WHERE refresh_hash IS NOT NULL))`, micros(now), micros(now.Add(-lifetimes.Idle)))
 	return err
 }

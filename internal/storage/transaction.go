@@ -116,15 +116,16 @@ func (db *DB) read(ctx context.Context, f func(*tx) error) error {
 // adminTx is what administration sees of a transaction.
 type adminTx struct{ t *tx }
 
-func (a adminTx) Catalog() catalog.Store            { return catalogStore(a) }
-func (a adminTx) Policies() iam.Store               { return policyStore(a) }
-func (a adminTx) Settings() settings.Store          { return settingsStore(a) }
-func (a adminTx) Directory() directory.Store        { return directoryStore(a) }
-func (a adminTx) Keys() issuer.Store                { return keyStore(a) }
-func (a adminTx) Sessions() session.Store           { return sessionStore(a) }
-func (a adminTx) Providers() identityprovider.Store { return providerStore(a) }
-func (a adminTx) Links() identityprovider.LinkStore { return linkStore(a) }
-func (a adminTx) Owners() admin.OwnerStore          { return ownerStore(a) }
+func (a adminTx) Catalog() catalog.Store                 { return catalogStore(a) }
+func (a adminTx) Policies() iam.Store                    { return policyStore(a) }
+func (a adminTx) Directory() directory.Store             { return directoryStore(a) }
+func (a adminTx) AccountKeys() directory.AccountKeyStore { return accountKeyStore(a) }
+func (a adminTx) Keys() issuer.Store                     { return keyStore(a) }
+func (a adminTx) Sessions() session.Store                { return sessionStore(a) }
+func (a adminTx) Providers() identityprovider.Store      { return providerStore(a) }
+func (a adminTx) Links() identityprovider.LinkStore      { return linkStore(a) }
+func (a adminTx) Owners() admin.OwnerStore               { return ownerStore(a) }
+func (a adminTx) Settings() settings.Store               { return settingsStore(a) }
 
 func (a adminTx) Record(ctx context.Context, entry audit.Entry) error {
 	_, err := auditStore(a).append(ctx, entry)

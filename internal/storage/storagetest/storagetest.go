@@ -43,6 +43,8 @@ func Run(t *testing.T, open func(t *testing.T) *storage.DB) {
 		"providers":    providerSentences(),
 		"links":        linkSentences(),
 		"rechecks":     recheckSentences(),
+		"accountKeys":  accountKeySentences(),
+		"programs":     grantSentences(),
 	} {
 		for _, s := range sentences {
 			t.Run(room+"/"+s.says, func(t *testing.T) {
