@@ -45,6 +45,7 @@ need ruby "Debian's IAP verifiers in Ruby" have ruby
 need ruby-googleauth "a verifier of assertions" ruby -e 'require "googleauth/id_tokens"'
 need ruby-jwt "a verifier of assertions" ruby -e 'require "jwt"'
 need ruby-webrick "the example app in Ruby" ruby -e 'require "webrick"'
+need python3-google-auth "Google's library for Python, which uses our key files" python google.oauth2.service_account
 need python3-jsonschema "a validator of JSON Schema" python jsonschema
 need python3-yaml "what the validator reads" python yaml
 
