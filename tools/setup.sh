@@ -38,18 +38,13 @@ need python3-jose "a verifier of assertions" python jose
 need python3-requests "Google's tutorial fetches keys with it" python requests
 need python3-jwt "a verifier of assertions" python jwt
 need python3-cryptography "ES256 for both of them" python cryptography
-need python3-requests "apps written for Google Cloud" python requests
 need python3-flask "the example app in Python" python flask
 need python3-pytest "its tests" python pytest
 need ruby "Debian's IAP verifiers in Ruby" have ruby
 need ruby-googleauth "a verifier of assertions" ruby -e 'require "googleauth/id_tokens"'
 need ruby-jwt "a verifier of assertions" ruby -e 'require "jwt"'
-<<<<<<< HEAD
 need ruby-webrick "the example app in Ruby" ruby -e 'require "webrick"'
-=======
 need python3-google-auth "Google's library for Python, which uses our key files" python google.oauth2.service_account
-need python3-requests "what it asks with" python requests
->>>>>>> 54cb540 (docs: programmatic access, task by task; decisions on tokens for programs)
 need python3-jsonschema "a validator of JSON Schema" python jsonschema
 need python3-yaml "what the validator reads" python yaml
 

@@ -230,7 +230,7 @@ func (s sessionStore) touch(ctx context.Context, seen []session.Seen, now time.T
 // reap removes what has ended by time. A sign-in by which a program holds a refresh token does not end because the
 // browser is idle: the browser has to sign in again then, the program has not.
 func (s sessionStore) reap(ctx context.Context, now time.Time, lifetimes session.Lifetimes) error {
-	if err := (oauthStore{s.t}).reap(ctx, now); err != nil {
+	if err := oauthStore(s).reap(ctx, now); err != nil {
 		return err
 	}
 	_, err := s.remove(ctx, `expires <= $1 OR (last_seen <= $2 AND id NOT IN
