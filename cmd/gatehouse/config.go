@@ -24,8 +24,8 @@ func newConfigCheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check FILE",
 		Short: "Check a configuration and its manifests without a server",
-		Long: `Check a configuration, the files that it names, its manifests, the files of upstreams and password hashes that
-these name, and the templates of its pages, each of which is rendered with sample data. All faults are printed at
+		Long: `Check a configuration, the files that it names, its manifests, the files of upstreams, secrets and password
+hashes that these name, and the templates of its pages, each of which is rendered with sample data. All faults are printed at
 once, one a line, with file, line, column and what to do; then the exit status is 1. Otherwise what must be registered
 at the identity providers is printed. Nothing is changed, and no server is needed.
 

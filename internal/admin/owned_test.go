@@ -111,6 +111,16 @@ func TestWhatADocumentLeavesOpenIsLeftToCommands(t *testing.T) {
 	}
 }
 
+func TestManyDocumentsOfAnotherManifestAreOneNote(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.apply(t, admin.ApplyOptions{}, group("first@example.com"), group("second@example.com"))
+	both := f.apply(t, admin.ApplyOptions{Source: other}, group("first@example.com"), group("second@example.com"))
+	if len(both.Notes) != 1 || !strings.Contains(both.Notes[0], "2 documents are as declared") {
+		t.Errorf("the notes are %q", both.Notes)
+	}
+}
+
 func TestAManifestTakesOverWhatItIsToldTo(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

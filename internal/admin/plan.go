@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -42,11 +43,13 @@ type planning struct {
 	removed   map[ownerKey]bool
 	written   writtenNames
 	subjects  map[string]string // who has each; nil until somebody asks
+	// asBefore holds, by manifest, what is declared elsewhere just as that manifest has it.
+	asBefore map[string][]string
 }
 
 // plan compares the documents with what is stored. Its error is Faults, or that of the store.
 func (p planner) plan(ctx context.Context, tx Tx) (*Plan, error) {
-	g := planning{planner: p, tx: tx, plan: &Plan{}, declared: map[ownerKey]bool{}, removed: map[ownerKey]bool{}}
+	g := planning{planner: p, tx: tx, plan: &Plan{}, declared: map[ownerKey]bool{}, removed: map[ownerKey]bool{}, asBefore: map[string][]string{}}
 	services, err := g.read(ctx)
 	if err != nil {
 		return nil, err
@@ -82,6 +85,7 @@ func (p planner) plan(ctx context.Context, tx Tx) (*Plan, error) {
 			}
 		}
 	}
+	g.noteOwners()
 	return g.plan, g.faults.list.orNil()
 }
 
@@ -199,7 +203,18 @@ func (g *planning) own(i int, d Document, changed bool) {
 	case changed:
 		g.fault(i, "", ErrOwned, "it belongs to the manifest %s: change it there, or take it over with --take-over", owner.Source)
 	case d.Source != "":
-		g.plan.Notes = append(g.plan.Notes, fmt.Sprintf("%s %s is as declared, and belongs to the manifest %s as before", d.Kind, d.Name, owner.Source))
+		g.asBefore[owner.Source] = append(g.asBefore[owner.Source], fmt.Sprintf("%s %s", d.Kind, d.Name))
+	}
+}
+
+// noteOwners says whose the things stay that these documents declare too: one line a manifest, for there may be very many.
+func (g *planning) noteOwners() {
+	for _, source := range slices.Sorted(maps.Keys(g.asBefore)) {
+		note := g.asBefore[source][0] + " is as declared, and belongs to the manifest " + source + " as before"
+		if n := len(g.asBefore[source]); n > 1 {
+			note = fmt.Sprintf("%d documents are as declared, and what they declare belongs to the manifest %s as before", n, source)
+		}
+		g.plan.Notes = append(g.plan.Notes, note)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 // `gatehouse config explain` are made from it.
 func (c *Config) keys() []key {
 	return []key{
-		{name: "project", required: true, example: "{id: my-project, number: 1}", value: section[Project]{&c.Project, projectKeys},
+		{name: "project", required: true, restart: true, example: "{id: my-project, number: 1}", value: section[Project]{&c.Project, projectKeys},
 			meaning: "The project that everything here belongs to. Its number is part of every resource name and of every assertion's audience: use the number of your Google Cloud project where applications come from there, else any."},
 		{name: "externalURL", required: true, restart: true, example: "https://auth.example.com", value: externalURL(&c.ExternalURL),
 			meaning: "How browsers reach the auth host: https://HOST or https://HOST:PORT. Scheme and port hold for every host, whatever the listeners say. http is for localhost names only, where browsers keep secure cookies without TLS."},

@@ -2,11 +2,13 @@ package daemon
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/gatehouse-iap/gatehouse/internal/admin"
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/config"
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/manifest"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
 )
@@ -36,6 +38,8 @@ func CheckManifests(c *config.Config) error {
 		switch {
 		case d.Service != nil:
 			checkService(c, *d.Service, fault)
+		case d.Provider != nil:
+			checkSecrets(*d.Provider, fault)
 		case d.User != nil && d.User.PasswordHash != nil && d.User.PasswordHash.File != "":
 			if _, err := d.User.PasswordHash.Read(); err != nil {
 				fault("spec.passwordHash", "%s", err)
@@ -46,6 +50,25 @@ func CheckManifests(c *config.Config) error {
 		return nil
 	}
 	return faults
+}
+
+// checkSecrets finds secrets in files that are not there yet. Those in environment variables are the server's, and not
+// this shell's.
+func checkSecrets(p identityprovider.Provider, fault func(path, format string, args ...any)) {
+	secrets := map[string]*identityprovider.Secret{}
+	if p.OIDC != nil {
+		secrets["spec.oidc.clientSecret"], secrets["spec.oidc.privateKey"] = p.OIDC.ClientSecret, p.OIDC.PrivateKey
+	}
+	if p.LDAP != nil {
+		secrets["spec.ldap.bindPassword"] = p.LDAP.BindPassword
+	}
+	for _, path := range slices.Sorted(maps.Keys(secrets)) {
+		if s := secrets[path]; s != nil && s.File != "" {
+			if _, err := s.Read(); err != nil {
+				fault(path, "%s: put it there, readable by the server's user only", err)
+			}
+		}
+	}
 }
 
 func checkService(c *config.Config, s catalog.Service, fault func(path, format string, args ...any)) {

@@ -33,7 +33,7 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("auth host %q: %w", o.AuthHost, err)
 	}
-	s := &Server{options: o, store: state.store, holder: &snapshot.Holder{}, ready: make(chan struct{})}
+	s := &Server{options: o, store: state.store, holder: &snapshot.Holder{}, ready: make(chan struct{}), ended: make(chan struct{})}
 	if s.decisions, err = audit.OpenLog(filepath.Join(o.DataDir, "decisions"), audit.LogOptions{Now: o.Now}); err != nil {
 		return nil, err
 	}

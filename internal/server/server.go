@@ -105,6 +105,7 @@ type Server struct {
 	// makingKey lets one caller make the key for ID tokens; the others wait until requests see it.
 	makingKey sync.Mutex
 	ready     chan struct{}
+	ended     chan struct{} // closed when Serve returns
 	stopping  atomic.Bool
 }
 
@@ -188,6 +189,8 @@ func (s *Server) Ready(ctx context.Context) error {
 	select {
 	case <-s.ready:
 		return nil
+	case <-s.ended:
+		return errors.New("the server has ended: Serve says why")
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -195,6 +198,7 @@ func (s *Server) Ready(ctx context.Context) error {
 
 // Serve answers until the context ends, then drains and closes everything that New opened. A drained end is nil.
 func (s *Server) Serve(ctx context.Context) error {
+	defer close(s.ended)
 	socket, err := admin.Listen(s.options.DataDir)
 	if err != nil {
 		return errors.Join(err, s.closeListeners(), s.close())
