@@ -194,7 +194,6 @@ func TestAnAnswerIsTakenOnce(t *testing.T) {
 	b := newBrowser(t, f.world)
 	back := f.answer(t, b, f.left(t, b))
 	b.get(back.String()).wantHello(t, "alice@corp.example", appHost+"/x")
-	f.begunAnew(t, b, back.String())
 	b.get(back.String()).wantHello(t, "alice@corp.example", appHost+"/x") // as one was
 	f.logged(t, "another browser")                                        // its cookie is gone
 	if n := len(f.sessions(t)); n != 1 {

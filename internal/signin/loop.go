@@ -3,6 +3,7 @@ package signin
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -30,13 +31,17 @@ type rounds struct {
 	beginnings, returns int
 }
 
-func readRounds(r *http.Request, app App, to string) rounds {
+func (s *SignIn) readRounds(r *http.Request, app App, to string) rounds {
 	sum := sha256.Sum256([]byte(string(app.Resource) + "\x00" + to))
 	n := rounds{address: hex.EncodeToString(sum[:4])}
 	parts := strings.Split(cookieValue(r, roundsCookie), ".")
-	if len(parts) == 3 && parts[0] == n.address {
-		n.beginnings, n.returns = number(parts[1]), number(parts[2])
+	if len(parts) != 4 || parts[0] != n.address {
+		return n
 	}
+	if age := s.Now().Unix() - int64(number(parts[3])); age < 0 || age > int64(roundsWindow/time.Second) {
+		return n
+	}
+	n.beginnings, n.returns = number(parts[1]), number(parts[2])
 	return n
 }
 
@@ -54,12 +59,13 @@ func (n rounds) tooMany() bool {
 }
 
 func (s *SignIn) countRounds(w http.ResponseWriter, n rounds) {
-	setCookie(w, roundsCookie, n.address+"."+strconv.Itoa(n.beginnings)+"."+strconv.Itoa(n.returns), s.Now(), roundsWindow)
+	now := s.Now()
+	setCookie(w, roundsCookie, fmt.Sprintf("%s.%d.%d.%d", n.address, n.beginnings, n.returns, now.Unix()), now, roundsWindow)
 }
 
 // goesRound counts a beginning, or a return that came to nothing, and reports whether there were too many.
 func (s *SignIn) goesRound(w http.ResponseWriter, r *http.Request, app App, to string, returned bool) bool {
-	n := readRounds(r, app, to)
+	n := s.readRounds(r, app, to)
 	if n.tooMany() {
 		clearCookie(w, roundsCookie) // so that starting again starts again
 		return true
@@ -74,7 +80,7 @@ func (s *SignIn) goesRound(w http.ResponseWriter, r *http.Request, app App, to s
 
 // wentRound counts a return that opened a session.
 func (s *SignIn) wentRound(w http.ResponseWriter, r *http.Request, app App, origin string) {
-	n := readRounds(r, app, strings.TrimPrefix(origin, s.External.URL(app.Host)))
+	n := s.readRounds(r, app, strings.TrimPrefix(origin, s.External.URL(app.Host)))
 	n.returns++
 	s.countRounds(w, n)
 }

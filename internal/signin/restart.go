@@ -131,8 +131,8 @@ func (s *SignIn) resume(w http.ResponseWriter, r *http.Request, app App) {
 	redirect(w, http.StatusFound, address)
 }
 
-// bounce sends a browser from the auth host back to the application's host, to begin anew an attempt that cannot be
-// completed. The application is one that is served.
+// bounce begins anew an attempt that cannot be completed at the auth host: by way of the application's host, unless the
+// person is signed in here by now. The application is one that is served.
 func (s *SignIn) bounce(w http.ResponseWriter, r *http.Request, a attempt, cause error) {
 	again := s.origin(a.Host, a.Target)
 	if a.Here { // there is no application's host to see there whether the browser goes round in a circle
@@ -148,8 +148,19 @@ func (s *SignIn) bounce(w http.ResponseWriter, r *http.Request, a attempt, cause
 		s.loops(w, r, again, s.cookieCause(r, s.AuthHost))
 		return
 	}
-	a.Again, a.Issued = true, s.Now().Unix()
-	address, err := s.restartURL(a)
+	_, signedIn, err := s.present(r)
+	if err != nil {
+		s.unavailable(w, r, err)
+		return
+	}
+	var address string
+	if signedIn && !errors.Is(cause, errStateExpired) {
+		// Another tab was faster. The attempt goes on as if it had come to the auth host just now.
+		address, err = s.toAuthHost(a)
+	} else {
+		a.Again, a.Issued = true, s.Now().Unix()
+		address, err = s.restartURL(a)
+	}
 	if err != nil {
 		s.unavailable(w, r, err)
 		return

@@ -295,13 +295,12 @@ func TestTwoHundredTabsAtOnceMintNothingAndAllArrive(t *testing.T) {
 	w := newWorld(t)
 	store := &counted{Transactor: w.SignIn.Transactor}
 	w.SignIn.Transactor = store
-	b := newBrowser(t, w)
+	b := patient(newBrowser(t, w))
 	all := func(follow bool, check func(i int, p page)) {
-		release := func() {}
 		if !follow {
-			release = b.step()
+			b.step()
+			defer patient(b)
 		}
-		defer release()
 		var group sync.WaitGroup
 		for i := range tabs {
 			group.Go(func() { check(i, b.get(fmt.Sprintf("%s/tab?n=%d", appURL, i))) })
@@ -337,7 +336,7 @@ func TestTwoHundredTabsAtOnceMintNothingAndAllArrive(t *testing.T) {
 func TestTwoHundredDeparturesLeaveOneCookie(t *testing.T) {
 	t.Parallel()
 	f := newFederation(t)
-	b := newBrowser(t, f.world)
+	b := patient(newBrowser(t, f.world))
 	var group sync.WaitGroup
 	release := b.step()
 	for i := range 200 {
@@ -349,6 +348,7 @@ func TestTwoHundredDeparturesLeaveOneCookie(t *testing.T) {
 	}
 	group.Wait()
 	release()
+	patient(b)
 	u, _ := url.Parse(authURL)
 	if cookies := b.jar.Cookies(u); len(cookies) != 1 {
 		t.Errorf("the auth host has %d cookies", len(cookies))
