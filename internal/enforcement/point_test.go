@@ -137,7 +137,7 @@ func theService() catalog.Service {
 }
 
 // newPoint returns a point in front of a service, with alice signed in, and where it records.
-func newPoint(t *testing.T, service catalog.Service, set settings.IapSettings) (*enforcement.Point, *audit.Decision) {
+func newPoint(t testing.TB, service catalog.Service, set settings.IapSettings) (*enforcement.Point, *audit.Decision) {
 	t.Helper()
 	builder := snapshot.NewBuilder(stored{service, iam.Policy{Etag: "e", Bindings: []iam.Binding{
 		{Role: iam.RoleHTTPSResourceAccessor, Members: []string{"user:alice@example.com"}},

@@ -64,3 +64,21 @@ func leadsHome(address string) bool {
 	}
 	return strings.HasPrefix(address, "https://app.test/") || strings.HasPrefix(address, "https://spa.example.com/")
 }
+
+// FuzzContinue: an address to continue to is an address of the service, or refused.
+func FuzzContinue(f *testing.F) {
+	service := theService()
+	service.CORSOrigins = []string{"https://spa.example.com"}
+	point, _ := newPoint(f, service, settings.IapSettings{})
+	for _, seed := range []string{"continue=/x", "continue=https%3A%2F%2Fspa.example.com%2F", "continue=//evil.test", "continue=%5c%5cevil.test", "continue=/&continue=/", "&&=", "continue=https://app.test@evil.test/"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		v := point.Check(t.Context(), &enforcement.Request{
+			Method: "GET", Host: "app.test", Target: "/?gcp-iap-mode=GATEHOUSE_SIGN_IN&" + query, Header: http.Header{}, Peer: netip.MustParseAddr("192.0.2.1"),
+		})
+		if v.Outcome != enforcement.Refuse && (v.Outcome != enforcement.SignedIn || v.ReturnTo != "" && !leadsHome(v.ReturnTo)) {
+			t.Errorf("%q: outcome %d, leads to %q", query, v.Outcome, v.ReturnTo)
+		}
+	})
+}

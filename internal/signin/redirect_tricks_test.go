@@ -106,6 +106,7 @@ func leadsHome(address string) bool {
 func TestNoTrickLeadsAnybodyAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	w.HasHost = func(host string) bool { return host == appHost || host == otherHost }
 	b := newBrowser(t, w)
 	state := b.get(appURL + "/x").field("state")
 	if state == "" {
@@ -146,6 +147,10 @@ func TestNoTrickLeadsAnybodyAway(t *testing.T) {
 			w.Complete(answer, asked("/x?gcp-iap-mode=AUTHENTICATING&"+parameter+"="+url.QueryEscape(trick)), app)
 			wantHome(t, fmt.Sprintf("complete with %s=%q", parameter, trick), answer)
 		}
+		entered := httptest.NewRecorder()
+		if err := w.Enter(entered, atAuth(http.MethodGet, "/", nil), "alice@example.com", trick); err == nil {
+			wantHome(t, fmt.Sprintf("the emulator's sign-in, on to %q", trick), entered)
+		}
 		moved := asked(strings.TrimPrefix(token, appURL))
 		moved.Host = trick // a Host that no router of ours would let through
 		answer := httptest.NewRecorder()
@@ -166,4 +171,29 @@ func TestNoTrickLeadsAnybodyAway(t *testing.T) {
 		auth(what+" as the state of a form", http.MethodPost, "/signin", url.Values{"state": {trick}, "email": {"alice@example.com"}, "password": {"x"}}, false)
 		auth(what+" in a provider's answer", http.MethodGet, "/v1/oauth/clientIds/x:handleRedirect", url.Values{"state": {trick}, "code": {trick}, "iss": {trick}}, false)
 	}
+}
+
+// Whatever comes back to an application's host, nobody is in, and nobody is led away.
+func FuzzCallback(f *testing.F) {
+	w := newWorld(f)
+	b := newBrowser(f, w)
+	token := handoff(f, b, appURL+"/x", "alice@example.com")
+	release := b.step()
+	restart := newBrowser(f, w)
+	restart.step()
+	again := restart.get(token).Header.Get("Location")
+	release()
+	for _, seed := range []string{strings.TrimPrefix(token, appURL), strings.TrimPrefix(again, appURL), "/", "/?redirect_token_v2=", "//evil.test/?gatehouse_restart=x", "/\\x00"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, target string) {
+		answer := httptest.NewRecorder()
+		w.Complete(answer, asked(target), app)
+		wantHome(t, strconv.Quote(target), answer)
+		for _, c := range answer.Result().Cookies() {
+			if c.MaxAge >= 0 && (strings.HasPrefix(c.Name, "__Host-GCP_IAP_AUTH") || c.Name == "GCP_IAP_UID") {
+				t.Errorf("%q sets %s", target, c.Name)
+			}
+		}
+	})
 }
