@@ -42,7 +42,12 @@ func TestOtherPagesOfTheGate(t *testing.T) {
 	page.See("Gatehouse")
 	page.Inspect("not-found")
 
-	page.Open(gate.Auth + "/o/oauth2/v2/auth?state=stolen")
-	page.See("Error code 9")
+	page.Open(gate.App + "/?gcp-iap-mode=AUTHENTICATING&gatehouse_restart=stolen")
+	page.See("Error code 9", "Please reference https://cloud.google.com/iap/docs/faq#error_codes")
 	page.Inspect("error-9")
+
+	page.Open(gate.App + "/?gcp-iap-mode=GATEHOUSE_SIGN_IN")
+	signIn(page, harness.Alice, harness.Password)
+	page.See("You can close this window")
+	page.Inspect("done")
 }

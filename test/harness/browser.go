@@ -253,7 +253,15 @@ func (p *Page) eventually(condition func() bool) bool {
 // Click clicks the link or button that shows a text.
 func (p *Page) Click(text string) {
 	p.t.Helper()
-	p.do(chromedp.Click(fmt.Sprintf(`//*[self::a or self::button][contains(normalize-space(.), %q)]`, text)))
+	click := chromedp.Click(fmt.Sprintf(`//*[self::a or self::button][contains(normalize-space(.), %q)]`, text))
+	var err error
+	if !p.eventually(func() bool {
+		_, err = try(p, Patience, click)
+		// The page was replaced by another between looking for the button and clicking: nothing was clicked.
+		return err == nil || !strings.Contains(err.Error(), "Could not find node")
+	}) || err != nil {
+		p.t.Fatalf("browser: click %q: %v", text, err)
+	}
 }
 
 // Fill types into the field with a label.
