@@ -2,10 +2,12 @@ package server_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -61,7 +63,7 @@ func (w *wire) head() string {
 func (w *wire) rest() string {
 	w.t.Helper()
 	rest, err := io.ReadAll(w.in)
-	if timeout, is := err.(net.Error); is && timeout.Timeout() { //nolint:errorlint // net.Conn gives it unwrapped
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		w.t.Fatalf("the connection stays open after %q", rest)
 	}
 	return string(rest)

@@ -97,8 +97,10 @@ func (b *requestBody) linger(control *http.ResponseController) {
 	b.over.Store(true)
 	_ = control.Flush()
 	if control.SetReadDeadline(time.Now().Add(lingering)) == nil {
-		b.reading.Lock()   // the server would take the deadline back to end a read that is under way
-		b.reading.Unlock() //nolint:staticcheck // nothing is to be done while it is held
+		// The server would take the deadline back to end a read that is under way.
+		b.reading.Lock()
+		//lint:ignore SA2001 the read is over, and there will be no other
+		b.reading.Unlock()
 	}
 }
 
