@@ -5,10 +5,10 @@ import (
 	"errors"
 	"log"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -96,7 +96,11 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 				panic(http.ErrAbortHandler) // the client is gone: nobody reads an answer
 			}
 			f.Log.Warn("the application did not answer", "upstream", up.Address, "error", err)
-			f.Failed(w, r, failureStatus(err))
+			status, retryAfter := upstream.Answer(err)
+			if retryAfter > 0 {
+				w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+			}
+			f.Failed(w, r, status)
 		},
 	}
 	// The listener bounds the time of a body and of an answer. An upload, a download or a stream of somebody who was
@@ -112,14 +116,6 @@ var discard = log.New(discardWriter{}, "", 0)
 type discardWriter struct{}
 
 func (discardWriter) Write(p []byte) (int, error) { return len(p), nil }
-
-func failureStatus(err error) int {
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
-		return http.StatusGatewayTimeout
-	}
-	return http.StatusBadGateway
-}
 
 // targetURL returns a URL that net/http writes as exactly the bytes that were received. There is one form for
 // which it has no notation, a path that starts with // and holds a byte that url.URL would escape; rather than

@@ -1,0 +1,115 @@
+package upstream
+
+import (
+	"math"
+	"math/rand/v2"
+	"time"
+)
+
+// MaxAddresses is how many addresses an upstream may have: those that were tried are noted in the bits of one word, and
+// all are looked at for each request.
+const MaxAddresses = 64
+
+// choose returns the address with the fewest requests under way, and its place in the list; nil when there is none.
+// tried has a bit for each that is out of the question. Addresses that are unhealthy count only when no other is left,
+// and those whose circuit is open only when an attempt is due. Requests share no lock: two that choose at once may
+// choose the same, which the next one evens out.
+func (u *Upstream) choose(tried uint64) (*address, int) {
+	best, lame := candidate{at: -1, load: math.MaxInt64}, candidate{at: -1, load: math.MaxInt64}
+	for i, a := range u.addresses {
+		if tried&(1<<i) != 0 {
+			continue
+		}
+		usable := a.health.usable()
+		if !a.circuit.closed() {
+			if usable && a.circuit.probe(u.now(), u.probeWait()) { // else it would never close again
+				return a, i
+			}
+			continue
+		}
+		if usable {
+			best.consider(i, a.inFlight.Load())
+		} else {
+			lame.consider(i, a.inFlight.Load())
+		}
+	}
+	panicking := best.at < 0
+	if panicking {
+		best = lame
+	}
+	if best.at < 0 {
+		return u.chooseLast(tried)
+	}
+	if tried == 0 {
+		u.notePanic(panicking)
+	}
+	return u.addresses[best.at], best.at
+}
+
+// chooseLast finds an unhealthy address at which an attempt is due, when there is nothing else.
+func (u *Upstream) chooseLast(tried uint64) (*address, int) {
+	for i, a := range u.addresses {
+		if tried&(1<<i) == 0 && a.circuit.probe(u.now(), u.probeWait()) {
+			return a, i
+		}
+	}
+	return nil, -1
+}
+
+// candidate is the address with the least load of those that were considered. Each of several with the same load is
+// as likely to be it.
+type candidate struct {
+	at   int
+	load int64
+	ties uint32
+}
+
+func (c *candidate) consider(at int, load int64) {
+	switch {
+	case load < c.load:
+		c.at, c.load, c.ties = at, load, 1
+	case load == c.load:
+		if c.ties++; rand.Uint32N(c.ties) == 0 {
+			c.at = at
+		}
+	}
+}
+
+// probeWait is how long an attempt at an address whose circuit is open may take before another is made.
+func (u *Upstream) probeWait() time.Duration { return 2 * u.timeouts.Connect } // connecting, and the TLS handshake
+
+// notePanic says in the log, once, that unhealthy addresses get requests since there are no others.
+func (u *Upstream) notePanic(now bool) {
+	if u.panicking.Load() == now || !u.panicking.CompareAndSwap(!now, now) {
+		return
+	}
+	if now {
+		u.log.Error("every address of an application is unhealthy, so that all of them get requests: a check that asks the wrong thing must not close an application",
+			"upstream", u.Address, "addresses", len(u.addresses), "error", u.worst())
+		return
+	}
+	u.log.Info("an address of an application is healthy again: the unhealthy ones get no more requests", "upstream", u.Address)
+}
+
+// worst is why an address is unhealthy.
+func (u *Upstream) worst() string {
+	for _, a := range u.addresses {
+		if problem := a.health.problem.Load(); problem != nil {
+			return a.hostport + ": " + *problem
+		}
+	}
+	return ""
+}
+
+// unavailable is the error of an upstream at which nothing can be tried now.
+func (u *Upstream) unavailable() error {
+	next := int64(math.MaxInt64)
+	for _, a := range u.addresses {
+		next = min(next, a.circuit.until.Load())
+	}
+	cause := u.addresses[0].hostport + " cannot be connected to"
+	if len(u.addresses) > 1 {
+		cause = "none of the addresses of the application can be connected to"
+	}
+	return &UnavailableError{After: max(0, time.Unix(0, next).Sub(u.now())), cause: cause}
+}
