@@ -50,6 +50,22 @@ func (s *Snapshot) UpstreamFiles() []string {
 // UpstreamFaults says which upstreams cannot be used, or not as their files are now, by service; nil when all is well.
 func (s *Snapshot) UpstreamFaults() []string { return s.upstreamFaults }
 
+// UpstreamState is what is known of the addresses of a service's application.
+type UpstreamState struct {
+	Service   catalog.Service
+	Addresses []upstream.AddressState
+}
+
+// Upstreams tells the state of all addresses as it is now, in the order of the services' names.
+func (s *Snapshot) Upstreams() []UpstreamState {
+	states := make([]UpstreamState, 0, len(s.served))
+	for _, served := range s.served {
+		states = append(states, UpstreamState{served.Service, served.Upstream.Addresses()})
+	}
+	slices.SortFunc(states, func(a, b UpstreamState) int { return strings.Compare(a.Service.Name, b.Service.Name) })
+	return states
+}
+
 // faults gathers the problems of the pools for a snapshot's services.
 func (b *Builder) faults(served map[resource.Name]*Served) (faults []string) {
 	problems := b.pools.Problems()

@@ -46,14 +46,24 @@ func (u *Upstream) choose(tried uint64) (*address, int) {
 	return u.addresses[best.at], best.at
 }
 
-// chooseLast finds an unhealthy address at which an attempt is due, when there is nothing else.
+// chooseLast finds what may be tried when nothing is left but open circuits: an unhealthy address at which an attempt is
+// due, or for the first attempt one that refuses connections at once. To ask that one costs nobody any time, and an
+// application that has just been started again is there for the very next request.
 func (u *Upstream) chooseLast(tried uint64) (*address, int) {
+	quick := candidate{at: -1, load: math.MaxInt64}
 	for i, a := range u.addresses {
-		if tried&(1<<i) == 0 && a.circuit.probe(u.now(), u.probeWait()) {
+		switch {
+		case tried&(1<<i) != 0:
+		case a.circuit.probe(u.now(), u.probeWait()):
 			return a, i
+		case tried == 0 && !a.circuit.slow.Load():
+			quick.consider(i, a.inFlight.Load())
 		}
 	}
-	return nil, -1
+	if quick.at < 0 {
+		return nil, -1
+	}
+	return u.addresses[quick.at], quick.at
 }
 
 // candidate is the address with the least load of those that were considered. Each of several with the same load is

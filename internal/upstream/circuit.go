@@ -24,6 +24,7 @@ type circuit struct {
 	until    atomic.Int64 // when the next attempt is due, in nanoseconds since 1970; zero while it is closed
 	probing  atomic.Bool  // an attempt is being made while it is open
 	level    atomic.Int32 // how many attempts have failed while it was open
+	slow     atomic.Bool  // the last attempt took its time to fail
 }
 
 func (c *circuit) closed() bool { return c.until.Load() == 0 }
@@ -39,8 +40,9 @@ func (c *circuit) probe(now time.Time, wait time.Duration) bool {
 	return true
 }
 
-// failed notes that connecting failed, and reports whether that opened the circuit.
-func (c *circuit) failed(now time.Time) (opened bool) {
+// failed notes that connecting failed, after its whole time if it was slow, and reports whether that opened the circuit.
+func (c *circuit) failed(now time.Time, slow bool) (opened bool) {
+	c.slow.Store(slow)
 	failures := c.failures.Add(1)
 	if c.closed() {
 		return failures >= circuitThreshold && c.until.CompareAndSwap(0, now.Add(backoff(0)).UnixNano())
@@ -69,6 +71,7 @@ func (c *circuit) inherit(from *circuit) {
 	c.failures.Store(from.failures.Load())
 	c.until.Store(from.until.Load())
 	c.level.Store(from.level.Load())
+	c.slow.Store(from.slow.Load())
 }
 
 // backoff is how long nothing is sent after so many failed attempts, give or take a fifth: replicas of the gate must
