@@ -7,14 +7,20 @@ import (
 )
 
 // MaxAddresses is how many addresses an upstream may have: those that were tried are noted in the bits of one word, and
-// all are looked at for each request.
+// all are looked at when there is something to be said about one.
 const MaxAddresses = 64
 
-// choose returns the address with the fewest requests under way, and its place in the list; nil when there is none.
+// choose returns the address with the fewest requests under way, or nearly so where there are many, and its place in
+// the list; nil when there is none.
 // tried has a bit for each that is out of the question. Addresses that are unhealthy count only when no other is left,
 // and those whose circuit is open only when an attempt is due. Requests share no lock: two that choose at once may
 // choose the same, which the next one evens out.
 func (u *Upstream) choose(tried uint64) (*address, int) {
+	if len(u.addresses) > fewAddresses && tried == 0 {
+		if a, at := u.chooseOfTwo(); a != nil {
+			return a, at
+		}
+	}
 	best, lame := candidate{at: -1, load: math.MaxInt64}, candidate{at: -1, load: math.MaxInt64}
 	for i, a := range u.addresses {
 		if tried&(1<<i) != 0 {
@@ -44,6 +50,27 @@ func (u *Upstream) choose(tried uint64) (*address, int) {
 		u.notePanic(panicking)
 	}
 	return u.addresses[best.at], best.at
+}
+
+// fewAddresses is how many are all looked at for each request.
+const fewAddresses = 8
+
+// chooseOfTwo returns the one of two addresses with the fewer requests under way, and nil when there is more to be said
+// about one of them. Of many addresses, that spreads requests nearly as well as looking at all of them.
+func (u *Upstream) chooseOfTwo() (*address, int) {
+	i, j := rand.IntN(len(u.addresses)), rand.IntN(len(u.addresses)-1)
+	if j >= i {
+		j++
+	}
+	a, b := u.addresses[i], u.addresses[j]
+	if !a.circuit.closed() || !b.circuit.closed() || !a.health.usable() || !b.health.usable() {
+		return nil, -1
+	}
+	u.notePanic(false)
+	if b.inFlight.Load() < a.inFlight.Load() {
+		return b, j
+	}
+	return a, i
 }
 
 // chooseLast finds what may be tried when nothing is left but open circuits: an unhealthy address at which an attempt is
