@@ -84,6 +84,12 @@ func (a *address) roundTrip(r *http.Request, w *watch) (*http.Response, error) {
 	if w != nil {
 		w.at(a)
 	}
+	if r.URL.Host != a.hostport { // by which transports find their connections
+		sent, url := *r, *r.URL
+		url.Host = a.hostport
+		sent.URL = &url
+		r = &sent
+	}
 	response, err := a.transport.RoundTrip(r)
 	if err != nil {
 		a.inFlight.Add(-1)

@@ -52,7 +52,7 @@ func (u *Upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	response, err := u.send(w.request, w)
 	if err != nil {
-		w.over()
+		w.failed()
 	}
 	return response, err
 }

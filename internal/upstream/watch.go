@@ -25,7 +25,8 @@ type watch struct {
 // watch returns what follows a request, or nil where nothing has to.
 func (u *Upstream) watch(r *http.Request) *watch {
 	sends := r.Body != nil && r.Body != http.NoBody
-	mayStall := sends && (r.ContentLength < 0 || r.ContentLength > smallBody)
+	unknown := r.ContentLength <= 0 // of a request with a body, 0 says as little as -1
+	mayStall := sends && (unknown || r.ContentLength > smallBody)
 	again := sends && len(u.addresses) > 1
 	if !mayStall && !again && u.timeouts.Idle == 0 {
 		return nil
@@ -41,6 +42,9 @@ func (u *Upstream) watch(r *http.Request) *watch {
 	}
 	if sends {
 		w.upload = &upload{ReadCloser: r.Body, left: r.ContentLength, idle: w.idle}
+		if unknown {
+			w.upload.left = -1
+		}
 		if mayStall {
 			w.upload.stall = newStall(u.timeouts.FirstByte, nil)
 		}
@@ -92,6 +96,14 @@ func (w *watch) answered(a *address, response *http.Response) {
 	}
 	w.idle.note()
 	w.idle.start()
+}
+
+// failed lets go of a request that nobody answers.
+func (w *watch) failed() {
+	w.over()
+	if w.upload != nil {
+		_ = w.upload.ReadCloser.Close() // once more, maybe: a RoundTripper closes the body in any case
+	}
 }
 
 // over lets go of everything.
