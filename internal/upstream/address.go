@@ -74,6 +74,8 @@ func (a *address) dial(ctx context.Context, network, _ string) (net.Conn, error)
 	return nil, &connectError{err}
 }
 
+const notBegun = "did not begin its answer"
+
 func (a *address) timeout(what, setting string, limit time.Duration) error {
 	return &TimeoutError{Address: a.hostport, Setting: setting, Limit: limit, what: what}
 }
@@ -123,7 +125,7 @@ func (a *address) explain(r *http.Request, err error) error {
 		err = &connectError{err}
 		a.failed(err)
 	case isTimeout(err):
-		return a.timeout("did not begin its answer", settingFirstByte, a.timeouts.FirstByte)
+		return a.timeout(notBegun, settingFirstByte, a.timeouts.FirstByte)
 	}
 	return explain(err, a.secure)
 }

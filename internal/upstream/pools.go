@@ -110,7 +110,7 @@ func (p *Pools) newUpstream(config Config) *Upstream {
 	if addresses[0].secure {
 		u.Scheme = "https"
 	}
-	u.h2c = addresses[0].h2c
+	u.h2c, u.multiplexed = addresses[0].h2c, addresses[0].h2c || addresses[0].secure
 	return u
 }
 

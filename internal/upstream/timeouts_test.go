@@ -2,6 +2,7 @@ package upstream_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -74,11 +75,53 @@ func stuck(t *testing.T, protocols func(*http.Protocols)) string {
 	return server.URL
 }
 
+// resetting is an application that speaks HTTP/2 so far as to reset every request as a mistake of the client's.
+func resetting(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	serve := func(conn net.Conn) {
+		defer conn.Close()
+		const settings, headers, resetStream = 4, 1, 3
+		header := make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
+		if _, err := io.ReadFull(conn, header); err != nil {
+			return
+		}
+		_, _ = conn.Write([]byte{0, 0, 0, settings, 0, 0, 0, 0, 0})
+		for header = header[:9]; ; {
+			if _, err := io.ReadFull(conn, header); err != nil {
+				return
+			}
+			size := int64(header[0])<<16 | int64(header[1])<<8 | int64(header[2])
+			if _, err := io.CopyN(io.Discard, conn, size); err != nil {
+				return
+			}
+			if header[3] == headers {
+				_, _ = conn.Write(append([]byte{0, 0, 4, resetStream, 0}, append(header[5:9:9], 0, 0, 0, 1)...))
+			}
+		}
+	}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go serve(conn)
+		}
+	}()
+	return l.Addr().String()
+}
+
 func TestAnApplicationThatTakesTooLongIsGivenUpWithTheSettingNamed(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		url      string
 		timeouts upstream.Timeouts
+		method   string // POST when empty
 		body     io.ReadCloser
 		setting  string
 		is       string
@@ -103,6 +146,10 @@ func TestAnApplicationThatTakesTooLongIsGivenUpWithTheSettingNamed(t *testing.T)
 			url: "http://" + silentListener(t), timeouts: upstream.Timeouts{FirstByte: short},
 			setting: "upstreamTimeouts.firstByteSec", is: "did not begin its answer",
 		},
+		"answering over HTTP/2, where it resets every request": {
+			url: "h2c://" + resetting(t), timeouts: upstream.Timeouts{Connect: short, FirstByte: short}, method: http.MethodGet,
+			setting: "upstreamTimeouts.firstByteSec", is: "did not begin its answer",
+		},
 		"taking a body over HTTP/1.1": {
 			url: "http://" + silentListener(t), timeouts: upstream.Timeouts{FirstByte: short}, body: endless{},
 			setting: "upstreamTimeouts.firstByteSec", is: "took nothing more",
@@ -115,7 +162,7 @@ func TestAnApplicationThatTakesTooLongIsGivenUpWithTheSettingNamed(t *testing.T)
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			up := one(t, &upstream.Pools{}, upstream.Config{URL: c.url, Timeouts: c.timeouts})
-			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, up.Scheme+"://"+up.Address, nil)
+			request, err := http.NewRequestWithContext(t.Context(), cmp.Or(c.method, http.MethodPost), up.Scheme+"://"+up.Address, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -256,7 +303,7 @@ func TestSilenceIsBoundedOnlyWhereThatIsConfigured(t *testing.T) {
 			})
 			t.Run("without the setting nothing is", func(t *testing.T) {
 				t.Parallel()
-				_, err, log, _ := get(t, dripping(t, p.protocols, 1, 0), upstream.Timeouts{FirstByte: short}, "/")
+				_, err, log, _ := get(t, dripping(t, p.protocols, 1, 0), upstream.Timeouts{}, "/")
 				if !errors.Is(err, context.DeadlineExceeded) || log != "" { // the client's own
 					t.Errorf("error %v, logged %q", err, log)
 				}

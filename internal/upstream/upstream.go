@@ -24,12 +24,13 @@ type Upstream struct {
 	// fails with it. Nil when all is well.
 	Problem error
 
-	h2c       bool
-	addresses []*address // none where there is a problem
-	timeouts  Timeouts
-	now       func() time.Time
-	log       *slog.Logger
-	panicking atomic.Bool // unhealthy addresses get requests
+	h2c         bool
+	multiplexed bool       // many requests may share a connection: HTTP/2
+	addresses   []*address // none where there is a problem
+	timeouts    Timeouts
+	now         func() time.Time
+	log         *slog.Logger
+	panicking   atomic.Bool // unhealthy addresses get requests
 }
 
 // errNoUpgrade is what somebody who asks for a WebSocket over h2c is told in the log.
@@ -67,6 +68,7 @@ func (u *Upstream) send(r *http.Request, w *watch) (*http.Response, error) {
 	if err == nil || len(u.addresses) == 1 {
 		return response, err
 	}
+	err = fmt.Errorf("%s: %w", a.hostport, err)
 	// Connections that are refused cost no time. Where they are not answered, a person waits for two at most.
 	tried, failed := uint64(1)<<at, u.now()
 	for notSent(err) && r.Context().Err() == nil && w.mayOfferAgain() && u.now().Sub(failed) < u.timeouts.Connect {
@@ -77,6 +79,7 @@ func (u *Upstream) send(r *http.Request, w *watch) (*http.Response, error) {
 		if response, err = a.roundTrip(r, w); err == nil {
 			return response, nil
 		}
+		err = fmt.Errorf("%s: %w", a.hostport, err)
 	}
 	if count := bits.OnesCount64(tried); count > 1 {
 		err = fmt.Errorf("%d addresses were tried; the last: %w", count, err)

@@ -18,6 +18,7 @@ type watch struct {
 	request *http.Request // what is sent: a copy with our body and context
 	upload  *upload       // nil without a body
 	idle    *stall        // nil where silence is not bounded
+	begin   *stall        // bounds the time until the answer begins where the transport does not; nil where it does
 	cancel  context.CancelCauseFunc
 	ended   atomic.Pointer[TimeoutError] // why we ended the exchange
 }
@@ -28,17 +29,22 @@ func (u *Upstream) watch(r *http.Request) *watch {
 	unknown := r.ContentLength <= 0 // of a request with a body, 0 says as little as -1
 	mayStall := sends && (unknown || r.ContentLength > smallBody)
 	again := sends && len(u.addresses) > 1
-	if !mayStall && !again && u.timeouts.Idle == 0 {
+	// Over HTTP/2, net/http sends what was refused or reset again for a minute, and bounds each attempt by itself.
+	repeats := u.multiplexed && !sends
+	if !mayStall && !again && !repeats && u.timeouts.Idle == 0 {
 		return nil
 	}
 	w := &watch{}
 	ctx := r.Context()
-	if mayStall || u.timeouts.Idle > 0 {
+	if mayStall || repeats || u.timeouts.Idle > 0 {
 		ctx, w.cancel = context.WithCancelCause(ctx)
 	}
 	w.request = r.WithContext(ctx)
 	if u.timeouts.Idle > 0 {
 		w.idle = newStall(u.timeouts.Idle, nil) // at has the rest
+	}
+	if repeats {
+		w.begin = newStall(u.timeouts.Connect+u.timeouts.FirstByte, nil)
 	}
 	if sends {
 		w.upload = &upload{ReadCloser: r.Body, left: r.ContentLength, idle: w.idle}
@@ -62,6 +68,11 @@ func (w *watch) at(a *address) {
 	}
 	if w.idle != nil {
 		w.idle.fire = func() { w.silent(a, nil) }
+	}
+	if w.begin != nil {
+		w.begin.fire = func() { w.cancel(a.timeout(notBegun, settingFirstByte, a.timeouts.FirstByte)) }
+		w.begin.note()
+		w.begin.start()
 	}
 }
 
@@ -88,6 +99,9 @@ func (w *watch) answered(a *address, response *http.Response) {
 	if w.upload != nil {
 		w.upload.answered()
 	}
+	if w.begin != nil {
+		w.begin.stop()
+	}
 	if w.idle == nil {
 		return
 	}
@@ -113,6 +127,9 @@ func (w *watch) over() {
 	}
 	if w.idle != nil {
 		w.idle.stop()
+	}
+	if w.begin != nil {
+		w.begin.stop()
 	}
 	if w.cancel != nil {
 		w.cancel(nil)
