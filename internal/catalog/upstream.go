@@ -98,7 +98,7 @@ func (s Service) validateURLs() (scheme string, err error) {
 	urls := s.UpstreamURLs()
 	switch {
 	case len(urls) == 0:
-		return "", errors.New("upstream is missing: name the URL of the application, such as http://10.0.0.7:8080, or several in upstreams")
+		return "", errors.New("upstream is missing: name the URL of the application, http://HOST:PORT, or several in upstreams")
 	case s.Upstream != "" && len(s.Upstreams) > 0:
 		return "", errors.New("upstreams stands beside upstream: write all addresses into upstreams, and take upstream out")
 	case len(urls) > MaxUpstreams:
@@ -141,8 +141,8 @@ func (c *HealthCheck) validate() error {
 		return err
 	}
 	full := c.WithDefaults()
-	switch u, err := url.ParseRequestURI(full.RequestPath); {
-	case err != nil || !strings.HasPrefix(full.RequestPath, "/") || strings.Contains(full.RequestPath, "#") || len(full.RequestPath) > 1024 || u.Host != "":
+	switch {
+	case !isRequestPath(full.RequestPath):
 		return fmt.Errorf("healthCheck.requestPath %q must be a path such as /healthz", c.RequestPath)
 	case c.Host != "" && !isAuthority(c.Host):
 		return fmt.Errorf("healthCheck.host %q must be HOST or HOST:PORT", c.Host)
@@ -150,6 +150,20 @@ func (c *HealthCheck) validate() error {
 		return fmt.Errorf("healthCheck.timeoutSec %d must not be more than checkIntervalSec, which is %d", full.TimeoutSec, full.CheckIntervalSec)
 	}
 	return nil
+}
+
+// isRequestPath reports whether s may stand in the first line of a request as it is.
+func isRequestPath(s string) bool {
+	if !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || strings.Contains(s, "#") || len(s) > 1024 {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	_, err := url.ParseRequestURI(s)
+	return err == nil
 }
 
 // WithDefaults returns the check with everything written out that was left out.

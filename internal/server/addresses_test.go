@@ -159,7 +159,9 @@ func TestAHealthCheckOpensNothingToClientsAndHasNobodysName(t *testing.T) {
 	}))
 	t.Cleanup(app.Close)
 	g := startGate(t)
-	g.reach(private, func(s *catalog.Service) { s.Upstream, s.HealthCheck = app.URL, &catalog.HealthCheck{RequestPath: "/internal/health"} })
+	g.reach(private, func(s *catalog.Service) {
+		s.Upstream, s.HealthCheck = app.URL, &catalog.HealthCheck{RequestPath: "/internal/health"}
+	})
 	check := <-asked // made by the gate itself, at once
 	if check.URL.Path != "/internal/health" || len(check.Cookies()) > 0 {
 		t.Errorf("the application was asked for %s with %v", check.URL, check.Header)
