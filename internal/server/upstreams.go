@@ -1,9 +1,6 @@
 package server
 
-import (
-	"github.com/gatehouse-iap/gatehouse/internal/admin"
-	"github.com/gatehouse-iap/gatehouse/internal/upstream"
-)
+import "github.com/gatehouse-iap/gatehouse/internal/admin"
 
 // upstreamStates says in administration's words what is known of the addresses of all applications.
 func (s *Server) upstreamStates() (states []admin.UpstreamAddress) {
@@ -31,9 +28,11 @@ type upstreamProblem struct {
 // answer for its other applications any more, and another replica reaches this one no better.
 func (s *Server) upstreamProblems() []upstreamProblem {
 	problems := []upstreamProblem{}
-	for _, a := range s.upstreamStates() {
-		if a.HealthState == string(upstream.Unhealthy) || a.Circuit != string(upstream.CircuitClosed) || a.Problem != "" {
-			problems = append(problems, upstreamProblem{a.Service, a.Address, a.HealthState, a.Circuit, a.Problem})
+	for _, of := range s.holder.Current().Upstreams() {
+		for _, a := range of.Addresses {
+			if !a.Well() {
+				problems = append(problems, upstreamProblem{of.Service.Name, a.URL, string(a.Health), string(a.Circuit), a.Problem})
+			}
 		}
 	}
 	return problems

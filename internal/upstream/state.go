@@ -12,6 +12,11 @@ type AddressState struct {
 	InFlight int64
 }
 
+// Well reports whether there is nothing to complain about.
+func (s AddressState) Well() bool {
+	return s.Health != Unhealthy && s.Circuit == CircuitClosed && s.Problem == ""
+}
+
 // Health is the state of an address in the words of Google's health checks.
 type Health string
 

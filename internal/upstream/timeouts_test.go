@@ -261,11 +261,11 @@ func TestSilenceIsBoundedOnlyWhereThatIsConfigured(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			get := func(t *testing.T, app string, timeouts upstream.Timeouts, path string) (string, error, string, *upstream.Upstream) {
+			get := func(t *testing.T, app string, timeouts upstream.Timeouts, path string) (body, log string, up *upstream.Upstream, err error) {
 				t.Helper()
-				var log bytes.Buffer
-				pools := &upstream.Pools{Log: slog.New(slog.NewTextHandler(&log, nil))}
-				up := one(t, pools, upstream.Config{URL: p.url(app), Timeouts: timeouts})
+				var lines bytes.Buffer
+				pools := &upstream.Pools{Log: slog.New(slog.NewTextHandler(&lines, nil))}
+				up = one(t, pools, upstream.Config{URL: p.url(app), Timeouts: timeouts})
 				ctx, cancel := context.WithTimeout(t.Context(), 20*short)
 				defer cancel()
 				request, err := http.NewRequestWithContext(ctx, http.MethodGet, up.Scheme+"://"+up.Address+path, nil)
@@ -276,13 +276,13 @@ func TestSilenceIsBoundedOnlyWhereThatIsConfigured(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				body, err := io.ReadAll(response.Body)
+				content, err := io.ReadAll(response.Body)
 				response.Body.Close()
-				return string(body), err, log.String(), up
+				return string(content), lines.String(), up, err
 			}
 			t.Run("what falls silent is ended, and the log names the setting", func(t *testing.T) {
 				t.Parallel()
-				body, err, log, up := get(t, dripping(t, p.protocols, 1, 0), upstream.Timeouts{Idle: short}, "/")
+				body, log, up, err := get(t, dripping(t, p.protocols, 1, 0), upstream.Timeouts{Idle: short}, "/")
 				var timeout *upstream.TimeoutError
 				if body != "x" || !errors.As(err, &timeout) || timeout.Setting != "upstreamTimeouts.idleSec" {
 					t.Errorf("%q, error %v", body, err)
@@ -296,14 +296,14 @@ func TestSilenceIsBoundedOnlyWhereThatIsConfigured(t *testing.T) {
 			})
 			t.Run("what goes on slowly is not", func(t *testing.T) {
 				t.Parallel()
-				body, err, log, _ := get(t, dripping(t, p.protocols, 6, short), upstream.Timeouts{Idle: 4 * short}, "/ends")
+				body, log, _, err := get(t, dripping(t, p.protocols, 6, short), upstream.Timeouts{Idle: 4 * short}, "/ends")
 				if body != "xxxxxx" || err != nil || log != "" {
 					t.Errorf("%q, error %v, logged %q", body, err, log)
 				}
 			})
 			t.Run("without the setting nothing is", func(t *testing.T) {
 				t.Parallel()
-				_, err, log, _ := get(t, dripping(t, p.protocols, 1, 0), upstream.Timeouts{}, "/")
+				_, log, _, err := get(t, dripping(t, p.protocols, 1, 0), upstream.Timeouts{}, "/")
 				if !errors.Is(err, context.DeadlineExceeded) || log != "" { // the client's own
 					t.Errorf("error %v, logged %q", err, log)
 				}
