@@ -1,10 +1,13 @@
 package upstream
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/upstream/http1"
 )
 
 // Pools are the upstreams in use by configuration. Only the snapshot's builder uses it, from one goroutine.
@@ -103,35 +106,51 @@ func newPool(config Config) *pool {
 		u.Problem = err
 		return &pool{upstream: u}
 	}
+	u.h2c = scheme == "h2c"
+	if u.h2c {
+		u.Scheme = "http"
+	}
+	u.Transport = newTransport(scheme, tlsConfig)
+	return &pool{upstream: u, digest: sum}
+}
+
+const (
+	dialTimeout = 10 * time.Second
+	// idleTimeout is shorter than the five seconds after which Node closes an idle connection: a request must not be
+	// sent into one that is just being closed.
+	idleTimeout = 4 * time.Second
+	maxIdle     = 256
+	// continueTimeout is how long a client that asks whether to send its body (100-continue) waits for the application
+	// to say so. Some applications say nothing and wait.
+	continueTimeout = time.Second
+)
+
+// newTransport makes what keeps the connections. TLS is nil for other schemes than https.
+func newTransport(scheme string, secure *tls.Config) Transport {
+	dial := (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
 	protocols := new(http.Protocols)
 	switch scheme {
 	case "h2c":
-		u.Scheme, u.h2c = "http", true
 		protocols.SetUnencryptedHTTP2(true)
 	case "https":
 		protocols.SetHTTP1(true)
 		protocols.SetHTTP2(true) // by ALPN; WebSocket always goes over HTTP/1.1
 	default:
-		protocols.SetHTTP1(true)
+		return &http1.Transport{Dial: dial, Continue: continueTimeout, Idle: idleTimeout, MaxIdle: maxIdle}
 	}
-	u.Transport = &http.Transport{
-		Protocols:           protocols,
-		TLSClientConfig:     tlsConfig,
-		TLSHandshakeTimeout: 10 * time.Second,
-		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		DisableCompression:  true, // bodies pass as they are
-		// A client that asks whether to send its body (100-continue) is told when the application says so. Some say
-		// nothing and wait.
-		ExpectContinueTimeout: time.Second,
-		// Shorter than the five seconds after which Node closes an idle connection: a request must not be sent
-		// into one that is just being closed.
-		IdleConnTimeout:     4 * time.Second,
-		MaxIdleConns:        0,
-		MaxIdleConnsPerHost: 256,
-		WriteBufferSize:     16 << 10,
-		ReadBufferSize:      16 << 10,
+	return &http.Transport{
+		Protocols:             protocols,
+		TLSClientConfig:       secure,
+		TLSHandshakeTimeout:   dialTimeout,
+		DialContext:           dial,
+		DisableCompression:    true, // bodies pass as they are
+		ExpectContinueTimeout: continueTimeout,
+		IdleConnTimeout:       idleTimeout,
+		MaxIdleConns:          0,
+		MaxIdleConnsPerHost:   maxIdle,
+		WriteBufferSize:       16 << 10,
+		ReadBufferSize:        16 << 10,
 		// A connection that is shared by many streams must not be waited on for ever once its other end is gone.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
 	}
-	return &pool{upstream: u, digest: sum}
 }

@@ -14,12 +14,18 @@ type Upstream struct {
 	Address string // HOST:PORT
 	Host    string // replaces the Host header; empty keeps the client's
 	// Transport keeps the connections. It follows no redirect and knows no proxy.
-	Transport *http.Transport
+	Transport Transport
 	// Problem is why the application cannot be reached at all, such as a file that cannot be read. Every request
 	// fails with it. Nil when all is well.
 	Problem error
 
 	h2c bool
+}
+
+// Transport keeps the connections to an application.
+type Transport interface {
+	http.RoundTripper
+	CloseIdleConnections()
 }
 
 // errNoUpgrade is what somebody who asks for a WebSocket over h2c is told in the log.

@@ -60,17 +60,14 @@ func copyBody(w http.ResponseWriter, control *http.ResponseController, response 
 	streams := response.ContentLength < 0 || isEventStream(response.Header)
 	buffer := bufferPool.Get().(*[]byte)
 	defer bufferPool.Put(buffer)
-	if streams {
-		_ = control.Flush() // where it fails, so does the next write
-	}
 	for {
+		if streams && !isReady(response.Body) {
+			_ = control.Flush() // where it fails, so does the next write
+		}
 		n, err := response.Body.Read(*buffer)
 		if n > 0 {
 			if _, err := w.Write((*buffer)[:n]); err != nil {
 				return err
-			}
-			if streams {
-				_ = control.Flush()
 			}
 		}
 		if err == io.EOF {
@@ -80,6 +77,13 @@ func copyBody(w http.ResponseWriter, control *http.ResponseController, response 
 			return err
 		}
 	}
+}
+
+// isReady reports whether a body can be read without waiting. Then what has been written may wait for what comes.
+// Bodies that cannot tell are not.
+func isReady(body io.Reader) bool {
+	can, tells := body.(interface{ Ready() bool })
+	return tells && can.Ready()
 }
 
 // bufferPool lends the copy loop its memory.
