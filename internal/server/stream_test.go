@@ -246,6 +246,13 @@ func TestWhatHTTPCanCarryPassesTheGate(t *testing.T) {
 			app.send("3\r\ntwo\r\n0\r\n\r\n")
 			client.expect("3\r\ntwo\r\n0\r\n\r\n")
 		},
+		"short chunks that are all there stay chunks": func(t *testing.T, s *stage) {
+			client := s.ask(t, "GET /", "\r\n")
+			app, _ := s.accept(t)
+			app.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n")
+			mustHold(t, "the answer", client.head(), "Transfer-Encoding: chunked")
+			client.expect("3\r\none\r\n0\r\n\r\n")
+		},
 		"an event reaches the client at once, though it is part of a length": func(t *testing.T, s *stage) {
 			client := s.ask(t, "GET /", "\r\n")
 			app, _ := s.accept(t)

@@ -8,7 +8,7 @@ import (
 )
 
 // answer copies the application's answer to the client.
-func answer(w http.ResponseWriter, control *http.ResponseController, response *http.Response) {
+func answer(w http.ResponseWriter, r *http.Request, control *http.ResponseController, response *http.Response) {
 	defer response.Body.Close()
 	removeHopByHop(response.Header)
 	cleanAnswer(response.Header)
@@ -17,6 +17,9 @@ func answer(w http.ResponseWriter, control *http.ResponseController, response *h
 	copyHeader(header, response.Header)
 	if _, found := header["Content-Type"]; !found {
 		header["Content-Type"] = nil // or net/http would guess one from the body
+	}
+	if response.ContentLength < 0 && r.ProtoMajor == 1 {
+		header["Transfer-Encoding"] = chunkedEncoding // or net/http would count what is short
 	}
 	announced := len(response.Trailer)
 	if announced > 0 {
@@ -35,6 +38,9 @@ func answer(w http.ResponseWriter, control *http.ResponseController, response *h
 		copyTrailer(w, control, response.Trailer, announced)
 	}
 }
+
+// chunkedEncoding is what an answer without a length says of itself; nobody writes into it.
+var chunkedEncoding = []string{"chunked"}
 
 // copyTrailer adds the trailers, which are there once the body has been read. HTTP/1.1 has them where it has no
 // length. HTTP/2 has them anywhere, and announces them nowhere.

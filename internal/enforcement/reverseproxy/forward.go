@@ -103,7 +103,7 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	if err != nil {
 		f.fail(w, r, up, err)
 	} else {
-		answer(w, control, response)
+		answer(w, r, control, response)
 	}
 	body.linger(control)
 }

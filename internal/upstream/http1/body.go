@@ -142,6 +142,7 @@ func (b *body) readChunks(p []byte) (n int, err error) {
 const (
 	maxChunkLine = 256      // its size, and extensions that nobody knows
 	maxExcess    = 16 << 10 // of what is no data
+	maxTrailer   = 4 << 10
 )
 
 // nextChunk reads the end of a chunk and the line before the next one. After the last chunk it reads the trailers, and
@@ -219,16 +220,15 @@ func (b *body) readTrailer() error {
 	in := b.x.in
 	total := 0
 	for {
-		line, err := in.line(total, maxHead)
+		line, err := in.line(total, maxTrailer)
 		if err != nil {
 			return err
 		}
-		total += len(line)
-		if len(line) == 2 && line[0] == '\r' {
-			break
-		}
-		if len(line) == 1 {
+		if len(line) < 2 || line[len(line)-2] != '\r' {
 			return errChunk
+		}
+		if total += len(line); len(line) == 2 {
+			break
 		}
 	}
 	if total > 2 {

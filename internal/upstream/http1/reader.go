@@ -10,7 +10,7 @@ import (
 
 const (
 	readSize = 16 << 10
-	maxHead  = 64 << 10 // of one header, its status line, and the trailers
+	maxHead  = 64 << 10 // of one header with its status line
 )
 
 var (
