@@ -40,14 +40,14 @@ func newExchange(t *Transport, c *conn, r *http.Request) *exchange {
 	return x
 }
 
-// run sends the request, of which message is all or all but the body, and receives the header of the answer.
-func (x *exchange) run(message []byte, whole bool) (*http.Response, error) {
-	n, err := x.conn.Write(message)
+// run sends the request, of which head is all but the body, and receives the header of the answer.
+func (x *exchange) run(head []byte) (*http.Response, error) {
+	n, err := x.conn.Write(head)
 	if x.written = n > 0; err != nil {
 		return nil, err
 	}
 	switch {
-	case whole:
+	case bodyLength(x.request) == 0:
 		x.limitWait(x.transport.FirstByte)
 	case x.expects:
 		x.limitWait(x.transport.Continue)

@@ -26,7 +26,7 @@ func (s said) Close() error                { return nil }
 func readHere(from io.Reader, method string) (*http.Response, []byte, error) {
 	r := &http.Request{Method: method, URL: &url.URL{Scheme: "http", Host: "app.test"}, Host: "app.test", Header: http.Header{}}
 	x := newExchange(&Transport{}, newConn(said{Reader: from}, "app.test"), r)
-	response, err := x.run(nil, true)
+	response, err := x.run(nil)
 	if err != nil {
 		return nil, nil, x.fail(err)
 	}

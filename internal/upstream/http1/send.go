@@ -4,33 +4,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"sync"
-
-	"golang.org/x/net/http/httpguts"
 )
-
-// smallBody is the length up to which a body is sent in one piece with the header, by the caller: the server has read
-// most of it already, and a goroutine costs more. The application can only answer early what it has been asked.
-const smallBody = 4 << 10
-
-// appendSmallBody reads a small body into the message. It reports whether the message is all of the request now. The
-// bodies of others are sent by a goroutine of their own: the application may answer before it has read all of a body,
-// or in the middle of reading it, and who waits to write would not hear that.
-func appendSmallBody(message []byte, r *http.Request) (all []byte, whole bool, err error) {
-	length := bodyLength(r)
-	if length == 0 {
-		return message, true, nil
-	}
-	if length < 0 || length > smallBody || httpguts.HeaderValuesContainsToken(r.Header["Expect"], "100-continue") {
-		return message, false, nil
-	}
-	if message, err = appendBody(message, r.Body, length); err != nil {
-		return message, false, &bodyError{err}
-	}
-	return message, true, nil
-}
 
 // bodyError is a failure of the one who sends the request.
 type bodyError struct{ err error }
@@ -40,26 +16,9 @@ func (e *bodyError) Unwrap() error { return e.err }
 
 var errLonger = errors.New("it is longer than its length")
 
-// appendBody reads the whole of a body.
-func appendBody(b []byte, body io.Reader, length int64) ([]byte, error) {
-	from := len(b)
-	b = slices.Grow(b, int(length)+1)
-	whole := b[:from+int(length)+1]
-	for at := from; ; {
-		n, err := body.Read(whole[at:]) // one byte of room is left for what is too much
-		if at += n; at == len(whole) {
-			return b, errLonger
-		}
-		if err == io.EOF && at == len(whole)-1 {
-			return whole[:at], nil
-		}
-		if err != nil {
-			return b, unexpected(err)
-		}
-	}
-}
-
-// sender sends a body while the caller waits for the answer.
+// sender sends a body while the caller waits for the answer, which may begin before the body has ended: who reads from
+// the client, or waits to write, does not hear what the application says. However small the body is, it is the client
+// who decides when the rest of it comes.
 type sender struct {
 	done chan struct{}
 	err  error // once done is closed

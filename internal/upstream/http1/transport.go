@@ -40,27 +40,20 @@ var errClosed = errors.New("the application closed the connection before it answ
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	space := takeHead()
 	defer giveHead(space)
-	message, err := appendHead((*space)[:0], r)
+	head, err := appendHead((*space)[:0], r)
 	if err != nil {
 		closeBody(r)
 		return nil, err
 	}
-	*space = message[:0]
-	for whole := false; ; {
+	*space = head[:0]
+	for {
 		c, err := t.connect(r)
 		if err != nil {
 			closeBody(r)
 			return nil, err
 		}
-		if !whole {
-			if message, whole, err = appendSmallBody(message, r); err != nil {
-				t.keep(c) // nothing was sent
-				closeBody(r)
-				return nil, err
-			}
-		}
 		x := newExchange(t, c, r)
-		response, err := x.run(message, whole)
+		response, err := x.run(head)
 		if err != nil && x.mayGoAgain(err) {
 			_ = x.fail(err) // the next attempt counts
 			continue
