@@ -246,6 +246,13 @@ func TestWhatHTTPCanCarryPassesTheGate(t *testing.T) {
 			app.send("3\r\ntwo\r\n0\r\n\r\n")
 			client.expect("3\r\ntwo\r\n0\r\n\r\n")
 		},
+		"short chunks that are all there stay chunks": func(t *testing.T, s *stage) {
+			client := s.ask(t, "GET /", "\r\n")
+			app, _ := s.accept(t)
+			app.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n")
+			mustHold(t, "the answer", client.head(), "Transfer-Encoding: chunked")
+			client.expect("3\r\none\r\n0\r\n\r\n")
+		},
 		"an event reaches the client at once, though it is part of a length": func(t *testing.T, s *stage) {
 			client := s.ask(t, "GET /", "\r\n")
 			app, _ := s.accept(t)
@@ -294,15 +301,39 @@ func TestWhatHTTPCanCarryPassesTheGate(t *testing.T) {
 			mustHold(t, "the answer", client.head(), "Trailer: X-Told")
 			client.expect("3\r\nONE\r\n0\r\nX-Told: 2\r\nX-Untold: 3\r\n\r\n")
 		},
-		"an answer that comes before the upload has ended reaches the client": func(t *testing.T, s *stage) {
-			client := s.ask(t, "POST /", "Content-Length: 1000000\r\n\r\nsome")
+		"an answer that comes before the upload has ended reaches the client, and what is left of it is no request": func(t *testing.T, s *stage) {
+			client := s.ask(t, "POST /", "Content-Length: 1000\r\n\r\nsome")
 			app, _ := s.accept(t)
 			app.expect("some")
-			app.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig")
-			if head := client.head(); !strings.HasPrefix(head, "HTTP/1.1 413 ") {
-				t.Errorf("the client read %q", head)
-			}
+			app.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig")
+			mustHold(t, "the answer", client.head(), "HTTP/1.1 413 Request Entity Too Large", "Connection: close")
 			client.expect("big")
+			// Neither the client nor a proxy that it shares with others sends more behind it, and had it been:
+			_, _ = io.WriteString(client.conn, strings.Repeat("x", 996)+"GET /smuggled HTTP/1.1\r\nHost: "+s.host+"\r\n\r\n")
+			if rest := client.rest(); rest != "" {
+				t.Errorf("what was left was answered with %q", rest)
+			}
+			app.rest()
+		},
+		"a body that stops coming does not hold on to its connection once it is answered": func(t *testing.T, s *stage) {
+			client := s.ask(t, "POST /", "Transfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n")
+			app, _ := s.accept(t)
+			app.expect("4\r\nsome\r\n")
+			app.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")
+			client.head()
+			client.expect("2\r\nok\r\n0\r\n\r\n")
+			if rest := client.rest(); rest != "" {
+				t.Errorf("the client read %q", rest)
+			}
+		},
+		"a body that breaks its framing ends with the connection": func(t *testing.T, s *stage) {
+			client := s.ask(t, "POST /", "Transfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n")
+			app, _ := s.accept(t)
+			app.expect("4\r\nsome\r\n")
+			client.send("garbage\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: ", s.host, "\r\n\r\n")
+			mustHold(t, "the answer", client.head(), "HTTP/1.1 502 Bad Gateway", "Connection: close")
+			mustLack(t, "the rest", client.rest(), "HTTP/1.1")
+			mustLack(t, "what the application got", app.rest(), "smuggled", "0\r\n\r\n")
 		},
 		"garbage is answered with a page": func(t *testing.T, s *stage) {
 			client := s.ask(t, "GET /", "Connection: close\r\n\r\n")

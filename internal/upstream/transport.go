@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/upstream/http1"
 )
 
 // transport keeps the connections to one address. It follows no redirect and knows no proxy. A request that is
@@ -14,6 +16,16 @@ type transport interface {
 	http.RoundTripper
 	CloseIdleConnections()
 }
+
+const (
+	// idleTimeout is shorter than the five seconds after which Node closes an idle connection: a request must not be
+	// sent into one that is just being closed.
+	idleTimeout = 4 * time.Second
+	maxIdle     = 256
+	// continueTimeout is how long a client that asks whether to send its body (100-continue) waits for the application
+	// to say so. Some applications say nothing and wait.
+	continueTimeout = time.Second
+)
 
 // newTransport makes what keeps the connections to an address: it dials nothing else, whatever the URL of a request
 // says. TLS is nil for other schemes than https.
@@ -26,7 +38,7 @@ func newTransport(scheme string, dial dialer, secure *tls.Config, t Timeouts) tr
 		protocols.SetHTTP1(true)
 		protocols.SetHTTP2(true) // by ALPN; WebSocket always goes over HTTP/1.1
 	default:
-		protocols.SetHTTP1(true)
+		return &http1.Transport{Dial: dial, FirstByte: t.FirstByte, Continue: continueTimeout, Idle: idleTimeout, MaxIdle: maxIdle}
 	}
 	return &http.Transport{
 		Protocols:             protocols,
@@ -35,16 +47,12 @@ func newTransport(scheme string, dial dialer, secure *tls.Config, t Timeouts) tr
 		ResponseHeaderTimeout: t.FirstByte,
 		DialContext:           dial,
 		DisableCompression:    true, // bodies pass as they are
-		// A client that asks whether to send its body (100-continue) is told when the application says so. Some say
-		// nothing and wait.
-		ExpectContinueTimeout: time.Second,
-		// Shorter than the five seconds after which Node closes an idle connection: a request must not be sent
-		// into one that is just being closed.
-		IdleConnTimeout:     4 * time.Second,
-		MaxIdleConns:        0,
-		MaxIdleConnsPerHost: 256,
-		WriteBufferSize:     16 << 10,
-		ReadBufferSize:      16 << 10,
+		ExpectContinueTimeout: continueTimeout,
+		IdleConnTimeout:       idleTimeout,
+		MaxIdleConns:          0,
+		MaxIdleConnsPerHost:   maxIdle,
+		WriteBufferSize:       16 << 10,
+		ReadBufferSize:        16 << 10,
 		// A connection that is shared by many streams must not be waited on for ever once its other end is gone.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
 	}

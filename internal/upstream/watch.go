@@ -217,6 +217,12 @@ func (b *answer) Read(p []byte) (int, error) {
 	return n, b.watch.passed(n, err)
 }
 
+// Ready reports whether a read returns without waiting, where the transport knows.
+func (b *answer) Ready() bool {
+	can, tells := b.ReadCloser.(interface{ Ready() bool })
+	return tells && can.Ready()
+}
+
 func (b *answer) Close() error {
 	if b.closed.Swap(true) {
 		return nil
@@ -254,6 +260,14 @@ func (t *tunnel) Write(p []byte) (int, error) {
 		return n, err
 	}
 	return n, t.watch.passed(n, err)
+}
+
+// CloseWrite tells the application that nothing more will be sent, where the connection can say that.
+func (t *tunnel) CloseWrite() error {
+	if half, can := t.to.(interface{ CloseWrite() error }); can {
+		return half.CloseWrite()
+	}
+	return t.Close()
 }
 
 // follow returns the body of an answer so that its end is noticed.

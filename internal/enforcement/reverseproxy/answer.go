@@ -8,7 +8,7 @@ import (
 )
 
 // answer copies the application's answer to the client.
-func answer(w http.ResponseWriter, control *http.ResponseController, response *http.Response) {
+func answer(w http.ResponseWriter, r *http.Request, control *http.ResponseController, response *http.Response) {
 	defer response.Body.Close()
 	removeHopByHop(response.Header)
 	cleanAnswer(response.Header)
@@ -17,6 +17,9 @@ func answer(w http.ResponseWriter, control *http.ResponseController, response *h
 	copyHeader(header, response.Header)
 	if _, found := header["Content-Type"]; !found {
 		header["Content-Type"] = nil // or net/http would guess one from the body
+	}
+	if response.ContentLength < 0 && r.ProtoMajor == 1 {
+		header["Transfer-Encoding"] = chunkedEncoding // or net/http would count what is short
 	}
 	announced := len(response.Trailer)
 	if announced > 0 {
@@ -35,6 +38,9 @@ func answer(w http.ResponseWriter, control *http.ResponseController, response *h
 		copyTrailer(w, control, response.Trailer, announced)
 	}
 }
+
+// chunkedEncoding is what an answer without a length says of itself; nobody writes into it.
+var chunkedEncoding = []string{"chunked"}
 
 // copyTrailer adds the trailers, which are there once the body has been read. HTTP/1.1 has them where it has no
 // length. HTTP/2 has them anywhere, and announces them nowhere.
@@ -60,17 +66,14 @@ func copyBody(w http.ResponseWriter, control *http.ResponseController, response 
 	streams := response.ContentLength < 0 || isEventStream(response.Header)
 	buffer := bufferPool.Get().(*[]byte)
 	defer bufferPool.Put(buffer)
-	if streams {
-		_ = control.Flush() // where it fails, so does the next write
-	}
 	for {
+		if streams && !isReady(response.Body) {
+			_ = control.Flush() // where it fails, so does the next write
+		}
 		n, err := response.Body.Read(*buffer)
 		if n > 0 {
 			if _, err := w.Write((*buffer)[:n]); err != nil {
 				return err
-			}
-			if streams {
-				_ = control.Flush()
 			}
 		}
 		if err == io.EOF {
@@ -80,6 +83,13 @@ func copyBody(w http.ResponseWriter, control *http.ResponseController, response 
 			return err
 		}
 	}
+}
+
+// isReady reports whether a body can be read without waiting. Then what has been written may wait for what comes.
+// Bodies that cannot tell are not.
+func isReady(body io.Reader) bool {
+	can, tells := body.(interface{ Ready() bool })
+	return tells && can.Ready()
 }
 
 // bufferPool lends the copy loop its memory.

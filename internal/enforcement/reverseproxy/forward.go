@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
@@ -83,7 +82,7 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	_, _ = control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})
 
 	hints := &hints{w: w, request: r}
-	out := r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{Got1xxResponse: hints.pass}))
+	out := r.WithContext(hints.watch(r.Context()))
 	out.URL, out.Close = target, false
 	if up.Host != "" {
 		out.Host = up.Host
@@ -103,7 +102,7 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	if err != nil {
 		f.fail(w, r, up, err)
 	} else {
-		answer(w, control, response)
+		answer(w, r, control, response)
 	}
 	body.linger(control)
 }

@@ -1,9 +1,11 @@
 package reverseproxy
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"net/http"
+	"net/http/httptrace"
 	"net/textproto"
 	"sync"
 )
@@ -17,11 +19,18 @@ var errHints = errors.New("the application sent more informational responses tha
 // hints passes informational responses on. Transports may call it from a goroutine of theirs, even when they have
 // given the round trip up.
 type hints struct {
+	trace   httptrace.ClientTrace
 	request *http.Request
 
 	mu     sync.Mutex
 	w      http.ResponseWriter // nil when the answer itself has begun
 	passed int
+}
+
+// watch returns a context from which transports learn where hints go.
+func (h *hints) watch(ctx context.Context) context.Context {
+	h.trace.Got1xxResponse = h.pass
+	return httptrace.WithClientTrace(ctx, &h.trace)
 }
 
 func (h *hints) pass(code int, header textproto.MIMEHeader) error {

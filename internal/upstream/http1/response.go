@@ -1,0 +1,203 @@
+package http1
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// framing is how the body of an answer ends.
+type framing uint8
+
+const (
+	none     framing = iota // there is no body
+	length                  // after ContentLength bytes
+	chunked                 // with the last chunk and its trailers
+	toTheEnd                // with the connection
+)
+
+// chunkedEncoding is what a chunked answer says of itself; nobody writes into it.
+var chunkedEncoding = []string{"chunked"}
+
+// parseHead reads a status line and a header into a response. It is stricter than RFC 9112 wants clients to be:
+// whatever two readers could take for two different messages is refused.
+func parseHead(head []byte, method string, r *http.Response) (framing, error) {
+	text := string(head) // all that follows are parts of it
+	line, rest := cutLine(text)
+	if err := parseStatus(line, r); err != nil {
+		return none, err
+	}
+	var err error
+	if r.Header, err = parseFields(rest); err != nil {
+		return none, err
+	}
+	r.Close = closes(r)
+	return frame(r, method)
+}
+
+// cutLine takes the next line off, without its end.
+func cutLine(text string) (line, rest string) {
+	line, rest, _ = strings.Cut(text, "\n")
+	return strings.TrimSuffix(line, "\r"), rest
+}
+
+func parseStatus(line string, r *http.Response) error {
+	if len(line) < len("HTTP/1.1 200") || line[:len(version)] != version || line[8] != ' ' {
+		return fmt.Errorf("%w: its status line is %.64q", errMalformed, line)
+	}
+	minor := line[7]
+	r.Proto, r.ProtoMajor, r.ProtoMinor = line[:8], 1, int(minor-'0')
+	r.Status = strings.TrimLeft(line[9:], " ")
+	code, reason, _ := strings.Cut(r.Status, " ")
+	status, err := strconv.ParseUint(code, 10, 16)
+	if err != nil || len(code) != 3 || status < 100 || minor != '0' && minor != '1' || !httpguts.ValidHeaderFieldValue(reason) {
+		return fmt.Errorf("%w: its status line is %.64q", errMalformed, line)
+	}
+	r.StatusCode = int(status)
+	return nil
+}
+
+// parseFields reads header lines up to the empty one. Lines that continue the one before are refused.
+func parseFields(text string) (http.Header, error) {
+	count := strings.Count(text, "\n") - 1
+	header := make(http.Header, count)
+	space := make([]string, count) // of most headers there is one
+	for {
+		line, rest := cutLine(text)
+		if line == "" {
+			return header, nil
+		}
+		text = rest
+		name, value, found := strings.Cut(line, ":")
+		value = strings.Trim(value, " \t")
+		if !found || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
+			return nil, fmt.Errorf("%w: it has the header line %.64q", errMalformed, line)
+		}
+		name = http.CanonicalHeaderKey(name)
+		if values, again := header[name]; again {
+			header[name] = append(values, value)
+			continue
+		}
+		space[0] = value
+		header[name], space = space[:1:1], space[1:]
+	}
+}
+
+// closes reports whether the connection ends with an answer.
+func closes(r *http.Response) bool {
+	lines := r.Header["Connection"]
+	if len(lines) == 0 {
+		return r.ProtoMinor == 0
+	}
+	ends := httpguts.HeaderValuesContainsToken(lines, "close")
+	if r.ProtoMinor == 0 {
+		return ends || !httpguts.HeaderValuesContainsToken(lines, "keep-alive")
+	}
+	if ends {
+		delete(r.Header, "Connection") // it is in Close now
+	}
+	return ends
+}
+
+var (
+	errLengths  = fmt.Errorf("%w: it has more than one length", errMalformed)
+	errEncoding = fmt.Errorf("%w: it has a transfer encoding other than chunked", errMalformed)
+)
+
+// frame finds out where the body ends (RFC 9112, section 6.3), and takes what said so out of the header.
+func frame(r *http.Response, method string) (framing, error) {
+	isChunked, err := takeEncoding(r)
+	if err != nil {
+		return none, err
+	}
+	size, err := contentLength(r.Header)
+	if err != nil {
+		return none, err
+	}
+	if isChunked && size >= 0 {
+		return none, errLengths
+	}
+	if isChunked {
+		r.TransferEncoding = chunkedEncoding
+		if r.Trailer, err = announced(r.Header); err != nil {
+			return none, err
+		}
+	}
+	switch {
+	case method == http.MethodHead:
+		r.ContentLength = size
+		return none, nil
+	case r.StatusCode < 200, r.StatusCode == http.StatusNoContent, r.StatusCode == http.StatusNotModified, size == 0:
+		return none, nil
+	case isChunked:
+		r.ContentLength = -1
+		return chunked, nil
+	case size > 0:
+		r.ContentLength = size
+		return length, nil
+	}
+	r.ContentLength, r.Close = -1, true
+	return toTheEnd, nil
+}
+
+func takeEncoding(r *http.Response) (isChunked bool, err error) {
+	lines, found := r.Header["Transfer-Encoding"]
+	if !found {
+		return false, nil
+	}
+	delete(r.Header, "Transfer-Encoding")
+	if r.ProtoMinor == 0 || len(lines) != 1 || !strings.EqualFold(lines[0], "chunked") {
+		return false, errEncoding
+	}
+	return true, nil
+}
+
+// contentLength returns the length that a header gives, or -1. The same one may be given again.
+func contentLength(h http.Header) (int64, error) {
+	lengths := h["Content-Length"]
+	if len(lengths) == 0 {
+		return -1, nil
+	}
+	for _, again := range lengths[1:] {
+		if again != lengths[0] {
+			return -1, errLengths
+		}
+	}
+	if len(lengths) > 1 {
+		h["Content-Length"] = lengths[:1:1]
+	}
+	n, err := strconv.ParseUint(lengths[0], 10, 63)
+	if err != nil {
+		return -1, fmt.Errorf("%w: its length is %.64q", errMalformed, lengths[0])
+	}
+	return int64(n), nil
+}
+
+// announced takes the names of trailers out of the header.
+func announced(h http.Header) (http.Header, error) {
+	lines, found := h["Trailer"]
+	if !found {
+		return nil, nil
+	}
+	delete(h, "Trailer")
+	var trailer http.Header
+	for _, line := range lines {
+		for name := range strings.SplitSeq(line, ",") {
+			name = http.CanonicalHeaderKey(strings.Trim(name, " \t"))
+			switch {
+			case name == "":
+				continue
+			case isFraming(name):
+				return nil, errors.New("the application announces a trailer that says how to read its answer")
+			case trailer == nil:
+				trailer = http.Header{}
+			}
+			trailer[name] = nil
+		}
+	}
+	return trailer, nil
+}
