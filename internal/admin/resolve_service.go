@@ -48,7 +48,7 @@ func (r *resolver) checkService(i int, s catalog.Service) {
 	good.Name, good.OAuthClientID = "good", "good"
 	good.Hosts, good.PathPrefixes = []string{"good.example"}, nil
 	good.Upstream, good.UpstreamTLS, good.UpstreamHost = "http://good.example", nil, ""
-	good.PublicPaths, good.CORSOrigins = nil, nil
+	good.PublicPaths, good.CORSOrigins, good.MaxBodyBytes = nil, nil, 0
 	before := len(r.faults.list)
 	check := func(path string, change func(*catalog.Service)) {
 		probe := good
@@ -96,6 +96,7 @@ func (r *resolver) checkService(i int, s catalog.Service) {
 	for n, origin := range s.CORSOrigins {
 		check(fmt.Sprintf("spec.corsOrigins[%d]", n), func(probe *catalog.Service) { probe.CORSOrigins = []string{origin} })
 	}
+	check("spec.maxBodyBytes", func(probe *catalog.Service) { probe.MaxBodyBytes = s.MaxBodyBytes })
 	check("spec.upstream", func(probe *catalog.Service) { probe.Upstream = s.Upstream })
 	check("spec.upstreamHost", func(probe *catalog.Service) { probe.UpstreamHost = s.UpstreamHost })
 	check("", func(probe *catalog.Service) {

@@ -55,7 +55,7 @@ func (s Service) declare(kind admin.Kind) *catalog.Service {
 		Hosts:   s.Hosts, PathPrefixes: s.PathPrefixes,
 		Upstream: s.Upstream, UpstreamTLS: s.UpstreamTLS, UpstreamHost: s.UpstreamHost,
 		IAPDisabled: s.IAP != nil && s.IAP.Enabled != nil && !*s.IAP.Enabled,
-		PublicPaths: s.PublicPaths, CORSOrigins: s.CORSOrigins,
+		PublicPaths: s.PublicPaths, CORSOrigins: s.CORSOrigins, MaxBodyBytes: s.MaxBodyBytes,
 		OAuthClientID: s.OAuthClientID,
 	}
 }
@@ -97,7 +97,8 @@ func serviceSpec(s catalog.Service) any {
 	common := Service{
 		Hosts: s.Hosts, PathPrefixes: s.PathPrefixes,
 		Upstream: s.Upstream, UpstreamTLS: s.UpstreamTLS, UpstreamHost: s.UpstreamHost,
-		IAP: &IAP{&enabled}, PublicPaths: s.PublicPaths, CORSOrigins: s.CORSOrigins, OAuthClientID: s.OAuthClientID,
+		IAP: &IAP{&enabled}, PublicPaths: s.PublicPaths, CORSOrigins: s.CORSOrigins, MaxBodyBytes: s.MaxBodyBytes,
+		OAuthClientID: s.OAuthClientID,
 	}
 	switch s.Kind {
 	case resource.AppEngineApp:
