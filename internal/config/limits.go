@@ -45,7 +45,7 @@ func within(target *int, least, most int) value {
 	return scalar[int]{target: target, what: "a number", tags: []string{"!!int"}, parse: func(s string) (int, error) {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < least || n > most {
-			return 0, wrong(fmt.Sprintf("is not from %d to %d", least, most), "write it in decimal digits")
+			return 0, wrong(fmt.Sprintf("is not from %d to %d", least, most), "write a number that is, or leave the key out")
 		}
 		return n, nil
 	}}

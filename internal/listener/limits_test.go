@@ -364,7 +364,7 @@ func TestFloodsEndTheirConnection(t *testing.T) {
 				if _, err := f.conn.Write(thousand.Bytes()); err != nil {
 					break
 				}
-				if sent > 10*maxAside {
+				if sent > 10*maxLeftOver {
 					t.Fatal("the server takes it without end")
 				}
 			}

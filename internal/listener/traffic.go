@@ -10,9 +10,13 @@ import (
 	"time"
 )
 
-// maxAside is how many bytes a connection may receive without a request under way. It is more than the longest header
-// and what of a refused body is on its way in HTTP/2 already, and a small part of what a flood of pings is.
-const maxAside = 2 << 20
+// A connection may receive so many bytes without a request under way: the longest header, and some frames. After a
+// request with a body, what of it is on its way in HTTP/2 comes besides. Every frame costs some
+// microseconds, however small it is, and 10,000 of the smallest fit into the first.
+const (
+	maxAside    = 16 << 10
+	maxLeftOver = 2 << 20
+)
 
 var errFlood = errors.New("much was sent, and no request")
 
@@ -20,6 +24,7 @@ var errFlood = errors.New("much was sent, and no request")
 type traffic struct {
 	underWay atomic.Int64 // requests
 	aside    atomic.Int64 // bytes that came since the last request began or ended
+	leftOver atomic.Int64 // bytes of the last request's body that may still come
 	// writeLimit is the deadline that whoever owns the connection has set, and armed when the one in force was set,
 	// in nanoseconds of the epoch.
 	writeLimit, armed atomic.Int64
@@ -34,7 +39,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 	aside := c.aside.Add(int64(n))
 	switch {
-	case aside > maxAside:
+	case aside > maxAside+int64(c.limits.hardHeaderBytes())+c.leftOver.Load():
 		c.refuse(TooMuchAside)
 		return 0, errFlood
 	case err != nil && aside > 0 && errors.Is(err, os.ErrDeadlineExceeded):
@@ -111,6 +116,11 @@ func (c *conn) began() {
 // over is deferred: a handler may panic when the client has gone.
 func (c *conn) over(r *http.Request) {
 	c.aside.Store(0)
+	leftOver := int64(0)
+	if r.ContentLength != 0 {
+		leftOver = maxLeftOver
+	}
+	c.leftOver.Store(leftOver)
 	c.underWay.Add(-1)
 	// The context of a request ends before its handler when the client takes it back, or goes.
 	if r.ProtoMajor >= 2 && !c.trusted && r.Context().Err() == context.Canceled && c.resets.tooMany(time.Now(), c.limits.MaxResets) {
