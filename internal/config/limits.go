@@ -33,7 +33,7 @@ func limitsKeys(l *listener.Limits) []key {
 		number("maxConcurrentStreams", &l.MaxStreams, standard.MaxStreams, 1, most, "250",
 			"How many requests may be under way on one connection of HTTP/2. WebSockets and event streams count for as long as they last."),
 		number("maxResetsPerMinute", &l.MaxResets, standard.MaxResets, 1, most, "1000",
-			"How many requests that are under way one connection of HTTP/2 may take back in a minute; then it is closed. It does not hold for trusted proxies, which stand for many people."),
+			"How many requests that are under way one connection of HTTP/2 may take back in a minute, beyond as many as it lets run to their end; then it is closed. It does not hold for trusted proxies, which stand for many people."),
 		number("maxConnections", &l.MaxConnections, standard.MaxConnections, 0, most, "50000",
 			"How many connections the listener has at most; 0 is no limit. Further ones are closed at once. The process needs to be allowed twice as many open files."),
 		number("maxConnectionsPerAddress", &l.MaxConnectionsPerAddress, standard.MaxConnectionsPerAddress, 0, most, "5000",

@@ -38,7 +38,7 @@ func (d *daemon) open(ctx context.Context) (err error) {
 		d.entrances = append(d.entrances, e)
 	}
 	if d.config.Admin.Address != "" {
-		l, err := listener.Open(ctx, listener.Spec{Name: "admin", Address: d.config.Admin.Address, Counts: d.limits, Log: d.log}, d.Inherited)
+		l, err := listener.Open(ctx, listener.Spec{Name: "admin", Address: d.config.Admin.Address, Log: d.log}, d.Inherited)
 		if err != nil {
 			return err
 		}

@@ -33,10 +33,15 @@ type connKey struct{}
 
 // withConn puts a connection into the context of its requests, once for all of them.
 func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, plain(c))
+}
+
+// plain returns the connection that TLS is spoken over.
+func plain(c net.Conn) net.Conn {
 	if secured, ok := c.(*tls.Conn); ok {
-		c = secured.NetConn()
+		return secured.NetConn()
 	}
-	return context.WithValue(ctx, connKey{}, c)
+	return c
 }
 
 // connOf returns the connection that a request came over, or nil when Serve did not serve it.

@@ -479,6 +479,63 @@ func TestResetsAreForgiven(t *testing.T) {
 	}
 }
 
+func TestWhoAsksALotMayTakeBackALot(t *testing.T) {
+	t.Parallel()
+	var r resets
+	now := time.Unix(0, 0)
+	for i := range 1000 {
+		if r.forgive(); r.tooMany(now, 10) {
+			t.Fatalf("one taken back for each that is not is too many, at the %dth", i)
+		}
+	}
+}
+
+// What Go does by itself: requests that are taken back wait for the places of those that still run, and not without end.
+func TestRequestsThatAreTakenBackDoNotPileUp(t *testing.T) {
+	t.Parallel()
+	held := make(chan struct{})
+	defer close(held)
+	spec := Spec{Counts: NewCounts(), Limits: Limits{MaxStreams: 2, MaxResets: 1 << 20}}
+	f := newFrames(t, dial(t, serve(t, spec, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-held }))))
+	gone := takes(f.conn)
+	for range 100 {
+		if errors.Join(f.ask(true, true), f.WriteRSTStream(f.stream, http2.ErrCodeCancel)) != nil {
+			break
+		}
+	}
+	<-gone
+	await(t, "resets", spec.Counts.Connections, HTTP2Broken, 1)
+}
+
+func TestAConnectionThatHasBecomeAWebSocketMayReceiveAnyAmount(t *testing.T) {
+	t.Parallel()
+	counts := NewCounts()
+	received := make(chan int, 1)
+	address := serve(t, Spec{Counts: counts}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		c, buffered, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		go func() { // and the handler returns
+			defer c.Close()
+			n, _ := io.Copy(io.Discard, buffered)
+			received <- int(n)
+		}()
+	}))
+	c := dial(t, address)
+	_, _ = io.WriteString(c, request)
+	for range 2 {
+		if _, err := c.Write(make([]byte, maxLeftOver)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = c.(*net.TCPConn).CloseWrite()
+	if n := <-received; n != 2*maxLeftOver {
+		t.Errorf("%d bytes were received", n)
+	}
+}
+
 func TestEveryLimitHasACounter(t *testing.T) {
 	t.Parallel()
 	counts := NewCounts()

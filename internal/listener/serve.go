@@ -90,6 +90,7 @@ func newServer(l *Listener, handler http.Handler, logger *slog.Logger) *http.Ser
 		Protocols:                    protocols,
 		TLSConfig:                    l.tls,
 		ConnContext:                  withConn,
+		ConnState:                    tracking,
 		MaxHeaderBytes:               l.spec.Limits.hardHeaderBytes(),
 		ReadHeaderTimeout:            l.spec.Limits.HeaderTimeout,
 		ReadTimeout:                  readTimeout,

@@ -1,8 +1,8 @@
 package listener
 
 import (
-	"context"
 	"errors"
+	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -122,18 +122,46 @@ func (c *conn) over(r *http.Request) {
 	}
 	c.leftOver.Store(leftOver)
 	c.underWay.Add(-1)
+	if r.ProtoMajor < 2 || c.trusted {
+		return
+	}
 	// The context of a request ends before its handler when the client takes it back, or goes.
-	if r.ProtoMajor >= 2 && !c.trusted && r.Context().Err() == context.Canceled && c.resets.tooMany(time.Now(), c.limits.MaxResets) {
+	if r.Context().Err() == nil {
+		c.resets.forgive()
+	} else if c.resets.tooMany(time.Now(), c.limits.MaxResets) {
 		c.refuse(TooManyResets)
+	}
+}
+
+// tracking sees a connection become somebody's own, as a WebSocket's does: what comes over it then is no request.
+func tracking(nc net.Conn, state http.ConnState) {
+	if state != http.StateHijacked {
+		return
+	}
+	if c, ok := plain(nc).(*conn); ok {
+		c.underWay.Add(1)
 	}
 }
 
 // resets is how many requests the client took back. Whoever does so again and again costs us, and the application,
 // the work of requests without taking part in the limit on how many are under way (CVE-2023-44487).
 type resets struct {
+	some  atomic.Bool
 	mu    sync.Mutex
 	count float64
 	last  time.Time
+}
+
+// forgive takes off one for a request that ran to its end: where many are asked, some are taken back, as when a program's
+// time for a call is over.
+func (r *resets) forgive() {
+	if !r.some.Load() {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.count = max(0, r.count-1)
+	r.some.Store(r.count > 0)
 }
 
 // tooMany counts one more, and reports whether there are more than the limit in a minute; up to it they may come at
@@ -146,5 +174,6 @@ func (r *resets) tooMany(now time.Time, limit int) bool {
 	}
 	r.last = now
 	r.count++
+	r.some.Store(true)
 	return r.count > float64(limit)
 }
