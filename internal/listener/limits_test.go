@@ -121,7 +121,7 @@ func TestWhatDoesNotComeInTimeIsNotWaitedFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			spec := Spec{Counts: NewCounts(), Limits: Limits{HeaderTimeout: 50 * time.Millisecond, IdleTimeout: 50 * time.Millisecond}}
+			spec := Spec{Counts: NewCounts(), Limits: Limits{HeaderTimeout: 300 * time.Millisecond, IdleTimeout: 300 * time.Millisecond}}
 			if c.tls {
 				spec.Certificates = load(t, certificate)
 			}
