@@ -29,11 +29,11 @@ var attacks = []attack{
 	{"long headers", "127.0.0.14", 2, longHeader, "header"},
 	{"headers without end", "127.0.0.15", 1, endlessHeader, "http2"},
 	{"frames that ask for nothing", "127.0.0.16", 1, priorities, "flood"},
-	{"connections", "127.0.0.17", 120, hold, "address"},
+	{"connections", "127.0.0.17", 60, hold, "address"},
 }
 
 // pause lies between two tries of an attacker: what is measured is the gate, not how fast this machine can attack.
-const pause = 100 * time.Millisecond
+const pause = 500 * time.Millisecond
 
 func (a attack) run(ctx context.Context, w *world) {
 	for ctx.Err() == nil {
