@@ -241,6 +241,30 @@ func pausedHTTP2(g *gate, t *testing.T, path, contentType string) (int, string) 
 	return response.StatusCode, string(said)
 }
 
+// Whoever breaks off uploads would fill the log with the application's name.
+func TestAnUploadThatIsBrokenOffIsNotSaidOfTheApp(t *testing.T) {
+	t.Parallel()
+	g := limited(t, listener.NewCounts())
+	for name, rest := range map[string]string{
+		"the client goes away":                "Content-Length: 10\r\n\r\n123",
+		"the client's chunks are none":        "Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\nzz\r\n",
+		"the client goes away among chunks":   "Transfer-Encoding: chunked\r\n\r\n5\r\n12",
+		"the client goes away between chunks": "Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n",
+	} {
+		conn, err := net.Dial("tcp", g.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		_, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: open.test\r\n"+rest)
+		_ = conn.(*net.TCPConn).CloseWrite()
+		if said, _ := io.ReadAll(conn); strings.Contains(string(said), "upstream_failed") {
+			t.Errorf("%s, and the application is blamed: %s", name, said)
+		}
+		conn.Close()
+	}
+}
+
 func TestAnAnswerThatHasBegunIsCutWhenTheBodyIsTooLong(t *testing.T) {
 	t.Parallel()
 	counts := listener.NewCounts()

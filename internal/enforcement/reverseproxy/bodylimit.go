@@ -32,6 +32,7 @@ type limitedBody struct {
 	armed time.Time     // when the deadline in force was set
 	done  bool          // the deadline is not ours any more
 	cut   policy.Reason // why it was ended; "" where it was not
+	broke bool          // the client did not send all of it
 }
 
 // limitBody puts the limits around the body of a request that was let through. It returns nil where there is no body,
@@ -64,9 +65,28 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 		b.end(policy.BodyTooSlow)
 		return n, errBodyTooSlow
 	case err != nil:
-		b.release()
+		b.ends(err)
 	}
 	return n, err
+}
+
+// ends takes the deadline off, and notes whether there is somebody to answer.
+func (b *limitedBody) ends(err error) {
+	b.mu.Lock()
+	b.broke = b.broke || !b.done && err != io.EOF
+	b.mu.Unlock()
+	b.release()
+}
+
+// isBroken reports whether the client went away, or sent no body in the form that it announced, before the application
+// answered: that is not the application's fault.
+func (b *limitedBody) isBroken() bool {
+	if b == nil {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.broke
 }
 
 // arm moves the deadline on. It does so now and then only: HTTP/2 asks the connection's one goroutine for it.

@@ -129,7 +129,7 @@ func (f *Forwarder) fail(w http.ResponseWriter, r *http.Request, up *upstream.Up
 		f.Failed(w, r, 0)
 		return
 	}
-	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+	if f.Body.isBroken() || errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		panic(http.ErrAbortHandler) // the client is gone: nobody reads an answer
 	}
 	f.Log.Warn("the application did not answer", "upstream", up.Address, "error", err)
