@@ -71,6 +71,9 @@ func (c *Config) deriveListeners(r *reader) {
 }
 
 func (c *Config) deriveListener(r *reader, l *Listener, at string) {
+	if l.Limits.MaxURLBytes > l.Limits.MaxHeaderBytes {
+		r.fault(at+".limits.maxURLBytes", fmt.Sprintf("%d is more than maxHeaderBytes, %d, which holds for the address too", l.Limits.MaxURLBytes, l.Limits.MaxHeaderBytes), "raise maxHeaderBytes with it")
+	}
 	https := c.ExternalURL.Scheme == "https"
 	switch {
 	case l.TLS != nil && l.redirect != nil:

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"path/filepath"
 
+	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/regularfile"
 )
 
@@ -58,6 +59,7 @@ type Listener struct {
 	RedirectToHTTPS bool
 	ProxyProtocol   *ProxyProtocol
 	HealthCheck     *HealthCheck
+	Limits          listener.Limits
 
 	redirect *bool // as written
 }

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net/netip"
+
+	"github.com/gatehouse-iap/gatehouse/internal/listener"
 )
 
 // keys is the table of the file: what may be written, what it means, and where it goes. The reference page and
@@ -56,6 +58,9 @@ func secretKeys(s *Secret) []key {
 }
 
 func listenerKeys(l *Listener) []key {
+	if l.Limits == (listener.Limits{}) {
+		l.Limits = listener.DefaultLimits()
+	}
 	return []key{
 		{name: "address", required: true, restart: true, example: `":443"`, value: address(&l.Address),
 			meaning: "HOST:PORT, or :PORT for all addresses. A socket of that address that systemd passes is used."},
@@ -67,6 +72,8 @@ func listenerKeys(l *Listener) []key {
 			meaning: "Takes the client's address from the PROXY protocol, version 1 or 2."},
 		{name: "healthCheck", restart: true, standard: "not answered", value: optional[HealthCheck]{&l.HealthCheck, healthCheckKeys},
 			meaning: "Answers a load balancer's health checks on this listener."},
+		{name: "limits", restart: true, value: section[listener.Limits]{&l.Limits, limitsKeys},
+			meaning: "What clients of this listener may take; docs/limits.md says how each limit is answered and counted."},
 	}
 }
 

@@ -51,6 +51,7 @@ type daemon struct {
 	health    *server.Health
 	google    *server.GoogleEndpoints
 	proxies   *listener.TrustedProxies
+	limits    *listener.Counts
 
 	config       *config.Config // in force; only the loop changes it
 	reading      *part
@@ -104,7 +105,8 @@ func newDaemon(o Options, c *config.Config) *daemon {
 		upstreams: &part{name: "upstreams", told: true}, pages: &part{name: "pages"},
 	}
 	d.secrets = &watch{paths: func() []string { return d.secretFiles }}
-	d.proxies = listener.NewTrustedProxies(c.TrustedProxies, d.log)
+	d.proxies, d.limits = listener.NewTrustedProxies(c.TrustedProxies, d.log), listener.NewCounts()
+	d.metrics.ObserveLimits(metrics.LimitCounts{Open: d.limits.Open, Connections: d.limits.Connections, Requests: d.limits.Requests})
 	d.watched = map[*part]*watch{
 		d.reading:   {paths: func() []string { return []string{o.ConfigFile} }},
 		d.manifests: {paths: func() []string { return d.config.Manifests }},

@@ -267,10 +267,11 @@ func (s *Server) UsePages(c *pages.Custom) { s.handler.apps.Pages.Use(c) }
 
 // entry is what answers at an endpoint.
 func (s *Server) entry(e Endpoint) http.Handler {
+	handler := s.withLimits(s.guarded(e))
 	if e.HealthPath != "" {
-		return s.withHealth(e.HealthPath, s.guarded(e))
+		return s.withHealth(e.HealthPath, handler)
 	}
-	return s.guarded(e)
+	return handler
 }
 
 // guarded is what answers people at an endpoint.

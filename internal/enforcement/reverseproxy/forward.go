@@ -42,13 +42,25 @@ func (h *Handler) forward(w http.ResponseWriter, in Incoming, v *enforcement.Ver
 		h.refuse(w, r, v)
 		return
 	}
-	f := Forwarder{Scheme: h.Scheme, Log: h.Log, Failed: func(w http.ResponseWriter, r *http.Request, status int) {
-		text := policy.UpstreamFailed.Describe()
+	body := limitBody(w, r, v.Served.Service.MaxBodyBytes)
+	defer body.release()
+	failed := func(w http.ResponseWriter, r *http.Request, status int) {
+		reason := policy.UpstreamFailed
+		if limited, why := body.verdict(); why != "" {
+			status, reason = limited, why
+			stopsReading(w, r)
+		}
+		text := reason.Describe()
 		allowOrigin(w.Header(), r.Header, v.Served)
 		h.Pages.Error(w, r, pages.Error{
-			Status: status, Title: text.Title, Text: text.Text, Reason: string(policy.UpstreamFailed), ID: v.ID.String(),
+			Status: status, Title: text.Title, Text: text.Text, Reason: string(reason), ID: v.ID.String(),
 		})
-	}}
+	}
+	if body.wasCut() {
+		failed(w, r, 0)
+		return
+	}
+	f := Forwarder{Scheme: h.Scheme, Log: h.Log, Body: body, Failed: failed}
 	f.Forward(w, r, v.Served.Upstream, target, Identity{
 		Prepared: v.Prepared, Headers: v.Headers, Exact: exactNames(v.Served), StripAuthorization: v.StripAuthorization,
 		AppEngine: v.Served.Service.Kind == resource.AppEngineApp, Client: in.Client,
@@ -68,6 +80,8 @@ func exactNames(served *snapshot.Served) []string {
 type Forwarder struct {
 	Scheme string
 	Log    *slog.Logger
+	// Body is the request's body with its limits; nil where there is none.
+	Body *limitedBody
 	// Failed answers the client when the application does not.
 	Failed func(w http.ResponseWriter, r *http.Request, status int)
 }
@@ -93,6 +107,7 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	defer body.release()
 	response, err := up.RoundTrip(out)
 	hints.end()
+	f.Body.release() // from here on the client may be silent
 	if err == nil && response.StatusCode == http.StatusSwitchingProtocols {
 		if err = upgrade(w, out, response); err == nil {
 			return
@@ -109,7 +124,11 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 
 // fail answers in the place of the application.
 func (f *Forwarder) fail(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, err error) {
-	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+	if f.Body.wasCut() {
+		f.Failed(w, r, 0)
+		return
+	}
+	if f.Body.isBroken() || errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		panic(http.ErrAbortHandler) // the client is gone: nobody reads an answer
 	}
 	f.Log.Warn("the application did not answer", "upstream", up.Address, "error", err)
