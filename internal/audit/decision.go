@@ -84,6 +84,7 @@ type Decision struct {
 	Credential Credential
 	SessionID  string // hexadecimal; empty without a session
 	KeyID      string // the key that signed the assertion
+	RequestID  string // what else the request is called: by a trusted proxy, or by the decision before this one; mostly empty
 	Position   int64  // change-feed position of the snapshot that decided
 	// Tried are the policies and bindings that were looked at, walking up; set on refusals only.
 	Tried []Tried

@@ -30,6 +30,7 @@ type Config struct {
 	Manifests       []string
 	GoogleEndpoints GoogleEndpoints
 	Pages           Pages
+	Tracing         Tracing
 	Log             Log
 }
 

@@ -211,7 +211,7 @@ func (c *check) record() {
 	d := audit.Decision{
 		ID: v.ID, Time: c.now, Reason: v.Reason, Status: v.Status, Method: c.request.Method,
 		Host: v.Host, Path: v.Target.Raw, Special: c.call.String(), Peer: c.request.Peer,
-		Identity: v.Identity, Credential: v.Credential, SessionID: c.sessionID,
+		Identity: v.Identity, Credential: v.Credential, SessionID: c.sessionID, RequestID: c.request.RequestID,
 	}
 	if d.Host == "" {
 		d.Host = c.request.Host // refused before it had a canonical form

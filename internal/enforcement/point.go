@@ -35,6 +35,8 @@ type Request struct {
 	Misfit policy.Reason
 	// Code is IAP's error code of a misfit; 0 for none.
 	Code int
+	// RequestID is what a trusted proxy calls the request; empty where none does, and then it is called as its decision.
+	RequestID string
 }
 
 // Sessions recognises people by their session cookie.

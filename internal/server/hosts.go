@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement/reverseproxy"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
@@ -24,6 +25,7 @@ type hosts struct {
 	local       map[string]http.Handler
 	apps        *reverseproxy.Handler
 	proxies     *listener.TrustedProxies
+	newID       func() audit.DecisionID
 }
 
 func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -56,7 +58,7 @@ func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		}
-		h.authHandler.ServeHTTP(w, in.Request)
+		h.serveOwn(w, in)
 		return
 	}
 	if handler, found := h.local[host]; found {

@@ -28,6 +28,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/signin/oidcrp"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
 	"github.com/gatehouse-iap/gatehouse/internal/storage"
+	"github.com/gatehouse-iap/gatehouse/internal/tracing"
 )
 
 // Options are the inputs of a server.
@@ -41,6 +42,8 @@ type Options struct {
 	Endpoints []Endpoint
 	// Health is for load balancers and monitoring; nil for none.
 	Health *Health
+	// Tracer traces requests; nil for none. The server leaves it open.
+	Tracer *tracing.Tracer
 	// GoogleEndpoints answer in the place of hosts of Google's; nil for none. The server closes their listeners.
 	GoogleEndpoints *GoogleEndpoints
 	// TrustedProxies say whom requests come from; nil trusts nobody.
@@ -98,6 +101,7 @@ type Server struct {
 	keyring   *oidcrp.Keyring
 	programs  *oauthserver.Server
 	decisions *audit.Log
+	asserter  *issuer.Asserter
 	published *issuer.Endpoints
 	handler   *hosts
 	routes    []route

@@ -34,16 +34,18 @@ type Identity struct {
 }
 
 // forward passes the request on, as it was decided.
-func (h *Handler) forward(w http.ResponseWriter, in Incoming, v *enforcement.Verdict) {
+func (h *Handler) forward(w http.ResponseWriter, in Incoming, v *enforcement.Verdict, watch *watch) {
 	r := in.Request
 	target, ok := targetURL(v.Target, v.Served.Upstream)
 	if !ok {
 		v.Reason, v.Status = policy.TargetInvalid, http.StatusBadRequest
 		allowOrigin(w.Header(), r.Header, v.Served)
-		h.refuse(w, r, v)
+		h.refuse(w, watch.answers(w, r), v)
 		return
 	}
-	f := Forwarder{Scheme: h.Scheme, Log: h.Log, Failed: func(w http.ResponseWriter, r *http.Request, status int) {
+	headers := watch.forwarding(w, v)
+	f := Forwarder{Scheme: h.Scheme, Log: h.Log, RequestID: watch.id[0], Answered: watch.answered, Failed: func(w http.ResponseWriter, r *http.Request, status int) {
+		watch.failed(status)
 		text := policy.UpstreamFailed.Describe()
 		allowOrigin(w.Header(), r.Header, v.Served)
 		h.Pages.Error(w, r, pages.Error{
@@ -51,7 +53,7 @@ func (h *Handler) forward(w http.ResponseWriter, in Incoming, v *enforcement.Ver
 		})
 	}}
 	f.Forward(w, r, v.Served.Upstream, target, Identity{
-		Prepared: v.Prepared, Headers: v.Headers, Exact: exactNames(v.Served), StripAuthorization: v.StripAuthorization,
+		Prepared: v.Prepared, Headers: headers, Exact: exactNames(v.Served), StripAuthorization: v.StripAuthorization,
 		AppEngine: v.Served.Service.Kind == resource.AppEngineApp, Client: in.Client,
 	})
 }
@@ -69,6 +71,10 @@ func exactNames(served *snapshot.Served) []string {
 type Forwarder struct {
 	Scheme string
 	Log    *slog.Logger
+	// RequestID is what the log calls the request.
+	RequestID string
+	// Answered hears the application's answer before anything of it is passed on, and may change its header. Nil for nobody.
+	Answered func(*http.Response)
 	// Failed answers the client when the application does not.
 	Failed func(w http.ResponseWriter, r *http.Request, status int)
 }
@@ -94,6 +100,9 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	defer body.release()
 	response, err := up.RoundTrip(out)
 	hints.end()
+	if err == nil && f.Answered != nil {
+		f.Answered(response)
+	}
 	if err == nil && response.StatusCode == http.StatusSwitchingProtocols {
 		if err = upgrade(w, out, response); err == nil {
 			return
@@ -113,7 +122,7 @@ func (f *Forwarder) fail(w http.ResponseWriter, r *http.Request, up *upstream.Up
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		panic(http.ErrAbortHandler) // the client is gone: nobody reads an answer
 	}
-	f.Log.Warn("the application did not answer", "upstream", up.Address, "error", err)
+	f.Log.Warn("the application did not answer", "request", f.RequestID, "upstream", up.Address, "error", err)
 	f.Failed(w, r, failureStatus(err))
 }
 

@@ -9,9 +9,11 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
+	"github.com/gatehouse-iap/gatehouse/internal/metrics"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
+	"github.com/gatehouse-iap/gatehouse/internal/tracing"
 )
 
 // SignIn takes people away to sign in and back.
@@ -36,6 +38,9 @@ type Handler struct {
 	// Scheme is the one under which clients know us, "http" or "https". It is told to applications where neither
 	// the connection nor a trusted proxy says what the client used.
 	Scheme string
+	// Metrics counts what becomes of requests, and Tracer traces them; nil for neither.
+	Metrics *metrics.Metrics
+	Tracer  *tracing.Tracer
 }
 
 // Incoming is a request with what the listener knows about where it comes from.
@@ -51,19 +56,23 @@ type Incoming struct {
 // redirect paths that it thinks unclean.
 func (h *Handler) Serve(w http.ResponseWriter, in Incoming) {
 	r := in.Request
-	request := enforcement.Request{
-		Method: r.Method, Host: r.Host, Target: r.RequestURI, Header: r.Header,
-		Peer: in.Client.Addr, TLS: in.Client.Scheme == "https", Misfit: in.Misfit, Code: in.Code,
-	}
 	if isStatic(r.RequestURI) && in.Misfit == "" {
 		h.Pages.Static().ServeHTTP(w, r)
 		return
 	}
-	v := h.Point.Check(r.Context(), &request)
+	watch := h.watch(in)
+	defer watch.end()
+	request := enforcement.Request{
+		Method: r.Method, Host: r.Host, Target: r.RequestURI, Header: r.Header,
+		Peer: in.Client.Addr, TLS: in.Client.Scheme == "https", Misfit: in.Misfit, Code: in.Code, RequestID: watch.given,
+	}
+	v := h.Point.Check(watch.trace.Context(r.Context()), &request)
+	watch.decided(&v, in.Client.Scheme)
 	if v.Outcome == enforcement.Forward {
-		h.forward(w, in, &v)
+		h.forward(w, in, &v, watch)
 		return
 	}
+	r = watch.answers(w, r)
 	allowOrigin(w.Header(), r.Header, v.Served)
 	switch v.Outcome {
 	case enforcement.Preflight:

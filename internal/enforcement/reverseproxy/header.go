@@ -15,10 +15,10 @@ const (
 )
 
 // reservedPrefixes are the beginnings, folded, of headers that only the gate may set: identity, the client's
-// certificate (RFC 9440), and what says where a request came from and went to. A value from a client would be
+// certificate (RFC 9440), what says where a request came from and went to, and what it is called. A value from a client would be
 // believed.
 var reservedPrefixes = []string{
-	"x_goog_", "ingress_authorization", "x_serverless_authorization", "client_cert", "x_forwarded", "forwarded", "x_original_", "x_rewrite_url", "x_real_ip",
+	"x_goog_", "ingress_authorization", "x_serverless_authorization", "client_cert", "x_forwarded", "forwarded", "x_original_", "x_rewrite_url", "x_real_ip", "x_request_id",
 }
 
 // clientCertificate are the headers of RFC 9440, which a trusted proxy that ends TLS may set, in this spelling only.
