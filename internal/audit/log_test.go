@@ -142,11 +142,11 @@ func TestWhatTheCallerDoesLaterChangesNothing(t *testing.T) {
 func TestLinesHaveStableNames(t *testing.T) {
 	t.Parallel()
 	d := full(start, policy.NotGranted)
-	d.ID = DecisionID{15: 1}
+	d.ID, d.RequestID = DecisionID{15: 1}, "Root=1-5"
 	want := `{"id":"00000000000000000000000004","time":"2026-03-01T12:00:00.123456Z","reason":"not_granted","status":403,` +
 		`"method":"GET","host":"app.localhost","path":"/a/b","peer":"2001:db8::1","resource":"projects/123/iap_web/compute/services/456",` +
 		`"principal":{"kind":"user","provider":"local","subject":"110000000000000000001","email":"bob@example.com","hosted_domain":"example.com"},` +
-		`"credential":"session","session_id":"00112233445566778899aabbccddeeff","key_id":"gO4i_Q","position":42,` +
+		`"credential":"session","session_id":"00112233445566778899aabbccddeeff","key_id":"gO4i_Q","request_id":"Root=1-5","position":42,` +
 		`"tried":[{"resource":"projects/123","etag":"AAAAAAAAAAE=","bindings":[{"role":"roles/owner","members":3,"why":"role gives no web access"}]}]}` + "\n"
 	if got := string(appendLine(nil, &d)); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)

@@ -11,8 +11,8 @@ import (
 	wire "go.opentelemetry.io/proto/slim/otlp/trace/v1"
 )
 
-// request writes spans as the protocol has them. All are of one process and one scope.
-func request(spans []sdktrace.ReadOnlySpan) *collector.ExportTraceServiceRequest {
+// exportRequest writes spans as the protocol has them. All are of one process and one scope.
+func exportRequest(spans []sdktrace.ReadOnlySpan) *collector.ExportTraceServiceRequest {
 	if len(spans) == 0 {
 		return &collector.ExportTraceServiceRequest{}
 	}

@@ -61,7 +61,7 @@ func newExporter(c Config) *exporter {
 
 // ExportSpans sends one batch. It never fails toward the library.
 func (e *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	body, err := proto.Marshal(request(spans))
+	body, err := proto.Marshal(exportRequest(spans))
 	if err == nil {
 		var rejected uint64
 		if rejected, err = e.send(ctx, body); err == nil {
