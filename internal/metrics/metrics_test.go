@@ -209,10 +209,13 @@ func exercise(m *Metrics) {
 		Keys:       func() []SigningKey { return []SigningKey{{Purpose: "assertion", From: now.Add(-time.Hour)}} },
 		Traces:     func() (uint64, uint64) { return 5, 6 },
 		Upstreams: func() []UpstreamAddress {
-			return []UpstreamAddress{{Upstream: "http://a", Address: "10.0.0.1:80", Healthy: true, InFlight: 2}, {Upstream: "http://a", Address: "10.0.0.2:80", Open: true}}
+			return []UpstreamAddress{
+				{Resource: "a", Address: "http://10.0.0.1:80", Known: true, Healthy: true, InFlight: 2},
+				{Resource: "a", Address: "http://10.0.0.2:80", Known: true, Open: true}, {Resource: "b", Address: "http://10.0.0.2:80"},
+			}
 		},
-		Exchanges: func() ExchangeCounts {
-			return ExchangeCounts{Open: map[string]int{"websocket": 2}, Ended: map[string]map[string]float64{"websocket": {"session_ended": 1}}}
+		Exchanges: func() []ExchangeCount {
+			return []ExchangeCount{{Kind: "websocket", Open: 2, Ended: map[string]uint64{"session_ended": 1, "": 3}}, {Kind: "grpc"}}
 		},
 		Now: func() time.Time { return now },
 	})
@@ -227,11 +230,15 @@ func TestStatesAreReadAtEachScrape(t *testing.T) {
 		"gatehouse_ready 1", "gatehouse_assertions_signed_total 3", "gatehouse_assertions_reused_total 4",
 		`gatehouse_signing_key_age_seconds{purpose="assertion"} 3600`,
 		`gatehouse_certificate_expiry_timestamp_seconds{file="a.crt"} 10000`, `gatehouse_certificate_current{file="a.crt"} 1`, `gatehouse_certificate_current{file="b.crt"} 0`,
-		`gatehouse_upstream_healthy{address="10.0.0.1:80",upstream="http://a"} 1`, `gatehouse_upstream_healthy{address="10.0.0.2:80",upstream="http://a"} 0`,
-		`gatehouse_upstream_circuit_open{address="10.0.0.2:80",upstream="http://a"} 1`, `gatehouse_upstream_requests_in_flight{address="10.0.0.1:80",upstream="http://a"} 2`,
+		`gatehouse_upstream_healthy{address="http://10.0.0.1:80",resource="a"} 1`, `gatehouse_upstream_healthy{address="http://10.0.0.2:80",resource="a"} 0`,
+		`gatehouse_upstream_circuit_open{address="http://10.0.0.2:80",resource="a"} 1`, `gatehouse_upstream_requests_in_flight{address="http://10.0.0.1:80",resource="a"} 2`,
 		`gatehouse_exchanges_open{kind="websocket"} 2`, `gatehouse_exchanges_ended_total{kind="websocket",reason="session_ended"} 1`,
+		`gatehouse_exchanges_ended_total{kind="websocket",reason="stopping"} 3`, `gatehouse_exchanges_open{kind="grpc"} 0`,
 		`gatehouse_trace_spans_total{result="exported"} 5`, `gatehouse_trace_spans_total{result="failed"} 6`,
 	)
+	if strings.Contains(scrape(t, m), `gatehouse_upstream_healthy{address="http://10.0.0.2:80",resource="b"}`) {
+		t.Error("an address that nobody looks at has a health")
+	}
 }
 
 func TestRequestsAreCountedByResourceAndStatus(t *testing.T) {

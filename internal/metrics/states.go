@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
@@ -16,7 +17,7 @@ type Sources struct {
 	Assertions func() (signed, reused uint64)
 	Keys       func() []SigningKey
 	Upstreams  func() []UpstreamAddress
-	Exchanges  func() ExchangeCounts
+	Exchanges  func() []ExchangeCount
 	Traces     func() (exported, failed uint64) // spans
 	Now        func() time.Time
 }
@@ -36,17 +37,19 @@ type Certificate struct {
 
 // UpstreamAddress is one address of an application.
 type UpstreamAddress struct {
-	Upstream string // as configured, such as https://app.internal:8443
-	Address  string // HOST:PORT
-	Healthy  bool
-	Open     bool // the circuit: requests are not sent there
-	InFlight int
+	Resource string
+	Address  string // such as https://10.0.0.1:8443
+	// Known says that it is known whether the address is healthy: somebody looks, and has looked.
+	Known, Healthy bool
+	Open           bool // the circuit: requests are not sent there
+	InFlight       int64
 }
 
-// ExchangeCounts are those of long-lived exchanges.
-type ExchangeCounts struct {
-	Open  map[string]int                // by kind
-	Ended map[string]map[string]float64 // by kind, by reason
+// ExchangeCount is how many long-lived exchanges of a kind there are, and how many the gate has ended.
+type ExchangeCount struct {
+	Kind  string
+	Open  int64
+	Ended map[string]uint64 // by reason; empty is that the server stops
 }
 
 // maxAddresses bounds the series of upstreams. What is beyond has none; it stands in /readyz.
@@ -83,13 +86,13 @@ func (m *Metrics) newStates() {
 		Series{Name: "gatehouse_certificate_current", Kind: Gauge, Labels: []string{"file"}, Help: "Whether the certificate is the one that the file holds: 1, or 0 while one before it is shown because the file cannot be used."},
 	)
 	m.reading(m.readUpstreams,
-		Series{Name: "gatehouse_upstream_healthy", Kind: Gauge, Labels: []string{"upstream", "address"}, Help: "Whether an address of an application passes its health check: 1 or 0."},
-		Series{Name: "gatehouse_upstream_circuit_open", Kind: Gauge, Labels: []string{"upstream", "address"}, Help: "Whether requests are kept from an address because those before failed: 1 or 0."},
-		Series{Name: "gatehouse_upstream_requests_in_flight", Kind: Gauge, Labels: []string{"upstream", "address"}, Help: "Requests under way at an address of an application."},
+		Series{Name: "gatehouse_upstream_healthy", Kind: Gauge, Labels: []string{"resource", "address"}, Help: "Whether an address of an application passes its health check: 1 or 0; nothing where there is none."},
+		Series{Name: "gatehouse_upstream_circuit_open", Kind: Gauge, Labels: []string{"resource", "address"}, Help: "Whether requests are kept from an address because those before failed: 1 or 0."},
+		Series{Name: "gatehouse_upstream_requests_in_flight", Kind: Gauge, Labels: []string{"resource", "address"}, Help: "Requests under way at an address of an application."},
 	)
 	m.reading(m.readExchanges,
 		Series{Name: "gatehouse_exchanges_open", Kind: Gauge, Labels: []string{"kind"}, Help: "Long-lived exchanges (upgraded connections, streams) that are open."},
-		Series{Name: "gatehouse_exchanges_ended_total", Kind: Counter, Labels: []string{"kind", "reason"}, Help: "Long-lived exchanges that the gate ended, by reason."},
+		Series{Name: "gatehouse_exchanges_ended_total", Kind: Counter, Labels: []string{"kind", "reason"}, Help: "Long-lived exchanges that the gate ended, by reason (stopping: the server stops)."},
 	)
 }
 
@@ -166,17 +169,19 @@ func (m *Metrics) readUpstreams(emit emit) {
 	if s == nil || s.Upstreams == nil {
 		return
 	}
-	type place struct{ upstream, address string }
+	type place struct{ resource, address string }
 	told := map[place]bool{}
 	for _, u := range s.Upstreams() {
-		at := place{u.Upstream, u.Address}
+		at := place{u.Resource, u.Address}
 		if told[at] || len(told) >= maxAddresses {
 			continue
 		}
 		told[at] = true
-		emit("gatehouse_upstream_healthy", number(u.Healthy), u.Upstream, u.Address)
-		emit("gatehouse_upstream_circuit_open", number(u.Open), u.Upstream, u.Address)
-		emit("gatehouse_upstream_requests_in_flight", float64(u.InFlight), u.Upstream, u.Address)
+		if u.Known {
+			emit("gatehouse_upstream_healthy", number(u.Healthy), u.Resource, u.Address)
+		}
+		emit("gatehouse_upstream_circuit_open", number(u.Open), u.Resource, u.Address)
+		emit("gatehouse_upstream_requests_in_flight", float64(u.InFlight), u.Resource, u.Address)
 	}
 }
 
@@ -185,13 +190,10 @@ func (m *Metrics) readExchanges(emit emit) {
 	if s == nil || s.Exchanges == nil {
 		return
 	}
-	counts := s.Exchanges()
-	for kind, open := range counts.Open {
-		emit("gatehouse_exchanges_open", float64(open), kind)
-	}
-	for kind, reasons := range counts.Ended {
-		for reason, n := range reasons {
-			emit("gatehouse_exchanges_ended_total", n, kind, reason)
+	for _, of := range s.Exchanges() {
+		emit("gatehouse_exchanges_open", float64(of.Open), of.Kind)
+		for reason, n := range of.Ended {
+			emit("gatehouse_exchanges_ended_total", float64(n), of.Kind, cmp.Or(reason, "stopping"))
 		}
 	}
 }
