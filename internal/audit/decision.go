@@ -31,7 +31,11 @@ func NewDecisionID(now time.Time, replica uint16) DecisionID {
 }
 
 // String returns the 26 characters that pages and commands show.
-func (id DecisionID) String() string { return crockford.EncodeToString(id[:]) }
+func (id DecisionID) String() string {
+	var text [26]byte
+	crockford.Encode(text[:], id[:])
+	return string(text[:])
+}
 
 // Time returns when the decision was taken, to the millisecond.
 func (id DecisionID) Time() time.Time {

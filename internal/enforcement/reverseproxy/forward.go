@@ -44,7 +44,7 @@ func (h *Handler) forward(w http.ResponseWriter, in Incoming, v *enforcement.Ver
 		return
 	}
 	headers := watch.forwarding(w, v)
-	f := Forwarder{Scheme: h.Scheme, Log: h.Log, RequestID: watch.id[0], Answered: watch.answered, Failed: func(w http.ResponseWriter, r *http.Request, status int) {
+	f := Forwarder{Scheme: h.Scheme, Log: h.Log, watch: watch, Failed: func(w http.ResponseWriter, r *http.Request, status int) {
 		watch.failed(status)
 		text := policy.UpstreamFailed.Describe()
 		allowOrigin(w.Header(), r.Header, v.Served)
@@ -71,12 +71,10 @@ func exactNames(served *snapshot.Served) []string {
 type Forwarder struct {
 	Scheme string
 	Log    *slog.Logger
-	// RequestID is what the log calls the request.
-	RequestID string
-	// Answered hears the application's answer before anything of it is passed on, and may change its header. Nil for nobody.
-	Answered func(*http.Response)
 	// Failed answers the client when the application does not.
 	Failed func(w http.ResponseWriter, r *http.Request, status int)
+
+	watch *watch // nil where nobody watches
 }
 
 // Forward sends a cleaned copy of r to the application at target and copies the answer. When an answer that has
@@ -100,8 +98,8 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	defer body.release()
 	response, err := up.RoundTrip(out)
 	hints.end()
-	if err == nil && f.Answered != nil {
-		f.Answered(response)
+	if err == nil {
+		f.watch.answered(response)
 	}
 	if err == nil && response.StatusCode == http.StatusSwitchingProtocols {
 		if err = upgrade(w, out, response); err == nil {
@@ -122,7 +120,7 @@ func (f *Forwarder) fail(w http.ResponseWriter, r *http.Request, up *upstream.Up
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		panic(http.ErrAbortHandler) // the client is gone: nobody reads an answer
 	}
-	f.Log.Warn("the application did not answer", "request", f.RequestID, "upstream", up.Address, "error", err)
+	f.Log.Warn("the application did not answer", "request", f.watch.name(), "upstream", up.Address, "error", err)
 	f.Failed(w, r, failureStatus(err))
 }
 

@@ -85,8 +85,19 @@ func (w *watch) forwarding(rw http.ResponseWriter, v *enforcement.Verdict) []enf
 	return append(v.Headers[:len(v.Headers):len(v.Headers)], w.headers[:n]...)
 }
 
+// name is what the log calls the request.
+func (w *watch) name() string {
+	if w == nil {
+		return ""
+	}
+	return w.id[0]
+}
+
 // answered hears the application's answer. What it calls the request itself is not passed on.
 func (w *watch) answered(response *http.Response) {
+	if w == nil {
+		return
+	}
 	delete(response.Header, requestid.Header)
 	w.trace.Answered(response.StatusCode)
 	w.lasting = response.StatusCode == http.StatusSwitchingProtocols || isEventStream(response.Header)
