@@ -63,7 +63,7 @@ func kind(k trace.SpanKind) wire.Span_SpanKind {
 func attributes(list []attribute.KeyValue) []*common.KeyValue {
 	written := make([]*common.KeyValue, len(list))
 	for i, a := range list {
-		value := &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: a.Value.Emit()}}
+		value := &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: a.Value.String()}}
 		if a.Value.Type() == attribute.INT64 {
 			value = &common.AnyValue{Value: &common.AnyValue_IntValue{IntValue: a.Value.AsInt64()}}
 		}
