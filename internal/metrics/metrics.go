@@ -21,6 +21,7 @@ type Metrics struct {
 	requests  *requests
 	sources   atomic.Pointer[Sources]
 	files     atomic.Pointer[func() []Certificate]
+	limits    atomic.Pointer[LimitCounts]
 
 	signIns, providerFetches, rechecks *prometheus.CounterVec
 	refreshes                          *prometheus.CounterVec
@@ -43,6 +44,8 @@ func New(version string) *Metrics {
 	m.requests = m.newRequests()
 	m.newParts()
 	m.newStates()
+	m.newLines()
+	m.newLimits()
 	m.reloads = m.counter(Series{
 		Name: "gatehouse_reloads_total", Labels: []string{"what", "result"},
 		Help: "Readings of the configuration, the certificates, the manifests and the files of upstreams after the start, by result.",

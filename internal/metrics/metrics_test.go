@@ -202,9 +202,16 @@ func exercise(m *Metrics) {
 	m.ObserveCertificates(func() []Certificate {
 		return []Certificate{{File: "a.crt", NotAfter: now}, {File: "a.crt", NotAfter: now}, {File: "b.crt", NotAfter: now, Kept: true}}
 	})
+	m.ObserveLimits(LimitCounts{
+		Open:        func() int64 { return 7 },
+		Connections: func() map[string]uint64 { return map[string]uint64{"address": 3} },
+		Requests:    func() map[string]uint64 { return map[string]uint64{"body": 2} },
+	})
 	m.Observe(Sources{
 		Ready: func() bool { return true }, Position: func() int64 { return 17 }, Confirmed: func() time.Time { return now.Add(-3 * time.Second) },
 		Sessions: func() int { return 5 }, Log: func() audit.LogCounts { return audit.LogCounts{} },
+		LogFails:   func() bool { return true },
+		Lines:      func() []Lines { return []Lines{{"udp://h:514", 6, 7}} },
 		Assertions: func() (uint64, uint64) { return 3, 4 },
 		Keys:       func() []SigningKey { return []SigningKey{{Purpose: "assertion", From: now.Add(-time.Hour)}} },
 		Traces:     func() (uint64, uint64) { return 5, 6 },
@@ -227,6 +234,7 @@ func TestStatesAreReadAtEachScrape(t *testing.T) {
 	scrape(t, m) // nobody has said yet where to read them
 	exercise(m)
 	has(t, scrape(t, m),
+		"gatehouse_decision_log_failing 1", `gatehouse_audit_lines_total{to="udp://h:514"} 6`, `gatehouse_audit_lines_dropped_total{to="udp://h:514"} 7`,
 		"gatehouse_ready 1", "gatehouse_assertions_signed_total 3", "gatehouse_assertions_reused_total 4",
 		`gatehouse_signing_key_age_seconds{purpose="assertion"} 3600`,
 		`gatehouse_certificate_expiry_timestamp_seconds{file="a.crt"} 10000`, `gatehouse_certificate_current{file="a.crt"} 1`, `gatehouse_certificate_current{file="b.crt"} 0`,

@@ -14,6 +14,8 @@ type Sources struct {
 	Confirmed  func() time.Time       // when the store last confirmed it
 	Sessions   func() int             // in memory
 	Log        func() audit.LogCounts // of the decision log
+	LogFails   func() bool            // it loses records
+	Lines      func() []Lines         // of the records, elsewhere
 	Assertions func() (signed, reused uint64)
 	Keys       func() []SigningKey
 	Upstreams  func() []UpstreamAddress

@@ -2,6 +2,8 @@ package monitoring
 
 import (
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -88,6 +90,25 @@ func TestEveryNameInDashboardAndAlertsExists(t *testing.T) {
 	for _, e := range expressions(t) {
 		for _, fault := range faults(series, e.text) {
 			t.Errorf("%s: %s\n%s", e.where, fault, e.text)
+		}
+	}
+}
+
+func TestEveryNameOnThePageExists(t *testing.T) {
+	t.Parallel()
+	series := known()
+	page, err := os.ReadFile("../../docs/monitoring.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile("`((?:gatehouse|process)_[a-z_]+)`").FindAllSubmatch(page, -1)
+	if len(found) < 20 {
+		t.Fatalf("only %d names were found", len(found))
+	}
+	for _, name := range found {
+		_, plain := series[string(name[1])]
+		if _, histogram := series[string(name[1])+"_bucket"]; !plain && !histogram {
+			t.Errorf("docs/monitoring.md names %s, and there is no such series", name[1])
 		}
 	}
 }
