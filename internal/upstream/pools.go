@@ -120,6 +120,9 @@ func newPool(config Config) *pool {
 		TLSHandshakeTimeout: 10 * time.Second,
 		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		DisableCompression:  true, // bodies pass as they are
+		// A client that asks whether to send its body (100-continue) is told when the application says so. Some say
+		// nothing and wait.
+		ExpectContinueTimeout: time.Second,
 		// Shorter than the five seconds after which Node closes an idle connection: a request must not be sent
 		// into one that is just being closed.
 		IdleConnTimeout:     4 * time.Second,

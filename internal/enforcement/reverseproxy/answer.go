@@ -3,24 +3,101 @@ package reverseproxy
 import (
 	"io"
 	"net/http"
-	"net/http/httptrace"
-	"net/textproto"
 	"strings"
+	"sync"
 )
 
-// cleanResponse keeps the application from speaking as the gate: our cookies and X-Goog-IAP-* headers are ours,
-// in the header and in trailers.
-func cleanResponse(response *http.Response) error {
+// answer copies the application's answer to the client.
+func answer(w http.ResponseWriter, control *http.ResponseController, response *http.Response) {
+	defer response.Body.Close()
+	removeHopByHop(response.Header)
 	cleanAnswer(response.Header)
 	cleanAnswer(response.Trailer) // those that were announced
-	// HTTP/1.1 has trailers where it has no length. HTTP/2 has them anywhere, and announces them nowhere.
-	if (response.ContentLength < 0 || response.ProtoMajor >= 2) && response.StatusCode != http.StatusSwitchingProtocols {
-		response.Body = &answerBody{ReadCloser: response.Body, response: response}
+	header := w.Header()
+	copyHeader(header, response.Header)
+	if _, found := header["Content-Type"]; !found {
+		header["Content-Type"] = nil // or net/http would guess one from the body
 	}
-	return nil
+	announced := len(response.Trailer)
+	if announced > 0 {
+		names := make([]string, 0, announced)
+		for name := range response.Trailer {
+			names = append(names, name)
+		}
+		header.Add("Trailer", strings.Join(names, ", "))
+	}
+	w.WriteHeader(response.StatusCode)
+	if copyBody(w, control, response) != nil {
+		panic(http.ErrAbortHandler)
+	}
+	_ = response.Body.Close() // all of it has been read; trailers are there now at the latest
+	if len(response.Trailer) > 0 {
+		copyTrailer(w, control, response.Trailer, announced)
+	}
 }
 
-// cleanAnswer removes what only the gate may say to a client.
+// copyTrailer adds the trailers, which are there once the body has been read. HTTP/1.1 has them where it has no
+// length. HTTP/2 has them anywhere, and announces them nowhere.
+func copyTrailer(w http.ResponseWriter, control *http.ResponseController, trailer http.Header, announced int) {
+	cleanAnswer(trailer)
+	// A short body that has not been flushed gets a length and no trailers.
+	_ = control.Flush() // where it fails, there is nobody to tell
+	if len(trailer) == announced {
+		copyHeader(w.Header(), trailer)
+		return
+	}
+	for name, values := range trailer {
+		w.Header()[http.TrailerPrefix+name] = values
+	}
+}
+
+// copyBody copies a body. What comes without a length, or as events, is flushed as it comes. An application that has
+// a length to give has the whole answer, and buffers save writes.
+func copyBody(w http.ResponseWriter, control *http.ResponseController, response *http.Response) error {
+	if response.ContentLength == 0 || response.Body == http.NoBody {
+		return nil
+	}
+	streams := response.ContentLength < 0 || isEventStream(response.Header)
+	buffer := bufferPool.Get().(*[]byte)
+	defer bufferPool.Put(buffer)
+	if streams {
+		_ = control.Flush() // where it fails, so does the next write
+	}
+	for {
+		n, err := response.Body.Read(*buffer)
+		if n > 0 {
+			if _, err := w.Write((*buffer)[:n]); err != nil {
+				return err
+			}
+			if streams {
+				_ = control.Flush()
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// bufferPool lends the copy loop its memory.
+var bufferPool = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
+
+const eventStream = "text/event-stream"
+
+func isEventStream(h http.Header) bool {
+	types := h["Content-Type"]
+	if len(types) == 0 || len(types[0]) < len(eventStream) || !strings.EqualFold(types[0][:len(eventStream)], eventStream) {
+		return false
+	}
+	rest := strings.TrimLeft(types[0][len(eventStream):], " \t")
+	return rest == "" || rest[0] == ';'
+}
+
+// cleanAnswer keeps the application from speaking as the gate: our cookies and X-Goog-IAP-* headers are ours, in the
+// header and in trailers.
 func cleanAnswer(h http.Header) {
 	for name := range h {
 		if foldedHasPrefix(name, "x_goog_iap_") {
@@ -52,31 +129,13 @@ func setsOurCookie(line string) bool {
 	return isOurCookie(strings.TrimSpace(name))
 }
 
-// answerBody cleans the trailers of a response, which are there once its body has been read.
-type answerBody struct {
-	io.ReadCloser
-	response *http.Response
-}
-
-func (b *answerBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF {
-		cleanAnswer(b.response.Trailer)
-	}
-	return n, err
-}
-
-// hints cleans informational responses. ReverseProxy passes them on from a trace of its own making; this is the
-// one place from which their headers can be seen before.
-type hints struct{ next http.RoundTripper }
-
-func (t hints) RoundTrip(r *http.Request) (*http.Response, error) {
-	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.Got1xxResponse != nil {
-		pass := trace.Got1xxResponse
-		trace.Got1xxResponse = func(code int, header textproto.MIMEHeader) error {
-			cleanAnswer(http.Header(header))
-			return pass(code, header)
+// copyHeader adds one header to another. Values are shared: nobody writes into them.
+func copyHeader(to, from http.Header) {
+	for name, values := range from {
+		if there := to[name]; len(there) > 0 {
+			to[name] = append(there[:len(there):len(there)], values...)
+		} else {
+			to[name] = values
 		}
 	}
-	return t.next.RoundTrip(r)
 }

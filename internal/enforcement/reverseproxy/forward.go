@@ -3,14 +3,12 @@ package reverseproxy
 import (
 	"context"
 	"errors"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httputil"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
@@ -75,43 +73,49 @@ type Forwarder struct {
 	Failed func(w http.ResponseWriter, r *http.Request, status int)
 }
 
-// Forward sends a cleaned copy of r to the application at target and copies the answer.
+// Forward sends a cleaned copy of r to the application at target and copies the answer. When an answer that has
+// begun cannot be brought to its end, it panics with http.ErrAbortHandler: the server cuts the connection or resets
+// the stream, and nobody takes half an answer for a whole one.
 func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, target *url.URL, identity Identity) {
-	proxy := httputil.ReverseProxy{
-		Transport:  hints{up},
-		BufferPool: buffers{},
-		ErrorLog:   discard,
-		Rewrite: func(pr *httputil.ProxyRequest) {
-			pr.Out.URL = target
-			if up.Host != "" {
-				pr.Out.Host = up.Host
-			}
-			cleanHeader(pr.Out.Header, identity)
-			setForwarded(pr.Out.Header, pr.In.Host, identity.Client, f.Scheme)
-			cleanTrailer(pr, identity.Exact)
-		},
-		ModifyResponse: cleanResponse,
-		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
-				panic(http.ErrAbortHandler) // the client is gone: nobody reads an answer
-			}
-			f.Log.Warn("the application did not answer", "upstream", up.Address, "error", err)
-			f.Failed(w, r, failureStatus(err))
-		},
-	}
+	control := http.NewResponseController(w)
 	// The listener bounds the time of a body and of an answer. An upload, a download or a stream of somebody who was
 	// let through may take any. Where there is no deadline, none is to be removed.
-	control := http.NewResponseController(w)
 	_, _ = control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})
-	proxy.ServeHTTP(w, r)
+
+	hints := &hints{w: w, request: r}
+	out := r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{Got1xxResponse: hints.pass}))
+	out.URL, out.Close = target, false
+	if up.Host != "" {
+		out.Host = up.Host
+	}
+	out.Header = outgoingHeader(r, &identity)
+	setForwarded(out.Header, r.Host, identity.Client, f.Scheme)
+	body := outgoingBody(out, r, identity.Exact)
+	defer body.release()
+	response, err := up.RoundTrip(out)
+	hints.end()
+	if err == nil && response.StatusCode == http.StatusSwitchingProtocols {
+		if err = upgrade(w, out, response); err == nil {
+			return
+		}
+	}
+	body.answering(w, control)
+	if err != nil {
+		f.fail(w, r, up, err)
+	} else {
+		answer(w, control, response)
+	}
+	body.linger(control)
 }
 
-// discard silences ReverseProxy's own log: its lines quote what clients and applications sent.
-var discard = log.New(discardWriter{}, "", 0)
-
-type discardWriter struct{}
-
-func (discardWriter) Write(p []byte) (int, error) { return len(p), nil }
+// fail answers in the place of the application.
+func (f *Forwarder) fail(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, err error) {
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		panic(http.ErrAbortHandler) // the client is gone: nobody reads an answer
+	}
+	f.Log.Warn("the application did not answer", "upstream", up.Address, "error", err)
+	f.Failed(w, r, failureStatus(err))
+}
 
 func failureStatus(err error) int {
 	var timeout net.Error
@@ -138,11 +142,3 @@ func targetURL(t catalog.Target, up *upstream.Upstream) (*url.URL, bool) {
 	u.Path, u.RawPath = path, t.Raw
 	return u, u.EscapedPath() == t.Raw
 }
-
-// buffers lends the copy loop its memory.
-type buffers struct{}
-
-var bufferPool = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
-
-func (buffers) Get() []byte  { return *bufferPool.Get().(*[]byte) }
-func (buffers) Put(b []byte) { bufferPool.Put(&b) }

@@ -1,9 +1,7 @@
 package reverseproxy
 
 import (
-	"io"
 	"net/http"
-	"net/http/httputil"
 	"slices"
 	"strings"
 )
@@ -33,48 +31,100 @@ var appEnginePrefixes = append(slices.Clip(reservedPrefixes), "x_appengine_", "x
 // place behind a body (RFC 9110, section 6.5.1) and which some servers would add to the header.
 var trailerPrefixes = append(slices.Clip(appEnginePrefixes), "cookie", "authorization", "proxy_authorization")
 
-// cleanHeader removes everything that could pass for a word of ours and sets ours. It runs on the outgoing copy,
-// after hop-by-hop headers are gone: Connection cannot take out what is set here.
-func cleanHeader(h http.Header, identity Identity) {
+// outgoingHeader makes the header that the application gets: without what belongs to the client's connection, without
+// everything that could pass for a word of ours, and then with ours, which Connection cannot take out any more.
+// Values are shared with the client's header: nobody writes into them.
+func outgoingHeader(in *http.Request, identity *Identity) http.Header {
 	prefixes := reservedPrefixes
 	if identity.AppEngine {
 		prefixes = appEnginePrefixes
 	}
-	for name := range h {
+	out := make(http.Header, len(in.Header)+ownHeaders+len(identity.Headers))
+	for name, values := range in.Header {
 		if (reserved(name, prefixes) || isExact(name, identity.Exact)) && !(identity.Client.Trusted && slices.Contains(clientCertificate[:], name)) {
-			delete(h, name)
+			continue
 		}
+		out[name] = values
 	}
+	removeHopByHop(out)
+	if hasToken(in.Header["Te"], "trailers") { // the application may want to know that trailers pass
+		out["Te"] = teTrailers
+	}
+	if _, found := out["User-Agent"]; !found {
+		out["User-Agent"] = noUserAgent // or net/http would name itself
+	}
+	keepUpgrade(out, in.Header)
 	if identity.StripAuthorization {
-		delete(h, "Authorization")
+		delete(out, "Authorization")
 	}
-	cleanUpgrade(h)
-	if cookies, found := h["Cookie"]; found {
+	if cookies, found := out["Cookie"]; found {
 		if kept := cleanCookies(cookies); len(kept) == 0 {
-			delete(h, "Cookie")
+			delete(out, "Cookie")
 		} else {
-			h["Cookie"] = kept
+			out["Cookie"] = kept
 		}
 	}
 	if p := identity.Prepared; p != nil {
-		setPrepared(h, headerAssertion, p.Assertion)
-		setPrepared(h, headerEmail, p.Email)
-		setPrepared(h, headerUserID, p.UserID)
+		setPrepared(out, headerAssertion, p.Assertion)
+		setPrepared(out, headerEmail, p.Email)
+		setPrepared(out, headerUserID, p.UserID)
 	}
 	for _, header := range identity.Headers {
-		h[header.Name] = header.Values
+		out[header.Name] = header.Values
+	}
+	return out
+}
+
+// ownHeaders is how many headers are set besides those of the client.
+const ownHeaders = 10
+
+// Values of headers, which nobody writes into.
+var (
+	teTrailers        = []string{"trailers"}
+	noUserAgent       = []string{""}
+	connectionUpgrade = []string{"Upgrade"}
+)
+
+// hopByHop are the headers that belong to one connection (RFC 9110, section 7.6.1), with those of older times.
+var hopByHop = [...]string{
+	"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer",
+	"Transfer-Encoding", "Upgrade", "Http2-Settings",
+}
+
+// removeHopByHop takes out what belongs to one connection, and what Connection names besides.
+func removeHopByHop(h http.Header) {
+	for _, line := range h["Connection"] {
+		for name := range strings.SplitSeq(line, ",") {
+			if name = strings.Trim(name, " \t"); name != "" {
+				h.Del(name)
+			}
+		}
+	}
+	for _, name := range hopByHop {
+		delete(h, name)
 	}
 }
 
-// cleanUpgrade keeps a connection to the application from becoming one on which the client speaks HTTP with it
-// past the gate, as "Upgrade: h2c" would have it: requests that nobody decided on, with identity headers of the
-// client's own. WebSocket is the one protocol that IAP upgrades to, and no HTTP. Without these headers the
-// application answers the request as if no upgrade had been asked for (RFC 9110, section 7.8).
-func cleanUpgrade(h http.Header) {
-	delete(h, "Http2-Settings")
-	if values := h["Upgrade"]; len(values) != 1 || !strings.EqualFold(values[0], "websocket") {
-		delete(h, "Upgrade")
-		delete(h, "Connection") // by now it can only say upgrade
+// hasToken reports whether a list of tokens holds one.
+func hasToken(lines []string, token string) bool {
+	for _, line := range lines {
+		for one := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.Trim(one, " \t"), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// keepUpgrade passes on that the client asks for WebSocket, and nothing else. It keeps a connection to the application
+// from becoming one on which the client speaks HTTP with it past the gate, as "Upgrade: h2c" would have it: requests
+// that nobody decided on, with identity headers of the client's own. WebSocket is the one protocol that IAP upgrades
+// to, and no HTTP. Without these headers the application answers the request as if no upgrade had been asked for
+// (RFC 9110, section 7.8).
+func keepUpgrade(out, in http.Header) {
+	if strings.EqualFold(upgradeOf(in), "websocket") {
+		out["Upgrade"], out["Connection"] = in["Upgrade"], connectionUpgrade
 	}
 }
 
@@ -181,45 +231,4 @@ func holdsOurCookie(line string) bool {
 		}
 	}
 	return false
-}
-
-// cleanTrailer applies the rules of headers to the trailers that the client announced. Values come with the end
-// of the body, and are copied then.
-func cleanTrailer(pr *httputil.ProxyRequest, exact []string) {
-	if len(pr.In.Trailer) == 0 {
-		return
-	}
-	if pr.Out.Body == nil {
-		// HTTP/2 lets a request announce trailers and end with its header: there is nothing that they could follow.
-		pr.Out.Trailer = nil
-		return
-	}
-	announced := http.Header{}
-	for name := range pr.In.Trailer {
-		if !reserved(name, trailerPrefixes) && !isExact(name, exact) {
-			announced[name] = nil
-		}
-	}
-	pr.Out.Trailer = announced
-	if len(announced) == 0 {
-		pr.Out.Trailer = nil
-		return
-	}
-	pr.Out.Body = &trailerBody{ReadCloser: pr.Out.Body, from: pr.In, to: announced}
-}
-
-type trailerBody struct {
-	io.ReadCloser
-	from *http.Request
-	to   http.Header
-}
-
-func (b *trailerBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF {
-		for name := range b.to {
-			b.to[name] = b.from.Trailer[name]
-		}
-	}
-	return n, err
 }

@@ -1,0 +1,54 @@
+package reverseproxy
+
+import (
+	"errors"
+	"maps"
+	"net/http"
+	"net/textproto"
+	"sync"
+)
+
+// maxHints bounds how many informational responses come before an answer. There is no use for more than a few, and
+// an application could send them for ever.
+const maxHints = 32
+
+var errHints = errors.New("the application sent more informational responses than anybody needs")
+
+// hints passes informational responses on. Transports may call it from a goroutine of theirs, even when they have
+// given the round trip up.
+type hints struct {
+	request *http.Request
+
+	mu     sync.Mutex
+	w      http.ResponseWriter // nil when the answer itself has begun
+	passed int
+}
+
+func (h *hints) pass(code int, header textproto.MIMEHeader) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.passed++; h.passed > maxHints {
+		return errHints
+	}
+	if h.w == nil || !h.request.ProtoAtLeast(1, 1) { // HTTP/1.0 knows none
+		return nil
+	}
+	removeHopByHop(http.Header(header))
+	cleanAnswer(http.Header(header))
+	// The writer sends the header that it has. What has been set for the answer is not for the hint.
+	own := h.w.Header()
+	kept := maps.Clone(own)
+	clear(own)
+	copyHeader(own, http.Header(header))
+	h.w.WriteHeader(code)
+	clear(own)
+	maps.Copy(own, kept)
+	return nil
+}
+
+// end makes way for the answer.
+func (h *hints) end() {
+	h.mu.Lock()
+	h.w = nil
+	h.mu.Unlock()
+}
