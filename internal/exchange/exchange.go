@@ -87,17 +87,16 @@ type Exchange struct {
 // youth is how old an exchange is when it is registered, if nothing says before that it will last.
 const youth = time.Second
 
-// Begin starts an exchange of the kind HTTP. It is registered when it has lasted a second: until then all that it
-// costs is a timer that is set and stopped, which no other request sees.
-func (r *Registry) Begin(carrier Carrier) *Exchange {
+// Begin starts an exchange. It is registered when it has lasted a second: until then all that it costs is a timer that
+// is set and stopped, which no other request sees.
+func (r *Registry) Begin(kind Kind, carrier Carrier) *Exchange {
 	e, _ := r.spare.Get().(*Exchange)
 	if e == nil {
-		e = &Exchange{registry: r}
-		e.carrier = carrier
+		e = &Exchange{registry: r, kind: kind, carrier: carrier}
 		e.timer = time.AfterFunc(youth, e.enter)
 		return e
 	}
-	e.carrier = carrier
+	e.kind, e.carrier = kind, carrier
 	e.timer.Reset(youth)
 	return e
 }

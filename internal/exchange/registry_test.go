@@ -119,7 +119,7 @@ func TestEveryKindEndsWithinASecondOfAChange(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			c := w.carrier()
-			e := w.Begin(c)
+			e := w.Begin(exchange.HTTP, c)
 			e.Enter(kind)
 			c.mustBeDecided(t)
 			w.publish(policy.NotGranted)
@@ -144,7 +144,7 @@ func TestAChangeThatCameBetweenTheDecisionAndTheRegistrationCounts(t *testing.T)
 	w := newWorld(t)
 	w.set(func() { w.reason = policy.SessionEnded }) // nobody is told
 	c := w.carrier()
-	e := w.Begin(c)
+	e := w.Begin(exchange.HTTP, c)
 	defer e.Done()
 	e.Enter(exchange.WebSocket)
 	if len(c.ended) != 1 {
@@ -156,7 +156,7 @@ func TestSessionsThatEndWakeTheRegistry(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := w.carrier()
-	e := w.Begin(c)
+	e := w.Begin(exchange.HTTP, c)
 	defer e.Done()
 	e.Enter(exchange.EventStream)
 	w.set(func() { w.reason = policy.SessionEnded })
@@ -171,13 +171,13 @@ func TestWhatLastsASecondIsRegisteredAndWhatIsOverBeforeIsNot(t *testing.T) {
 	w := newWorld(t)
 	for range 3 { // the second and third use what the first gave back
 		short := w.carrier()
-		w.Begin(short).Done()
+		w.Begin(exchange.HTTP, short).Done()
 		if len(short.decided) != 0 {
 			t.Error("a short exchange was decided on again")
 		}
 	}
 	long := w.carrier()
-	e := w.Begin(long)
+	e := w.Begin(exchange.HTTP, long)
 	long.mustBeDecided(t)
 	if open := w.Counts()[exchange.HTTP].Open; open != 1 {
 		t.Errorf("%d are open, want 1", open)
@@ -199,7 +199,7 @@ func TestTimeAloneEndsAnExchange(t *testing.T) {
 	w := newWorld(t)
 	w.set(func() { w.until = w.now.Add(5 * time.Second) }) // its token expires
 	c := w.carrier()
-	e := w.Begin(c)
+	e := w.Begin(exchange.HTTP, c)
 	defer e.Done()
 	e.Enter(exchange.GRPC)
 	w.set(func() { w.now = w.now.Add(5 * time.Second); w.reason = policy.BearerInvalid })
@@ -212,7 +212,7 @@ func TestTheDecisionIsTakenAgainEveryTenSecondsAndHearsOfUse(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := w.carrier()
-	e := w.Begin(c)
+	e := w.Begin(exchange.HTTP, c)
 	defer e.Done()
 	e.Enter(exchange.WebSocket)
 	c.mustBeDecided(t)
@@ -234,7 +234,7 @@ func TestAServerThatStopsEndsWhatDoesNotEndByItself(t *testing.T) {
 	begin := func(kind exchange.Kind, stays bool) *exchange.Exchange {
 		c := w.carrier()
 		c.stays = stays
-		e := w.Begin(c)
+		e := w.Begin(exchange.HTTP, c)
 		e.Enter(kind)
 		all = append(all, c)
 		return e
@@ -275,7 +275,7 @@ func TestExchangesThatComeAndGoWhileTheWorldChanges(t *testing.T) {
 		group.Go(func() {
 			for j := range 200 {
 				c := w.carrier()
-				e := w.Begin(c)
+				e := w.Begin(exchange.HTTP, c)
 				if j%2 == 0 {
 					e.Enter(exchange.Kind((i + j) % 4))
 				}
@@ -301,7 +301,7 @@ func BenchmarkPlainRequest(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			w.Begin(c).Done()
+			w.Begin(exchange.HTTP, c).Done()
 		}
 	})
 }
@@ -313,7 +313,7 @@ func BenchmarkRegisteredAtOnce(b *testing.B) {
 	b.RunParallel(func(pb *testing.PB) {
 		c := w.carrier()
 		for pb.Next() {
-			e := w.Begin(c)
+			e := w.Begin(exchange.HTTP, c)
 			e.Enter(exchange.HTTP)
 			e.Done()
 		}

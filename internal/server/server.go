@@ -19,6 +19,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/bearer"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/exchange"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/oauthserver"
@@ -97,6 +98,7 @@ type Server struct {
 	bearers   *bearer.Verifier
 	keyring   *oidcrp.Keyring
 	programs  *oauthserver.Server
+	exchanges *exchange.Registry
 	decisions *audit.Log
 	published *issuer.Endpoints
 	handler   *hosts
@@ -209,6 +211,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	group.Go(func() error { s.builder.Run(failed, s.holder); return nil })
 	group.Go(func() error { return s.sessions.Run(failed) })
 	group.Go(func() error { return s.signIn.Run(failed) })
+	group.Go(func() error { s.exchanges.Run(failed); return nil })
 	group.Go(func() error { s.keyring.Run(failed); return nil })
 	group.Go(func() error { return s.admin.ServeListener(failed, socket) })
 	group.Go(func() error {
@@ -249,6 +252,9 @@ func (s *Server) serveClients(ctx context.Context) error {
 	group.Go(func() error {
 		<-ending.Done()
 		s.stopping.Store(true)
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ending), s.options.Drain)
+		defer cancel()
+		s.exchanges.Drain(drain, s.options.Drain/2)
 		return nil
 	})
 	return group.Wait()

@@ -3,6 +3,7 @@ package reverseproxy
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -34,7 +35,7 @@ type Identity struct {
 }
 
 // forward passes the request on, as it was decided.
-func (h *Handler) forward(w http.ResponseWriter, in Incoming, v *enforcement.Verdict) {
+func (h *Handler) forward(w http.ResponseWriter, in Incoming, request *enforcement.Request, v *enforcement.Verdict) {
 	r := in.Request
 	target, ok := targetURL(v.Target, v.Served.Upstream)
 	if !ok {
@@ -43,7 +44,9 @@ func (h *Handler) forward(w http.ResponseWriter, in Incoming, v *enforcement.Ver
 		h.refuse(w, r, v)
 		return
 	}
-	f := Forwarder{Scheme: h.Scheme, Log: h.Log, Failed: func(w http.ResponseWriter, r *http.Request, status int) {
+	life := h.begin(http.NewResponseController(w), request, v)
+	defer life.done()
+	f := Forwarder{Scheme: h.Scheme, Log: h.Log, life: life, socket: in.socket, Failed: func(w http.ResponseWriter, r *http.Request, status int) {
 		text := policy.UpstreamFailed.Describe()
 		allowOrigin(w.Header(), r.Header, v.Served)
 		h.Pages.Error(w, r, pages.Error{
@@ -71,6 +74,9 @@ type Forwarder struct {
 	Log    *slog.Logger
 	// Failed answers the client when the application does not.
 	Failed func(w http.ResponseWriter, r *http.Request, status int)
+
+	life   *passage      // nil where nobody asks whether the exchange goes on
+	socket io.ReadCloser // Incoming.socket
 }
 
 // Forward sends a cleaned copy of r to the application at target and copies the answer. When an answer that has
@@ -83,7 +89,9 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	_, _ = control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})
 
 	hints := &hints{w: w, request: r}
-	out := r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{Got1xxResponse: hints.pass}))
+	ctx, cancel := f.life.context(r.Context())
+	defer cancel()
+	out := r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: hints.pass}))
 	out.URL, out.Close = target, false
 	if up.Host != "" {
 		out.Host = up.Host
@@ -95,7 +103,7 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	response, err := up.RoundTrip(out)
 	hints.end()
 	if err == nil && response.StatusCode == http.StatusSwitchingProtocols {
-		if err = upgrade(w, out, response); err == nil {
+		if err = f.upgrade(w, out, response); err == nil {
 			return
 		}
 	}
@@ -103,14 +111,19 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	if err != nil {
 		f.fail(w, r, up, err)
 	} else {
-		answer(w, control, response)
+		f.life.answering(response)
+		answer(w, control, response, f.life)
 	}
 	body.linger(control)
 }
 
 // fail answers in the place of the application.
 func (f *Forwarder) fail(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, err error) {
-	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+	switch {
+	case f.life.hasEnded():
+		f.life.sayWhy(w)
+		return
+	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
 		panic(http.ErrAbortHandler) // the client is gone: nobody reads an answer
 	}
 	f.Log.Warn("the application did not answer", "upstream", up.Address, "error", err)

@@ -3,11 +3,13 @@
 package reverseproxy
 
 import (
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
+	"github.com/gatehouse-iap/gatehouse/internal/exchange"
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
@@ -36,6 +38,8 @@ type Handler struct {
 	// Scheme is the one under which clients know us, "http" or "https". It is told to applications where neither
 	// the connection nor a trusted proxy says what the client used.
 	Scheme string
+	// Exchanges knows what lasts, and has it ended when it would not be let in any more.
+	Exchanges *exchange.Registry
 }
 
 // Incoming is a request with what the listener knows about where it comes from.
@@ -45,11 +49,17 @@ type Incoming struct {
 	// Misfit and Code are those of enforcement.Request.
 	Misfit policy.Reason
 	Code   int
+
+	// socket is the stream of HTTP/2 that is to become a WebSocket; nil for none.
+	socket io.ReadCloser
 }
 
 // Serve decides on the request and carries the verdict out. It must not stand behind http.ServeMux, which would
 // redirect paths that it thinks unclean.
 func (h *Handler) Serve(w http.ResponseWriter, in Incoming) {
+	if !h.bridge(w, &in) {
+		return
+	}
 	r := in.Request
 	request := enforcement.Request{
 		Method: r.Method, Host: r.Host, Target: r.RequestURI, Header: r.Header,
@@ -61,7 +71,7 @@ func (h *Handler) Serve(w http.ResponseWriter, in Incoming) {
 	}
 	v := h.Point.Check(r.Context(), &request)
 	if v.Outcome == enforcement.Forward {
-		h.forward(w, in, &v)
+		h.forward(w, in, &request, &v)
 		return
 	}
 	allowOrigin(w.Header(), r.Header, v.Served)
