@@ -25,7 +25,7 @@ type passage struct {
 	request  *enforcement.Request
 	verdict  *enforcement.Verdict
 	control  *http.ResponseController
-	entry    *exchange.Exchange
+	entry    *exchange.Exchange // nil once it is done
 	registry *exchange.Registry
 
 	mu    sync.Mutex
@@ -53,7 +53,13 @@ func (h *Handler) begin(control *http.ResponseController, request *enforcement.R
 	return p
 }
 
-func (p *passage) done() { p.entry.Done() }
+// done ends what begin began, once.
+func (p *passage) done() {
+	if p.entry != nil {
+		p.entry.Done()
+		p.entry = nil
+	}
+}
 
 // Decision implements exchange.Carrier.
 func (p *passage) Decision() exchange.Decision { return p.point.Admission(p.request, p.verdict) }
@@ -111,9 +117,13 @@ func (p *passage) answering(response *http.Response) {
 	events := isEventStream(response.Header)
 	p.mu.Lock()
 	p.begun = true
+	// A transport of HTTP/2 that waits for more of the request looks at nothing else.
+	p.stop = func() { _ = response.Body.Close() }
 	if events {
 		p.kind, p.parts, p.whole = exchange.EventStream, &framing.EventStream{}, true
-		p.stop = func() { _ = response.Body.Close() }
+	}
+	if p.why != nil && p.kind == exchange.GRPC { // it was told so before there was anything to stop
+		go p.stop()
 	}
 	p.mu.Unlock()
 	if events {
