@@ -262,12 +262,11 @@ func (e *endless) endAll(t *testing.T, credential func(host string) string, chan
 		at   time.Time
 	}
 	ends := make(chan end, len(forms))
-	opened := time.Now()
 	for i, form := range forms {
 		_, rest := form.open(t, e, credential)
 		go func() { ends <- end{i, rest(), time.Now()} }()
 	}
-	time.Sleep(time.Until(opened.Add(1100 * time.Millisecond))) // those that say nothing of themselves are known after a second
+	e.awaitKnown(t, len(forms))
 	change()
 	changed := time.Now()
 	for range forms {
@@ -293,6 +292,24 @@ func (e *endless) endAll(t *testing.T, credential func(host string) string, chan
 			t.Errorf("recorded %+v", d)
 		}
 	}
+}
+
+// awaitKnown waits until as many exchanges are known as lasting: those that do not say so are after a second.
+func (e *endless) awaitKnown(t *testing.T, want int) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for range 500 {
+		known := int64(0)
+		for _, count := range e.server.Exchanges() {
+			known += count.Open
+		}
+		if known == int64(want) {
+			return
+		}
+		<-tick.C
+	}
+	t.Fatalf("%d exchanges are not known: %+v", want, e.server.Exchanges())
 }
 
 // let makes the members those who may use both applications.

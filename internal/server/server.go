@@ -135,6 +135,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 // Admin returns the policy administration point.
 func (s *Server) Admin() *admin.Admin { return s.admin }
 
+// Exchanges says how many exchanges last, and how many the gate has ended.
+func (s *Server) Exchanges() []exchange.Count { return s.exchanges.Counts() }
+
 // SetLocal sets what answers on exact canonical hosts that belong to no service and not to the gate itself, and, under
 // AUTH_HOST/PATH, at exact paths of the auth host. Call it before Serve.
 func (s *Server) SetLocal(handlers map[string]http.Handler) { s.handler.local = handlers }
