@@ -42,9 +42,14 @@ check: lint ## quick: lint, and the unit tests without the race detector
 	$(GO) test ./...
 	cd assertion && $(GO) test ./...
 
-bench: ## Go benchmarks; compare two runs with benchstat
-	$(GO) test -run='^$$' -bench=. -benchmem ./...
-	cd assertion && $(GO) test -run='^$$' -bench=. -benchmem ./...
+# The steps of a request. Other benchmarks are run by hand: go test -run='^$$' -bench=. -benchmem ./internal/…
+STEPS := Route|AuthenticateHit|Decide|AssertHit|AssertMiss|VerifyHit|VerifyMiss|VerifyFirst|VerifyAgain$$|BareECDSAVerify|Record$$|Client$$|Request$$|Forward|RoundTrip
+
+bench: build setup ## measure beside nginx and a bare ReverseProxy, and write docs/performance.md
+	$(GO) test -run='^$$' -bench='$(STEPS)' -benchmem ./internal/... > bin/steps.txt
+	cd assertion && $(GO) test -run='^$$' -bench='$(STEPS)' -benchmem ./... >> ../bin/steps.txt
+	cd test && GATEHOUSE_BINARY=$(BINARY) $(GO) test ./load -run='^$$' -bench='^BenchmarkTable$$' -benchtime=1x -timeout=30m -v \
+		-args -micro $(CURDIR)/bin/steps.txt -write $(CURDIR)/docs/performance.md
 
 docs: ## write docs/reference from the commands themselves
 	$(GO) test ./cmd/gatehouse -run='^TestReference' -count=1 -args -write-reference

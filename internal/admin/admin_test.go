@@ -22,7 +22,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/sealing"
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 	"github.com/gatehouse-iap/gatehouse/internal/storage"
-	"github.com/gatehouse-iap/gatehouse/internal/storage/sqlite"
+	"github.com/gatehouse-iap/gatehouse/internal/storage/sqlite/sqlitetest"
 )
 
 var (
@@ -59,15 +59,7 @@ func newFixture(t *testing.T) *fixture {
 
 func newEmptyFixture(t testing.TB) *fixture {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), t.TempDir()+"/data")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	db := sqlitetest.Open(t)
 	ring, err := sealing.NewRing(bytes.Repeat([]byte{7}, 32))
 	if err != nil {
 		t.Fatal(err)

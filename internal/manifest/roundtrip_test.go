@@ -21,7 +21,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/settings"
-	"github.com/gatehouse-iap/gatehouse/internal/storage/sqlite"
+	"github.com/gatehouse-iap/gatehouse/internal/storage/sqlite/sqlitetest"
 )
 
 const projectNumber = 123456789012
@@ -31,15 +31,7 @@ var actor = audit.Actor{Kind: "uid", Name: "1000"}
 // newAdmin returns the administration of a new store.
 func newAdmin(t testing.TB) *admin.Admin {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), t.TempDir()+"/data")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	db := sqlitetest.Open(t)
 	return &admin.Admin{
 		Store: db, Entries: db, ProjectID: "dev-project", ProjectNumber: projectNumber,
 		HashPassword: func(_ context.Context, password string) (string, error) { return "hash of " + password, nil },

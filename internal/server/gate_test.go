@@ -21,6 +21,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 	"github.com/gatehouse-iap/gatehouse/internal/server"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
+	"github.com/gatehouse-iap/gatehouse/internal/storage/sqlite/sqlitetest"
 )
 
 // gate is a whole server in front of a recording upstream.
@@ -87,7 +88,7 @@ func (c *clock) advance(d time.Duration) {
 // startGate starts a gate with the options of these tests, after edits.
 func startGate(t testing.TB, edits ...func(*server.Options)) *gate {
 	t.Helper()
-	g := &gate{t: t, dataDir: t.TempDir() + "/data", app: startRecorder(t), clock: &clock{}, edits: edits}
+	g := &gate{t: t, dataDir: sqlitetest.Data(t), app: startRecorder(t), clock: &clock{}, edits: edits}
 	g.start()
 	t.Cleanup(func() { g.stop() })
 	return g

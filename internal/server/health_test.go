@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/metrics"
 	"github.com/gatehouse-iap/gatehouse/internal/server"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
+	"github.com/gatehouse-iap/gatehouse/internal/storage/sqlite/sqlitetest"
 )
 
 // monitored is a gate with two listeners for clients and one for health.
@@ -28,7 +29,7 @@ type monitored struct {
 
 func startMonitored(t *testing.T) *monitored {
 	t.Helper()
-	m := &monitored{gate: &gate{t: t, dataDir: t.TempDir() + "/data", app: startRecorder(t), clock: &clock{}}, ended: make(chan error, 1)}
+	m := &monitored{gate: &gate{t: t, dataDir: sqlitetest.Data(t), app: startRecorder(t), clock: &clock{}}, ended: make(chan error, 1)}
 	listen := func() net.Listener {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {

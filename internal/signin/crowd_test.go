@@ -9,11 +9,11 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/signin/oidctest"
 )
 
-// crowd is how many sign in at the same moment, and how often each: with the race detector three times is what there is
+// crowd is how many sign in at the same moment, and how often each: with the race detector once is what there is
 // time for. That each signs in 50 times, at the gate's own program, is in test/providers.
 const (
 	crowd     = 200
-	crowdEach = 3
+	crowdEach = 1
 )
 
 // The provider takes the login_hint for the person, so that each browser is somebody else.

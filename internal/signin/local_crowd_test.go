@@ -10,7 +10,7 @@ import (
 
 func TestConcurrentSignInsSeeOnlyThemselves(t *testing.T) {
 	t.Parallel()
-	const people, times = 50, 20
+	const people, times = 30, 5
 	w := newWorld(t)
 	emails := make([]string, people)
 	for i := range people {

@@ -12,7 +12,6 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -35,7 +34,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/signin/password"
 	"github.com/gatehouse-iap/gatehouse/internal/specialurl"
 	"github.com/gatehouse-iap/gatehouse/internal/storage"
-	"github.com/gatehouse-iap/gatehouse/internal/storage/sqlite"
+	"github.com/gatehouse-iap/gatehouse/internal/storage/sqlite/sqlitetest"
 )
 
 // The hosts of every test: an auth host and two applications on unrelated domains, the first with a second host.
@@ -206,15 +205,7 @@ func (l *logBuffer) String() string {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "data"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	db := sqlitetest.Open(t)
 	ring, err := sealing.NewRing([]byte("0123456789abcdef0123456789abcdef"))
 	if err != nil {
 		t.Fatal(err)

@@ -24,19 +24,14 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/session"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
 	"github.com/gatehouse-iap/gatehouse/internal/storage"
-	"github.com/gatehouse-iap/gatehouse/internal/storage/sqlite"
+	"github.com/gatehouse-iap/gatehouse/internal/storage/sqlite/sqlitetest"
 )
 
 var errUndo = errors.New("undo")
 
 func openStore(t testing.TB) *storage.DB {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), t.TempDir()+"/data")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	return db
+	return sqlitetest.Open(t)
 }
 
 func newBuilder(source snapshot.Source) *snapshot.Builder {

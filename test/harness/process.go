@@ -66,6 +66,9 @@ func (p *Process) awaitLine(t testing.TB, text string) string {
 // Output is what the program has printed so far.
 func (p *Process) Output() string { return p.output.String() }
 
+// PID is the process, for what measures it.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Stop ends the program as SIGTERM does and waits for it.
 func (p *Process) Stop(t testing.TB) {
 	t.Helper()

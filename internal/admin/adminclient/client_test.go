@@ -22,6 +22,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
 	"github.com/gatehouse-iap/gatehouse/internal/sealing"
 	"github.com/gatehouse-iap/gatehouse/internal/storage/sqlite"
+	"github.com/gatehouse-iap/gatehouse/internal/storage/sqlite/sqlitetest"
 )
 
 // server runs a real server on a data directory of its own.
@@ -37,6 +38,7 @@ func serverThatSettles(t *testing.T, settle func(context.Context, int64) error) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	sqlitetest.Fill(t, dataDir)
 	db, err := sqlite.Open(t.Context(), dataDir)
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,124 @@
+package load
+
+import (
+	"crypto/sha1"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The test's own binary is also the application and the bare proxy, each in a process of its own.
+const (
+	roleVariable = "LOAD_TEST_ROLE"
+	roleApp      = "application"
+	roleProxy    = "reverseproxy"
+)
+
+func TestMain(m *testing.M) {
+	var err error
+	switch os.Getenv(roleVariable) {
+	case "":
+		os.Exit(m.Run())
+	case roleApp:
+		err = serveApplication(os.Getenv("LISTEN"))
+	case roleProxy:
+		err = serveBareProxy()
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}
+
+// serveApplication answers /bytes/N with N bytes, /hold/MS after that time, /post with the length of what it was
+// sent, and speaks WebSocket at /echo. It says who it was told is asking.
+func serveApplication(address string) error {
+	mux := http.NewServeMux()
+	filler := []byte(strings.Repeat("0123456789abcdef", 1<<16))
+	tell := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Email", r.Header.Get("X-Goog-Authenticated-User-Email"))
+	}
+	mux.HandleFunc("/bytes/{n}", func(w http.ResponseWriter, r *http.Request) {
+		n, err := strconv.Atoi(r.PathValue("n"))
+		if err != nil || n > len(filler) {
+			http.Error(w, "too much", http.StatusBadRequest)
+			return
+		}
+		tell(w, r)
+		w.Header().Set("Content-Type", "text/plain")
+		w.Header().Set("Content-Length", strconv.Itoa(n))
+		_, _ = w.Write(filler[:n]) // the client may be gone
+	})
+	mux.HandleFunc("/hold/{ms}", func(w http.ResponseWriter, r *http.Request) {
+		ms, err := strconv.Atoi(r.PathValue("ms"))
+		if err != nil {
+			http.Error(w, "not a number", http.StatusBadRequest)
+			return
+		}
+		tell(w, r)
+		select {
+		case <-time.After(time.Duration(ms) * time.Millisecond):
+		case <-r.Context().Done():
+		}
+	})
+	mux.HandleFunc("POST /post", func(w http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		if err != nil {
+			return
+		}
+		tell(w, r)
+		fmt.Fprint(w, n)
+	})
+	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
+		conn, buffered, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+		fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+			base64.StdEncoding.EncodeToString(sum[:]))
+		echoFrames(conn, buffered)
+	})
+	return http.ListenAndServe(address, mux)
+}
+
+// serveBareProxy is what a Go programmer writes who knows net/http: buffers are lent, connections are kept. It asks
+// nobody who they are.
+func serveBareProxy() error {
+	app, err := url.Parse(os.Getenv("UPSTREAM"))
+	if err != nil {
+		return err
+	}
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(app)
+			r.Out.Host = r.In.Host
+			r.SetXForwarded()
+		},
+		Transport: &http.Transport{
+			MaxIdleConnsPerHost: 256, DisableCompression: true,
+			DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+		},
+		BufferPool: lent{&sync.Pool{New: func() any { return make([]byte, 32<<10) }}},
+	}
+	failed := make(chan error, 2)
+	go func() { failed <- http.ListenAndServe(os.Getenv("LISTEN"), proxy) }()
+	go func() {
+		failed <- http.ListenAndServeTLS(os.Getenv("LISTEN_TLS"), os.Getenv("CERTIFICATE"), os.Getenv("KEY"), proxy)
+	}()
+	return <-failed
+}
+
+type lent struct{ pool *sync.Pool }
+
+func (l lent) Get() []byte  { return l.pool.Get().([]byte) }
+func (l lent) Put(b []byte) { l.pool.Put(b) } //nolint:staticcheck // SA6002: the slice header is what everybody pays

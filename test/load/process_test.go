@@ -1,0 +1,196 @@
+package load
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/gatehouse-iap/gatehouse/test/harness"
+)
+
+// The proxies have a core of their own; the load and the application share the other.
+const (
+	proxyCore = 0
+	loadCore  = 1
+)
+
+// pinned runs start on a core. What is started there stays there.
+func pinned(t testing.TB, core int, start func()) {
+	t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before, only unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		t.Fatal(err)
+	}
+	only.Set(core)
+	if err := unix.SchedSetaffinity(0, &only); err != nil {
+		t.Fatalf("core %d is not ours to use: %v", core, err)
+	}
+	defer func() {
+		if err := unix.SchedSetaffinity(0, &before); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	start()
+}
+
+// pinSelf moves this process, with all its threads, to a core.
+func pinSelf(t testing.TB, core int) {
+	t.Helper()
+	var only unix.CPUSet
+	only.Set(core)
+	for _, task := range tasks(t, os.Getpid()) {
+		if err := unix.SchedSetaffinity(task, &only); err != nil && err != unix.ESRCH {
+			t.Fatal(err)
+		}
+	}
+	runtime.GOMAXPROCS(1)
+}
+
+func tasks(t testing.TB, pid int) []int {
+	t.Helper()
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		t.Fatalf("this reads /proc, as Linux has it: %v", err)
+	}
+	ids := make([]int, 0, len(entries))
+	for _, entry := range entries {
+		id, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// spent is the time that the threads of some processes have run.
+func spent(t testing.TB, pids []int) time.Duration {
+	t.Helper()
+	var sum time.Duration
+	for _, pid := range pids {
+		for _, task := range tasks(t, pid) {
+			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/schedstat", pid, task))
+			if err != nil {
+				continue // a thread that has ended since
+			}
+			ns, err := strconv.ParseInt(strings.Fields(string(text))[0], 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum += time.Duration(ns)
+		}
+	}
+	return sum
+}
+
+// resident is the memory that some processes hold, in bytes.
+func resident(t testing.TB, pids []int) int64 {
+	t.Helper()
+	var sum int64
+	for _, pid := range pids {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, found := strings.Cut(string(status), "VmRSS:")
+		fields := strings.Fields(rest)
+		if !found || len(fields) == 0 {
+			t.Fatalf("/proc/%d/status has no VmRSS", pid)
+		}
+		kilobytes, err := strconv.ParseInt(fields[0], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += kilobytes << 10
+	}
+	return sum
+}
+
+// family is a process and its children, such as nginx and its workers.
+func family(t testing.TB, pid int) []int {
+	t.Helper()
+	pids := []int{pid}
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range lists {
+		text, err := os.ReadFile(list)
+		if err != nil {
+			continue
+		}
+		for field := range strings.FieldsSeq(string(text)) {
+			child, err := strconv.Atoi(field)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pids = append(pids, family(t, child)...)
+		}
+	}
+	return pids
+}
+
+// run starts a program on a core and ends it with the test.
+func run(t testing.TB, core int, cmd *exec.Cmd) (pid int) {
+	t.Helper()
+	var output strings.Builder
+	cmd.Stdout, cmd.Stderr = &output, &output
+	pinned(t, core, func() {
+		if err := cmd.Start(); err != nil {
+			t.Fatalf("%v; tools/setup.sh installs what the tests need", err)
+		}
+	})
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(unix.SIGTERM)
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		select {
+		case <-ended:
+		case <-time.After(harness.Patience):
+			_ = cmd.Process.Kill()
+			<-ended
+		}
+		if t.Failed() {
+			t.Logf("%s printed:\n%s", cmd, &output)
+		}
+	})
+	return cmd.Process.Pid
+}
+
+// awaitListener waits until somebody takes connections at an address.
+func awaitListener(t testing.TB, address string) {
+	t.Helper()
+	tooLate := time.Now().Add(harness.Patience)
+	for {
+		conn, err := net.DialTimeout("tcp", address, time.Second)
+		if err == nil {
+			conn.Close()
+			return
+		}
+		if time.Now().After(tooLate) {
+			t.Fatalf("nobody answers at %s: %v", address, err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
