@@ -42,9 +42,9 @@ func TestTenThousandIdleWebSocketsCostAtMost25KilobytesEach(t *testing.T) {
 	gate := harness.Start(t, "--upstream", "http://"+app.Addr().String())
 	token := gate.IdentityToken(t, harness.Alice)
 	app.open(t, gate, token, 100) // what is there once is not theirs
-	before := residentBytes(t, gate.PID)
+	before := residentBytes(t, gate.Ready.PID)
 	clients := app.open(t, gate, token, sockets)
-	each := (residentBytes(t, gate.PID) - before) / sockets
+	each := (residentBytes(t, gate.Ready.PID) - before) / sockets
 	t.Logf("%d WebSockets, %d bytes each", sockets, each)
 	if each > maxBytes {
 		t.Errorf("an idle WebSocket costs the gate %d bytes, more than %d", each, maxBytes)
