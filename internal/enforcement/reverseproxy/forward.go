@@ -35,8 +35,8 @@ type Identity struct {
 }
 
 // forward passes the request on, as it was decided.
-func (h *Handler) forward(w http.ResponseWriter, in Incoming, request *enforcement.Request, v *enforcement.Verdict) {
-	r := in.Request
+func (h *Handler) forward(w http.ResponseWriter, in Incoming, life *passage) {
+	r, v := in.Request, &life.verdict
 	target, ok := targetURL(v.Target, v.Served.Upstream)
 	if !ok {
 		v.Reason, v.Status = policy.TargetInvalid, http.StatusBadRequest
@@ -44,7 +44,7 @@ func (h *Handler) forward(w http.ResponseWriter, in Incoming, request *enforceme
 		h.refuse(w, r, v)
 		return
 	}
-	life := h.begin(http.NewResponseController(w), request, v)
+	life.begin(h.Exchanges, w, r)
 	defer life.done()
 	f := Forwarder{Scheme: h.Scheme, Log: h.Log, life: life, socket: in.socket, Failed: func(w http.ResponseWriter, r *http.Request, status int) {
 		text := policy.UpstreamFailed.Describe()

@@ -61,17 +61,18 @@ func (h *Handler) Serve(w http.ResponseWriter, in Incoming) {
 		return
 	}
 	r := in.Request
-	request := enforcement.Request{
-		Method: r.Method, Host: r.Host, Target: r.RequestURI, Header: r.Header,
-		Peer: in.Client.Addr, TLS: in.Client.Scheme == "https", Misfit: in.Misfit, Code: in.Code,
-	}
 	if isStatic(r.RequestURI) && in.Misfit == "" {
 		h.Pages.Static().ServeHTTP(w, r)
 		return
 	}
-	v := h.Point.Check(r.Context(), &request)
+	life := &passage{point: h.Point, request: enforcement.Request{
+		Method: r.Method, Host: r.Host, Target: r.RequestURI, Header: r.Header,
+		Peer: in.Client.Addr, TLS: in.Client.Scheme == "https", Misfit: in.Misfit, Code: in.Code,
+	}}
+	life.verdict = h.Point.Check(r.Context(), &life.request)
+	v := &life.verdict
 	if v.Outcome == enforcement.Forward {
-		h.forward(w, in, &request, &v)
+		h.forward(w, in, life)
 		return
 	}
 	allowOrigin(w.Header(), r.Header, v.Served)
@@ -93,9 +94,9 @@ func (h *Handler) Serve(w http.ResponseWriter, in Incoming) {
 	case enforcement.TellIdentity:
 		tellIdentity(w, r, v.Identity)
 	case enforcement.ShowRefresher:
-		h.showRefresher(w, r, &v)
+		h.showRefresher(w, r, v)
 	default:
-		h.refuse(w, r, &v)
+		h.refuse(w, r, v)
 	}
 }
 

@@ -22,9 +22,9 @@ const grace = 250 * time.Millisecond
 // to end.
 type passage struct {
 	point    *enforcement.Point
-	request  *enforcement.Request
-	verdict  *enforcement.Verdict
-	control  *http.ResponseController
+	request  enforcement.Request
+	verdict  enforcement.Verdict
+	control  http.ResponseController
 	entry    *exchange.Exchange // nil once it is done
 	registry *exchange.Registry
 
@@ -44,13 +44,12 @@ type parts interface {
 }
 
 // begin makes the request known, should it last.
-func (h *Handler) begin(control *http.ResponseController, request *enforcement.Request, v *enforcement.Verdict) *passage {
-	p := &passage{point: h.Point, request: request, verdict: v, control: control, registry: h.Exchanges}
-	if isGRPC(request.Header) {
+func (p *passage) begin(registry *exchange.Registry, w http.ResponseWriter, r *http.Request) {
+	p.registry, p.control = registry, *http.NewResponseController(w)
+	if r.ProtoMajor >= 2 && isGRPC(r.Header) {
 		p.kind, p.parts, p.whole = exchange.GRPC, &framing.GRPC{}, true
 	}
-	p.entry = h.Exchanges.Begin(p.kind, p)
-	return p
+	p.entry = registry.Begin(p.kind, p)
 }
 
 // done ends what begin began, once.
@@ -62,7 +61,7 @@ func (p *passage) done() {
 }
 
 // Decision implements exchange.Carrier.
-func (p *passage) Decision() exchange.Decision { return p.point.Admission(p.request, p.verdict) }
+func (p *passage) Decision() exchange.Decision { return p.point.Admission(&p.request, &p.verdict) }
 
 // Used implements exchange.Carrier. A request that has not been answered in full is being used, but for events, which
 // flow to pages that nobody looks at.
@@ -117,10 +116,12 @@ func (p *passage) answering(response *http.Response) {
 	events := isEventStream(response.Header)
 	p.mu.Lock()
 	p.begun = true
-	// A transport of HTTP/2 that waits for more of the request looks at nothing else.
-	p.stop = func() { _ = response.Body.Close() }
 	if events {
 		p.kind, p.parts, p.whole = exchange.EventStream, &framing.EventStream{}, true
+	}
+	if p.parts != nil {
+		// For gRPC too: a transport of HTTP/2 that waits for more of the request looks at nothing else.
+		p.stop = func() { _ = response.Body.Close() }
 	}
 	if p.why != nil && p.kind == exchange.GRPC { // it was told so before there was anything to stop
 		go p.stop()
@@ -205,7 +206,7 @@ func saying(why exchange.Ending) string {
 	return string(why.Reason) + ": " + why.Reason.Describe().Title
 }
 
-// isGRPC reports whether a request is a call of gRPC, which HTTP/1 does not carry. gRPC-Web is another protocol.
+// isGRPC reports whether the header of a request over HTTP/2 is that of a call of gRPC. gRPC-Web is another protocol.
 func isGRPC(h http.Header) bool {
 	types := h["Content-Type"]
 	if len(types) == 0 {

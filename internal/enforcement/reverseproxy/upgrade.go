@@ -134,7 +134,7 @@ func (f *Forwarder) enter(t *tunnel.Tunnel) *exchange.Exchange {
 		return nil
 	}
 	f.life.done() // it goes on as something else
-	known := f.life.registry.Begin(exchange.WebSocket, &socket{t, f.life.point.Admission(f.life.request, f.life.verdict)})
+	known := f.life.registry.Begin(exchange.WebSocket, &socket{t, f.life.point.Admission(&f.life.request, &f.life.verdict)})
 	known.Enter(exchange.WebSocket)
 	return known
 }
