@@ -30,6 +30,9 @@ func NewDecisionID(now time.Time, replica uint16) DecisionID {
 	return id
 }
 
+// IsZero reports whether the id names no decision.
+func (id DecisionID) IsZero() bool { return id == DecisionID{} }
+
 // String returns the 26 characters that pages and commands show.
 func (id DecisionID) String() string {
 	var text [26]byte
@@ -90,6 +93,8 @@ type Decision struct {
 	KeyID      string // the key that signed the assertion
 	RequestID  string // what else the request is called: by a trusted proxy, or by the decision before this one; mostly empty
 	Position   int64  // change-feed position of the snapshot that decided
+	// Ends is the decision that let an exchange in which this one has ended; zero for a decision on a request.
+	Ends DecisionID
 	// Tried are the policies and bindings that were looked at, walking up; set on refusals only.
 	Tried []Tried
 }

@@ -444,11 +444,29 @@ func TestRefusalsOfSignInAreKeptApartFromThoseOfPeople(t *testing.T) {
 	for _, reason := range []policy.Reason{
 		policy.SignInRefused, policy.SignInLoops, policy.SignInDeclined, policy.ProviderUnavailable, policy.ProviderMisconfigured, policy.ProviderTokenInvalid,
 	} {
-		if classOf(reason) != strangers {
-			t.Errorf("%s is kept with %s", reason, classOf(reason))
+		d := &Decision{Reason: reason}
+		if classOf(d) != strangers {
+			t.Errorf("%s is kept with %s", reason, classOf(d))
 		}
-		if anonymous(reason) {
+		if anonymous(d) {
 			t.Errorf("%s is only counted, and its page shows a reference", reason)
+		}
+	}
+}
+
+// That an exchange has ended is said about somebody who was let in: it is neither merely counted, nor kept with what
+// strangers cause.
+func TestTheEndOfAnExchangeIsARefusalWhateverItsReason(t *testing.T) {
+	t.Parallel()
+	for _, reason := range policy.Reasons() {
+		d := full(start, reason)
+		d.Ends = NewDecisionID(start, 1)
+		if classOf(&d) != refusals || anonymous(&d) {
+			t.Errorf("%s: kept with %s, only counted %t", reason, classOf(&d), anonymous(&d))
+		}
+		read, err := parseLine(appendLine(nil, &d))
+		if err != nil || read.Ends != d.Ends {
+			t.Errorf("%s: read back as the end of %s, %v", reason, read.Ends, err)
 		}
 	}
 }

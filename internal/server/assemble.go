@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement/reverseproxy"
+	"github.com/gatehouse-iap/gatehouse/internal/exchange"
 	"github.com/gatehouse-iap/gatehouse/internal/expression"
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
@@ -49,6 +50,8 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 		Store: state.store, Codec: session.Codec{Sealer: state.ring.Sealer("session cookie")},
 		Now: o.Now, Lifetimes: session.DefaultLifetimes(), Log: o.Log,
 	}
+	s.exchanges = exchange.New(s.holder.Replaced, o.Now)
+	s.sessions.Changed = s.exchanges.Wake
 	if err := s.startView(ctx, keySealer); err != nil {
 		_ = s.decisions.Close()
 		return nil, err
@@ -83,7 +86,7 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 		newID: func() audit.DecisionID { return audit.NewDecisionID(o.Now(), state.replica) },
 		apps: &reverseproxy.Handler{
 			Point: s.point(state.replica), SignIn: appSignIn{signIn}, Pages: renderer, Log: o.Log, Scheme: o.External.Scheme,
-			Metrics: s.metrics(), Tracer: o.Tracer,
+			Metrics: s.metrics(), Tracer: o.Tracer, Exchanges: s.exchanges,
 		},
 	}
 	return s, nil

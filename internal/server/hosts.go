@@ -44,8 +44,8 @@ func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			in.Misfit = policy.HostConflict
 		}
 	}
-	if err != nil || in.Misfit != "" || !strings.HasPrefix(r.RequestURI, "/") {
-		// Absolute form, "*", a malformed host, one that its connection does not fit: the one place that knows what
+	if err != nil || in.Misfit != "" || !strings.HasPrefix(r.RequestURI, "/") || r.Method == http.MethodConnect {
+		// Absolute form, "*", CONNECT, a malformed host, one that its connection does not fit: the one place that knows what
 		// to refuse, and records it. net/http has dropped the Host header of an absolute form by now, so whether the
 		// two agree cannot be known.
 		h.apps.Serve(w, in)

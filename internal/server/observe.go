@@ -26,8 +26,21 @@ func (s *Server) observe() {
 		Ready:    func() bool { state, _, _ := s.state(); return state == stateReady },
 		Position: func() int64 { return s.holder.Current().Position }, Confirmed: s.holder.Confirmed,
 		Sessions: s.sessions.Len, Log: s.decisions.Counts, Assertions: s.asserter.Counts, Keys: s.signingKeys,
-		Traces: s.options.Tracer.Counts, Now: s.options.Now,
+		Exchanges: s.exchangeCounts, Traces: s.options.Tracer.Counts, Now: s.options.Now,
 	})
+}
+
+// exchangeCounts says in the words of the metrics what lasts, and what the gate has ended.
+func (s *Server) exchangeCounts() []metrics.ExchangeCount {
+	var counts []metrics.ExchangeCount
+	for _, of := range s.exchanges.Counts() {
+		ended := map[string]uint64{}
+		for reason, n := range of.Ended {
+			ended[string(reason)] = n
+		}
+		counts = append(counts, metrics.ExchangeCount{Kind: of.Kind.String(), Open: of.Open, Ended: ended})
+	}
+	return counts
 }
 
 func (s *Server) signingKeys() []metrics.SigningKey {

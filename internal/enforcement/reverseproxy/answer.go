@@ -8,7 +8,7 @@ import (
 )
 
 // answer copies the application's answer to the client.
-func answer(w http.ResponseWriter, control *http.ResponseController, response *http.Response) {
+func answer(w http.ResponseWriter, control *http.ResponseController, response *http.Response, life *passage) {
 	defer response.Body.Close()
 	removeHopByHop(response.Header)
 	cleanAnswer(response.Header)
@@ -27,7 +27,12 @@ func answer(w http.ResponseWriter, control *http.ResponseController, response *h
 		header.Add("Trailer", strings.Join(names, ", "))
 	}
 	w.WriteHeader(response.StatusCode)
-	if copyBody(w, control, response) != nil {
+	err := copyBody(w, control, response, life)
+	switch {
+	case life.hasEnded():
+		life.sayWhy(w)
+		return
+	case err != nil:
 		panic(http.ErrAbortHandler)
 	}
 	_ = response.Body.Close() // all of it has been read; trailers are there now at the latest
@@ -53,7 +58,7 @@ func copyTrailer(w http.ResponseWriter, control *http.ResponseController, traile
 
 // copyBody copies a body. What comes without a length, or as events, is flushed as it comes. An application that has
 // a length to give has the whole answer, and buffers save writes.
-func copyBody(w http.ResponseWriter, control *http.ResponseController, response *http.Response) error {
+func copyBody(w http.ResponseWriter, control *http.ResponseController, response *http.Response, life *passage) error {
 	if response.ContentLength == 0 || response.Body == http.NoBody {
 		return nil
 	}
@@ -65,15 +70,16 @@ func copyBody(w http.ResponseWriter, control *http.ResponseController, response 
 	}
 	for {
 		n, err := response.Body.Read(*buffer)
-		if n > 0 {
-			if _, err := w.Write((*buffer)[:n]); err != nil {
+		part, ends := life.follow((*buffer)[:n])
+		if len(part) > 0 {
+			if _, err := w.Write(part); err != nil {
 				return err
 			}
 			if streams {
 				_ = control.Flush()
 			}
 		}
-		if err == io.EOF {
+		if err == io.EOF || ends {
 			return nil
 		}
 		if err != nil {

@@ -3,6 +3,7 @@ package reverseproxy
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -34,8 +35,8 @@ type Identity struct {
 }
 
 // forward passes the request on, as it was decided.
-func (h *Handler) forward(w http.ResponseWriter, in Incoming, v *enforcement.Verdict, watch *watch) {
-	r := in.Request
+func (h *Handler) forward(w http.ResponseWriter, in Incoming, life *passage, watch *watch) {
+	r, v := in.Request, &life.verdict
 	target, ok := targetURL(v.Target, v.Served.Upstream)
 	if !ok {
 		v.Reason, v.Status = policy.TargetInvalid, http.StatusBadRequest
@@ -43,8 +44,10 @@ func (h *Handler) forward(w http.ResponseWriter, in Incoming, v *enforcement.Ver
 		h.refuse(w, watch.answers(w, r), v)
 		return
 	}
+	life.begin(h.Exchanges, w, r)
+	defer life.done()
 	headers := watch.forwarding(w, v)
-	f := Forwarder{Scheme: h.Scheme, Log: h.Log, watch: watch, Failed: func(w http.ResponseWriter, r *http.Request, status int) {
+	f := Forwarder{Scheme: h.Scheme, Log: h.Log, life: life, watch: watch, socket: in.socket, Failed: func(w http.ResponseWriter, r *http.Request, status int) {
 		watch.failed(status)
 		text := policy.UpstreamFailed.Describe()
 		allowOrigin(w.Header(), r.Header, v.Served)
@@ -74,7 +77,9 @@ type Forwarder struct {
 	// Failed answers the client when the application does not.
 	Failed func(w http.ResponseWriter, r *http.Request, status int)
 
-	watch *watch // nil where nobody watches
+	watch  *watch        // nil where nobody watches
+	life   *passage      // nil where nobody asks whether the exchange goes on
+	socket io.ReadCloser // Incoming.socket
 }
 
 // Forward sends a cleaned copy of r to the application at target and copies the answer. When an answer that has
@@ -87,7 +92,9 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	_, _ = control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})
 
 	hints := &hints{w: w, request: r}
-	out := r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{Got1xxResponse: hints.pass}))
+	ctx, cancel := f.life.context(r.Context())
+	defer cancel()
+	out := r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: hints.pass}))
 	out.URL, out.Close = target, false
 	if up.Host != "" {
 		out.Host = up.Host
@@ -102,7 +109,7 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 		f.watch.answered(response)
 	}
 	if err == nil && response.StatusCode == http.StatusSwitchingProtocols {
-		if err = upgrade(w, out, response); err == nil {
+		if err = f.upgrade(w, out, response); err == nil {
 			return
 		}
 	}
@@ -110,14 +117,19 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	if err != nil {
 		f.fail(w, r, up, err)
 	} else {
-		answer(w, control, response)
+		f.life.answering(response)
+		answer(w, control, response, f.life)
 	}
 	body.linger(control)
 }
 
 // fail answers in the place of the application.
 func (f *Forwarder) fail(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, err error) {
-	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+	switch {
+	case f.life.hasEnded():
+		f.life.sayWhy(w)
+		return
+	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
 		panic(http.ErrAbortHandler) // the client is gone: nobody reads an answer
 	}
 	f.Log.Warn("the application did not answer", "request", f.watch.name(), "upstream", up.Address, "error", err)
