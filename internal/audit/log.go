@@ -101,8 +101,11 @@ const (
 // String is how files of the class begin.
 func (c class) String() string { return [...]string{"passed", "refused", "anonymous"}[c] }
 
-func classOf(reason policy.Reason) class {
-	switch reason {
+func classOf(d *Decision) class {
+	if !d.Ends.IsZero() {
+		return refusals // of somebody who was let in before, whatever the reason is
+	}
+	switch d.Reason {
 	case policy.Granted, policy.GrantedPublic, policy.IAPDisabled, policy.PreflightAllowed, policy.TokenTest:
 		return passes
 	case policy.NoCredential, policy.SessionEnded, policy.CookieInvalid, policy.BearerInvalid, policy.MethodRefused,
@@ -117,8 +120,15 @@ func classOf(reason policy.Reason) class {
 
 // anonymous reports whether a decision merely asks somebody to sign in, or is a step of signing in or out: anybody can
 // cause any number of these.
-func anonymous(reason policy.Reason) bool {
-	return reason == policy.NoCredential || reason == policy.SessionEnded || reason == policy.CookieInvalid || reason == policy.SpecialURL
+func anonymous(d *Decision) bool {
+	if !d.Ends.IsZero() {
+		return false // there are never more of these than of those who were let in
+	}
+	switch d.Reason {
+	case policy.NoCredential, policy.SessionEnded, policy.CookieInvalid, policy.SpecialURL:
+		return true
+	}
+	return false
 }
 
 const (
@@ -147,7 +157,7 @@ type buffer struct {
 // Record takes a decision. It copies d, but not what d.Tried refers to: nobody may write to that afterwards.
 // Passes that find the buffer full are dropped and counted; refusals wait for the writer, a second at most.
 func (l *Log) Record(d *Decision) {
-	c := classOf(d.Reason)
+	c := classOf(d)
 	b := &l.buffers[d.ID[len(d.ID)-1]%bufferCount]
 	b.mu.Lock()
 	if c == passes {
@@ -155,7 +165,7 @@ func (l *Log) Record(d *Decision) {
 	} else {
 		b.counts.Refused++
 	}
-	if anonymous(d.Reason) {
+	if anonymous(d) {
 		b.counts.Anonymous++
 		if !l.sample(d.Time) {
 			b.counts.Unsampled++

@@ -28,6 +28,7 @@ func (c *Config) derive(r *reader) {
 	c.deriveRootKey(r)
 	c.deriveListeners(r)
 	c.deriveGoogleEndpoints(r)
+	c.deriveTracing(r)
 }
 
 func (c *Config) deriveRootKey(r *reader) {
@@ -111,6 +112,7 @@ func isAnyPort(address string) bool {
 // check looks at what the file names: files, directories, variables.
 func (c *Config) check(r *reader, source Source) {
 	c.checkRootKey(r, source)
+	c.checkTracing(r, source)
 	for i, l := range c.Listeners {
 		if l.TLS == nil {
 			continue

@@ -31,6 +31,7 @@ type Config struct {
 	Manifests       []string
 	GoogleEndpoints GoogleEndpoints
 	Pages           Pages
+	Tracing         Tracing
 	Log             Log
 }
 

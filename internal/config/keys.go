@@ -34,6 +34,8 @@ func (c *Config) keys() []key {
 			meaning: "Listeners at which the server answers in the place of www.gstatic.com and metadata.google.internal, for applications written for Google Cloud that are pointed here; docs/unchanged-apps.md says how."},
 		{name: "pages", value: section[Pages]{&c.Pages, pagesKeys},
 			meaning: "How the pages that people see look; docs/custom-pages.md says what can be changed."},
+		{name: "tracing", value: section[Tracing]{&c.Tracing, tracingKeys},
+			meaning: "Traces of requests for an OpenTelemetry collector; docs/monitoring.md says what is in them."},
 		{name: "log", value: section[Log]{&c.Log, logKeys},
 			meaning: "The server's own log, on standard error."},
 	}

@@ -16,10 +16,12 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/config"
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/metrics"
+	"github.com/gatehouse-iap/gatehouse/internal/requestid"
 	"github.com/gatehouse-iap/gatehouse/internal/sealing"
 	"github.com/gatehouse-iap/gatehouse/internal/server"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
 	"github.com/gatehouse-iap/gatehouse/internal/systemd"
+	"github.com/gatehouse-iap/gatehouse/internal/tracing"
 )
 
 // Options are the inputs of a run.
@@ -46,6 +48,7 @@ type daemon struct {
 	level   *slog.LevelVar
 	metrics *metrics.Metrics
 	server  *server.Server
+	tracer  *tracing.Tracer // nil without a collector
 
 	entrances []*entrance
 	health    *server.Health
@@ -72,6 +75,10 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	d := newDaemon(o, c)
+	if err := d.openTracer(); err != nil {
+		return err
+	}
+	defer d.tracer.Close()
 	if err := d.open(ctx); err != nil {
 		return err
 	}
@@ -128,9 +135,9 @@ func (d *daemon) pagePaths() []string {
 func newLog(out io.Writer, level slog.Leveler, json bool) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if json {
-		return slog.New(slog.NewJSONHandler(out, options))
+		return slog.New(requestid.LogHandler(slog.NewJSONHandler(out, options)))
 	}
-	return slog.New(slog.NewTextHandler(out, options))
+	return slog.New(requestid.LogHandler(slog.NewTextHandler(out, options)))
 }
 
 func (d *daemon) serverOptions() server.Options {
@@ -139,7 +146,7 @@ func (d *daemon) serverOptions() server.Options {
 		DataDir: c.DataDir, RootKey: server.RootKey{File: c.RootKey.File}, Health: d.health, GoogleEndpoints: d.google,
 		External: signin.External{Scheme: c.ExternalURL.Scheme, Port: c.ExternalURL.Port}, AuthHost: c.AuthHost,
 		ProjectID: c.Project.ID, ProjectNumber: c.Project.Number, TrustedProxies: d.proxies,
-		Bootstrap: d.bootstrap, Log: d.log,
+		Bootstrap: d.bootstrap, Log: d.log, Tracer: d.tracer,
 	}
 	for _, e := range d.entrances {
 		if e.google {

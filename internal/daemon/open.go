@@ -54,6 +54,7 @@ func (d *daemon) open(ctx context.Context) (err error) {
 		}
 	}
 	d.note(d.certificates, d.certificateProblems(), true)
+	d.metrics.ObserveCertificates(d.shownCertificates)
 	return nil
 }
 

@@ -1,38 +1,32 @@
 package metrics
 
-import "github.com/prometheus/client_golang/prometheus"
-
 // LimitCounts are read at each scrape. Counts are by the limit that was reached.
 type LimitCounts struct {
 	Open                  func() int64 // connections
 	Connections, Requests func() map[string]uint64
 }
 
-// ObserveLimits adds the series of the listeners' limits. Call it once.
-func (m *Metrics) ObserveLimits(c LimitCounts) { m.registry.MustRegister(limitCollector{c}) }
+// ObserveLimits tells where the limits of the listeners are read from.
+func (m *Metrics) ObserveLimits(c LimitCounts) { m.limits.Store(&c) }
 
-type limitCollector struct{ LimitCounts }
-
-var (
-	openDesc               = prometheus.NewDesc("gatehouse_connections", "Connections of clients that are open.", nil, nil)
-	refusedConnectionsDesc = prometheus.NewDesc("gatehouse_refused_connections_total",
-		"Connections that were closed for a limit, by limit; docs/limits.md describes each.", []string{"reason"}, nil)
-	refusedRequestsDesc = prometheus.NewDesc("gatehouse_refused_requests_total",
-		"Requests that were refused or cut off for a limit, by limit; docs/limits.md describes each.", []string{"reason"}, nil)
-)
-
-func (c limitCollector) Describe(out chan<- *prometheus.Desc) {
-	out <- openDesc
-	out <- refusedConnectionsDesc
-	out <- refusedRequestsDesc
+func (m *Metrics) newLimits() {
+	m.reading(m.readLimits,
+		Series{Name: "gatehouse_connections", Kind: Gauge, Help: "Connections of clients that are open."},
+		Series{Name: "gatehouse_refused_connections_total", Kind: Counter, Labels: []string{"reason"}, Help: "Connections that were closed for a limit, by limit."},
+		Series{Name: "gatehouse_refused_requests_total", Kind: Counter, Labels: []string{"reason"}, Help: "Requests that were refused or cut off for a limit, by limit."},
+	)
 }
 
-func (c limitCollector) Collect(out chan<- prometheus.Metric) {
-	out <- prometheus.MustNewConstMetric(openDesc, prometheus.GaugeValue, float64(c.Open()))
+func (m *Metrics) readLimits(emit emit) {
+	c := m.limits.Load()
+	if c == nil {
+		return
+	}
+	emit("gatehouse_connections", float64(c.Open()))
 	for reason, n := range c.Connections() {
-		out <- prometheus.MustNewConstMetric(refusedConnectionsDesc, prometheus.CounterValue, float64(n), reason)
+		emit("gatehouse_refused_connections_total", float64(n), reason)
 	}
 	for reason, n := range c.Requests() {
-		out <- prometheus.MustNewConstMetric(refusedRequestsDesc, prometheus.CounterValue, float64(n), reason)
+		emit("gatehouse_refused_requests_total", float64(n), reason)
 	}
 }
