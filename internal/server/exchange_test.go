@@ -389,6 +389,35 @@ func TestWhatLastsEndsWithTheRightOrTheToken(t *testing.T) {
 	}, policy.BearerInvalid)
 }
 
+// Other streams of the connection go on when one is ended.
+func TestOneStreamIsResetAndTheOthersGoOn(t *testing.T) {
+	t.Parallel()
+	e := startEndless(t, withAccounts)
+	e.let("user:alice@example.com", "user:bob@example.com")
+	client := e.client(t, true)
+	open := func(email string) io.Reader {
+		response, err := client.Do(request(t, http.MethodGet, "http://app.test/download", e.as(email, private), nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		readFirst(t, response.Body, "begun")
+		return response.Body
+	}
+	alice, bob := open("alice@example.com"), open("bob@example.com")
+	e.awaitKnown(t, 2)
+	e.let("user:bob@example.com")
+	if got := readRest(alice); got != " reset" {
+		t.Errorf("alice read %q", got)
+	}
+	over := make(chan string, 1)
+	go func() { over <- readRest(bob) }()
+	select {
+	case read := <-over:
+		t.Errorf("bob's stream ended with %q", read)
+	case <-time.After(200 * time.Millisecond):
+	}
+}
+
 // A policy that changes and still lets somebody in ends nothing.
 func TestAPolicyWriteDropsNoExchange(t *testing.T) {
 	t.Parallel()
