@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/sha1"
-	"crypto/tls"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -189,10 +188,16 @@ func openSocketOverHTTP2(t *testing.T, e *endless, credential func(string) strin
 	r := request(t, http.MethodConnect, "http://app.test/socket", credential("app.test"), sending)
 	r.Header[":protocol"] = []string{"websocket"}
 	r.Header.Set("Sec-WebSocket-Version", "13")
-	transport := &http2.Transport{AllowHTTP: true, DialTLSContext: func(ctx context.Context, _, _ string, _ *tls.Config) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", e.address)
-	}}
-	t.Cleanup(transport.CloseIdleConnections)
+	conn, err := net.Dial("tcp", e.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	//lint:ignore SA1019 the client of net/http sends no :protocol
+	transport, err := (&http2.Transport{AllowHTTP: true}).NewClientConn(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
 	response, err := transport.RoundTrip(r)
 	if err != nil || response.StatusCode != http.StatusOK || response.Header.Get("Sec-WebSocket-Accept") != "" {
 		t.Fatalf("%v, %v", response, err)
