@@ -184,6 +184,7 @@ func adapt(documents []admin.Document, ofApp func(resource string) bool) (adapte
 		case document.Service != nil:
 			service := *document.Service
 			service.Hosts, service.Upstream, service.UpstreamTLS = []string{document.Name + ".localhost"}, "http://127.0.0.1:1", nil
+			service.Upstreams, service.HealthCheck = nil, nil
 			document.Service = &service
 			declared.Hosts = append(declared.Hosts, service.Hosts...)
 			notes = append(notes, fmt.Sprintf("service %s is not the app: policies may name it, and nothing answers behind it", document.Name))

@@ -30,6 +30,7 @@ and hands the application a signed statement of who asks: the header X-Goog-IAP-
 	root.AddCommand(newUsersCommand())
 	root.AddCommand(newGroupsCommand())
 	root.AddCommand(newSessionsCommand())
+	root.AddCommand(newUpstreamsCommand())
 	root.AddCommand(newKeysCommand())
 	root.AddCommand(newExplainCommand())
 	root.AddCommand(newAuditCommand())

@@ -102,7 +102,7 @@ func (s *storyServer) start(ts *testscript.TestScript) {
 		Settle:       func(context.Context, int64) error { return nil },
 		HashPassword: func(_ context.Context, password string) (string, error) { return "hash of " + password, nil },
 		ProjectID:    storyApp.ProjectID, ProjectNumber: storyApp.ProjectNumber, AuthURL: "http://auth.localhost:8080",
-		Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Now: time.Now, Log: slog.New(slog.DiscardHandler), UpstreamStates: storyUpstreams,
 	}
 	ts.Check(s.admin.EnsureKeys(ctx, admin.System("bootstrap"), admin.Purposes()...))
 	ts.Check(s.admin.PutService(ctx, admin.System("bootstrap"), storyApp))
@@ -121,6 +121,14 @@ func (s *storyServer) start(ts *testscript.TestScript) {
 			ts.Logf("ending the server: %v", err)
 		}
 	})
+}
+
+// storyUpstreams is what the story's server knows of its applications.
+func storyUpstreams() []admin.UpstreamAddress {
+	return []admin.UpstreamAddress{
+		{Service: storyApp.Name, Resource: storyApp.Service.Name(), Address: storyApp.Upstream, Circuit: "closed", InFlight: 3},
+		{Service: "other", Address: "http://10.0.0.2:80", HealthState: "UNHEALTHY", Circuit: "open", Problem: "it answered GET / with 401"},
+	}
 }
 
 func (s *storyServer) identity(ts *testscript.TestScript, email string) principal.Identity {

@@ -28,6 +28,8 @@ type Admin struct {
 	ValidateExpression func(expression string) error
 	Decisions          DecisionFinder
 	Entries            EntryReader
+	// UpstreamStates tells the state of each address of the applications; nil knows none.
+	UpstreamStates func() []UpstreamAddress
 
 	ProjectID     string
 	ProjectNumber int64

@@ -52,6 +52,7 @@ func (a *Admin) routes() []route {
 		{"PATCH /v1/{resource...}", maxBody, a.patchSettings},
 		{"GET " + own + "/project", maxBody, a.getProject},
 		{"GET " + own + "/services", maxBody, a.getServices},
+		{"GET " + own + "/upstreams", maxBody, a.getUpstreams},
 		{"POST " + own + "/iap/{resource...}", maxBody, a.postIAP},
 		{"GET " + own + "/effective/{resource...}", maxBody, a.getEffectiveSettings},
 		{"GET " + own + "/users", maxBody, users.list},

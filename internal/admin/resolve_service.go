@@ -48,6 +48,7 @@ func (r *resolver) checkService(i int, s catalog.Service) {
 	good.Name, good.OAuthClientID = "good", "good"
 	good.Hosts, good.PathPrefixes = []string{"good.example"}, nil
 	good.Upstream, good.UpstreamTLS, good.UpstreamHost = "http://good.example", nil, ""
+	good.Upstreams, good.UpstreamTimeouts, good.HealthCheck = nil, nil, nil
 	good.PublicPaths, good.CORSOrigins = nil, nil
 	before := len(r.faults.list)
 	check := func(path string, change func(*catalog.Service)) {
@@ -96,13 +97,25 @@ func (r *resolver) checkService(i int, s catalog.Service) {
 	for n, origin := range s.CORSOrigins {
 		check(fmt.Sprintf("spec.corsOrigins[%d]", n), func(probe *catalog.Service) { probe.CORSOrigins = []string{origin} })
 	}
-	check("spec.upstream", func(probe *catalog.Service) { probe.Upstream = s.Upstream })
+	checkUpstreams(s, check)
 	check("spec.upstreamHost", func(probe *catalog.Service) { probe.UpstreamHost = s.UpstreamHost })
+	check("", func(probe *catalog.Service) { probe.UpstreamTimeouts = s.UpstreamTimeouts })
+	check("", func(probe *catalog.Service) { probe.HealthCheck = s.HealthCheck })
 	check("", func(probe *catalog.Service) {
 		probe.Upstream, probe.UpstreamTLS = "https://good.example", s.UpstreamTLS
 	})
 	if len(r.faults.list) == before { // and what only the whole shows
 		check("", func(probe *catalog.Service) { *probe = s })
+	}
+}
+
+// checkUpstreams checks each address by itself, and whether there is any.
+func checkUpstreams(s catalog.Service, check func(path string, change func(*catalog.Service))) {
+	if s.Upstream != "" || len(s.Upstreams) == 0 {
+		check("spec.upstream", func(probe *catalog.Service) { probe.Upstream = s.Upstream })
+	}
+	for n, one := range s.Upstreams {
+		check(fmt.Sprintf("spec.upstreams[%d]", n), func(probe *catalog.Service) { probe.Upstream = one })
 	}
 }
 

@@ -21,11 +21,17 @@ type Service struct {
 	// PathPrefixes bound the service to parts of its hosts, at segment borders; none means all paths.
 	PathPrefixes []string `json:"pathPrefixes,omitempty"`
 	// Upstream is the URL of the application, scheme, host and port only: http, https, or h2c for HTTP/2 without TLS.
-	Upstream string `json:"upstream"`
+	Upstream string `json:"upstream,omitempty"`
+	// Upstreams are the URLs of an application with several addresses, in place of Upstream.
+	Upstreams []string `json:"upstreams,omitempty"`
 	// UpstreamTLS refines https; nil verifies against the system's roots.
 	UpstreamTLS *UpstreamTLS `json:"upstreamTls,omitempty"`
 	// UpstreamHost replaces the Host header toward the application; empty keeps the client's.
 	UpstreamHost string `json:"upstreamHost,omitempty"`
+	// UpstreamTimeouts bound how long the application may take; nil for the defaults.
+	UpstreamTimeouts *UpstreamTimeouts `json:"upstreamTimeouts,omitempty"`
+	// HealthCheck is how the application is asked whether it is well; nil asks nothing.
+	HealthCheck *HealthCheck `json:"healthCheck,omitempty"`
 	// IAPDisabled turns the gate off: requests pass, stripped of every identity header. The zero value is on.
 	IAPDisabled bool `json:"iapDisabled,omitempty"`
 	// PublicPaths pass without anybody's name.

@@ -77,7 +77,7 @@ func (s seeder) put(ctx context.Context) error {
 
 // withReach returns service as it is reached by way of other.
 func withReach(service, other catalog.Service) catalog.Service {
-	service.Hosts, service.Upstream = other.Hosts, other.Upstream
+	service.Hosts, service.Upstream, service.Upstreams = other.Hosts, other.Upstream, other.Upstreams
 	return service
 }
 

@@ -53,7 +53,8 @@ func (s Service) declare(kind admin.Kind) *catalog.Service {
 	return &catalog.Service{
 		Service: resource.Service{Kind: resource.Kind(kind), ProjectID: s.Project},
 		Hosts:   s.Hosts, PathPrefixes: s.PathPrefixes,
-		Upstream: s.Upstream, UpstreamTLS: s.UpstreamTLS, UpstreamHost: s.UpstreamHost,
+		Upstream: s.Upstream, Upstreams: s.Upstreams, UpstreamTLS: s.UpstreamTLS, UpstreamHost: s.UpstreamHost,
+		UpstreamTimeouts: s.UpstreamTimeouts, HealthCheck: s.HealthCheck,
 		IAPDisabled: s.IAP != nil && s.IAP.Enabled != nil && !*s.IAP.Enabled,
 		PublicPaths: s.PublicPaths, CORSOrigins: s.CORSOrigins,
 		OAuthClientID: s.OAuthClientID,
@@ -96,7 +97,8 @@ func serviceSpec(s catalog.Service) any {
 	enabled := !s.IAPDisabled
 	common := Service{
 		Hosts: s.Hosts, PathPrefixes: s.PathPrefixes,
-		Upstream: s.Upstream, UpstreamTLS: s.UpstreamTLS, UpstreamHost: s.UpstreamHost,
+		Upstream: s.Upstream, Upstreams: s.Upstreams, UpstreamTLS: s.UpstreamTLS, UpstreamHost: s.UpstreamHost,
+		UpstreamTimeouts: s.UpstreamTimeouts, HealthCheck: s.HealthCheck,
 		IAP: &IAP{&enabled}, PublicPaths: s.PublicPaths, CORSOrigins: s.CORSOrigins, OAuthClientID: s.OAuthClientID,
 	}
 	switch s.Kind {

@@ -148,6 +148,8 @@ func TestTheSchemaTakesTheExampleAndNothingThatTheProgramRefusesForItsForm(t *te
 	}
 	for says, text := range map[string]string{
 		"a service without hosts":     one("BackendService", "wiki", "{upstream: 'http://x'}"),
+		"a service without upstream":  one("BackendService", "wiki", "{hosts: [wiki.example.com]}"),
+		"a service with both fields":  one("BackendService", "wiki", "{hosts: [wiki.example.com], upstream: 'http://x', upstreams: ['http://y']}"),
 		"a host that is no list":      one("BackendService", "wiki", "{hosts: wiki.example.com, upstream: 'http://x'}"),
 		"a switch that is text":       one("BackendService", "wiki", "{hosts: [a.example], upstream: 'http://x', iap: {enabled: 'true'}}"),
 		"a number that is none":       one("Project", "dev-project", "{projectNumber: twelve}"),
@@ -182,7 +184,6 @@ func matches(schema map[string]any, v any) error {
 		if fit != 1 {
 			return errors.Join(append([]error{errors.New("fits not exactly one")}, why...)...)
 		}
-		return nil
 	}
 	if constant, ok := schema["const"]; ok && v != constant {
 		return errors.New("is not the constant")
@@ -219,7 +220,7 @@ func matches(schema map[string]any, v any) error {
 			return err
 		}
 	}
-	if !slices.Contains(kinds, any(kind)) {
+	if schema["type"] != nil && !slices.Contains(kinds, any(kind)) {
 		return errors.New("has another type")
 	}
 	return nil
@@ -237,9 +238,12 @@ func matchesObject(schema, v map[string]any) error {
 	for name, value := range v {
 		property, known := properties[name].(map[string]any)
 		if !known {
-			if property, known = schema["additionalProperties"].(map[string]any); !known {
+			if property, known = schema["additionalProperties"].(map[string]any); !known && schema["additionalProperties"] == false {
 				return errors.New(name + " is unknown")
 			}
+		}
+		if !known {
+			continue
 		}
 		if err := matches(property, value); err != nil {
 			return errors.Join(errors.New(name), err)

@@ -122,6 +122,15 @@ func refusal(t reflect.Type, name string) string {
 		if name == "name" {
 			return "the name is metadata.name: leave it out here"
 		}
+	case reflect.TypeFor[Service]():
+		switch name {
+		case "backends":
+			return "the addresses of the application are a list of URLs: write upstreams"
+		case "healthChecks":
+			return "a service has its health check in itself: write healthCheck: {requestPath: /healthz}"
+		case "timeoutSec":
+			return "how long the application may take is in upstreamTimeouts: write firstByteSec there"
+		}
 	case reflect.TypeFor[IamPolicy]():
 		if name == "auditConfigs" {
 			return "audit configurations are not supported: every decision is recorded already"

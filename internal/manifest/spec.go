@@ -45,12 +45,19 @@ type Service struct {
 	// Left out, all of each host.
 	PathPrefixes []string `json:"pathPrefixes"`
 	// Where the application is: scheme, host and port only, such as http://10.0.0.7:8080. The schemes are http, https,
-	// and h2c for HTTP/2 without TLS.
-	Upstream string `json:"upstream" manifest:"required"`
+	// and h2c for HTTP/2 without TLS. A service has either this or upstreams.
+	Upstream string `json:"upstream"`
+	// The addresses of an application that has several, at most 64, in the form of upstream and with one scheme. Each
+	// request goes to the one with the fewest under way.
+	Upstreams []string `json:"upstreams"`
 	// How an https upstream is verified. Left out, against the system's roots, by the host in its URL.
 	UpstreamTLS *catalog.UpstreamTLS `json:"upstreamTls"`
 	// The Host header toward the application. Left out, what the client sent.
 	UpstreamHost string `json:"upstreamHost"`
+	// How long the application may take.
+	UpstreamTimeouts *catalog.UpstreamTimeouts `json:"upstreamTimeouts"`
+	// How each address is asked whether it is well. Left out, none is; {} asks for / every 5 seconds.
+	HealthCheck *catalog.HealthCheck `json:"healthCheck"`
 	// The gate itself.
 	IAP *IAP `json:"iap"`
 	// Parts of the service that everybody may use, signed in or not, such as webhooks and an application's own health

@@ -42,8 +42,8 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 	passwords := password.NewChecker(o.Now)
 	s.admin = &admin.Admin{
 		Store: state.store, Keys: keySealer, HashPassword: passwords.Hash, CheckHash: password.CheckHash, Decisions: s.decisions, Entries: state.store,
-		ValidateExpression: expression.Check,
-		ProjectID:          o.ProjectID, ProjectNumber: o.ProjectNumber, AuthURL: o.External.URL(authHost), TokenURL: o.TokenURL, Lifetimes: session.DefaultLifetimes(), Now: o.Now, Log: o.Log,
+		ValidateExpression: expression.Check, UpstreamStates: s.upstreamStates,
+		ProjectID: o.ProjectID, ProjectNumber: o.ProjectNumber, AuthURL: o.External.URL(authHost), TokenURL: o.TokenURL, Lifetimes: session.DefaultLifetimes(), Now: o.Now, Log: o.Log,
 	}
 	s.sessions = &session.Table{
 		Store: state.store, Codec: session.Codec{Sealer: state.ring.Sealer("session cookie")},

@@ -119,6 +119,7 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 		"position": s.holder.Current().Position, "confirmed": confirmed.UTC().Format(time.RFC3339Nano), "ageSeconds": age.Seconds(),
 	}
 	answer["listeners"] = s.listenerStates()
+	answer["upstreamProblems"] = s.upstreamProblems()
 	body, err := json.MarshalIndent(answer, "", "  ")
 	if err != nil {
 		http.Error(w, "the state cannot be written", http.StatusInternalServerError)

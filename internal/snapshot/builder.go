@@ -49,13 +49,17 @@ func (b *Builder) Wake() {
 }
 
 // Start builds the first snapshot into h. Its error means that what is stored cannot be served.
-func (b *Builder) Start(ctx context.Context, h *Holder) error { return b.refresh(ctx, h) }
+func (b *Builder) Start(ctx context.Context, h *Holder) error {
+	b.pools.Log, b.pools.Now = b.Log, b.Now
+	return b.refresh(ctx, h)
+}
 
 // Run keeps h up to date until the context ends. A reading that fails leaves the snapshot as it is, is logged,
 // and is tried again; that nothing is confirmed meanwhile closes the gate in the end.
 func (b *Builder) Run(ctx context.Context, h *Holder) {
 	timer := time.NewTimer(b.Poll)
 	defer timer.Stop()
+	defer b.pools.Run(ctx)() // health checks
 	for {
 		select {
 		case <-ctx.Done():

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
@@ -12,7 +14,17 @@ import (
 
 // UpstreamConfig is how the application of a service is reached.
 func UpstreamConfig(service catalog.Service) upstream.Config {
-	config := upstream.Config{URL: service.Upstream, Host: service.UpstreamHost}
+	config := upstream.Config{URL: strings.Join(service.UpstreamURLs(), " "), Host: service.UpstreamHost}
+	if t := service.UpstreamTimeouts; t != nil {
+		config.Timeouts = upstream.Timeouts{Connect: seconds(t.ConnectSec), FirstByte: seconds(t.FirstByteSec), Idle: seconds(t.IdleSec)}
+	}
+	if service.HealthCheck != nil {
+		c := service.HealthCheck.WithDefaults()
+		config.HealthCheck = upstream.HealthCheck{
+			Path: c.RequestPath, Host: c.Host, Interval: seconds(c.CheckIntervalSec), Timeout: seconds(c.TimeoutSec),
+			Healthy: int(c.HealthyThreshold), Unhealthy: int(c.UnhealthyThreshold),
+		}
+	}
 	if t := service.UpstreamTLS; t != nil {
 		config.TLS = upstream.TLS{
 			CAFile: t.CAFile, ServerName: t.ServerName, CertFile: t.CertFile, KeyFile: t.KeyFile,
@@ -21,6 +33,8 @@ func UpstreamConfig(service catalog.Service) upstream.Config {
 	}
 	return config.Canonical()
 }
+
+func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
 
 // UpstreamFiles lists the files that the upstreams of all services name, sorted: what is to be watched.
 func (s *Snapshot) UpstreamFiles() []string {
@@ -35,6 +49,22 @@ func (s *Snapshot) UpstreamFiles() []string {
 
 // UpstreamFaults says which upstreams cannot be used, or not as their files are now, by service; nil when all is well.
 func (s *Snapshot) UpstreamFaults() []string { return s.upstreamFaults }
+
+// UpstreamState is what is known of the addresses of a service's application.
+type UpstreamState struct {
+	Service   catalog.Service
+	Addresses []upstream.AddressState
+}
+
+// Upstreams tells the state of all addresses as it is now, in the order of the services' names.
+func (s *Snapshot) Upstreams() []UpstreamState {
+	states := make([]UpstreamState, 0, len(s.served))
+	for _, served := range s.served {
+		states = append(states, UpstreamState{served.Service, served.Upstream.Addresses()})
+	}
+	slices.SortFunc(states, func(a, b UpstreamState) int { return strings.Compare(a.Service.Name, b.Service.Name) })
+	return states
+}
 
 // faults gathers the problems of the pools for a snapshot's services.
 func (b *Builder) faults(served map[resource.Name]*Served) (faults []string) {
@@ -57,13 +87,16 @@ func (b *Builder) report(before, now *Served) {
 	if insecure(now) && (before == nil || !insecure(before)) {
 		b.Log.Warn("the certificate of this application is NOT verified: whoever can reach the network between can read and change everything; "+
 			"name its authority in upstreamTls.caFile and take upstreamTls.insecureSkipVerify out",
-			"service", now.Service.Name, "upstream", now.Service.Upstream)
+			"service", now.Service.Name, "upstream", now.where())
 	}
 	if problem := now.Upstream.Problem; problem != nil {
 		b.Log.Error("an application cannot be reached: requests to it are answered with 502 until this is put right and the configuration is reloaded",
-			"service", now.Service.Name, "upstream", now.Service.Upstream, "error", problem)
+			"service", now.Service.Name, "upstream", now.where(), "error", problem)
 	}
 }
+
+// where is the application, as its administrator wrote it.
+func (s *Served) where() string { return strings.Join(s.Service.UpstreamURLs(), " ") }
 
 func insecure(s *Served) bool {
 	return s.Service.UpstreamTLS != nil && s.Service.UpstreamTLS.InsecureSkipVerify
@@ -86,7 +119,7 @@ func (b *Builder) withReloaded(s *Snapshot) *Snapshot {
 		fresh, found := changed[config]
 		if problem := problems[config]; problem != nil && !found {
 			b.Log.Error("the files of an upstream cannot be used; it stays as it was, until the next start",
-				"service", served.Service.Name, "upstream", served.Service.Upstream, "error", problem)
+				"service", served.Service.Name, "upstream", served.where(), "error", problem)
 		}
 		if !found {
 			continue
@@ -95,7 +128,7 @@ func (b *Builder) withReloaded(s *Snapshot) *Snapshot {
 		replaced.Upstream = fresh
 		next.served[name] = &replaced
 		if fresh.Problem == nil {
-			b.Log.Info("the files of an upstream were read again", "service", served.Service.Name, "upstream", served.Service.Upstream)
+			b.Log.Info("the files of an upstream were read again", "service", served.Service.Name, "upstream", served.where())
 		} else {
 			b.report(served, &replaced)
 		}

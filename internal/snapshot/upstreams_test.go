@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/admin"
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
@@ -133,5 +134,60 @@ func TestFilesAreReadAgainWhenTheBuilderIsTold(t *testing.T) {
 	v.put(s)
 	if v.upstream("1") != working || v.upstream("2") != other {
 		t.Error("a policy write opens new pools")
+	}
+}
+
+func TestAddressesKeepWhatIsKnownOfThemWhenPolicyOrTheirListChanges(t *testing.T) {
+	t.Parallel()
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) }))
+	defer app.Close()
+	v := newViewed(t)
+	s := serviceNamed("1")
+	s.Upstream, s.Upstreams = "", []string{app.URL}
+	v.put(s)
+	request := httptest.NewRequest(http.MethodGet, app.URL, nil)
+	request.RequestURI = ""
+	response, err := v.upstream("1").RoundTrip(request) // and is not closed: it stays under way
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	first := v.upstream("1")
+	s.IAPDisabled = true
+	v.put(s)
+	if v.upstream("1") != first {
+		t.Error("a policy write makes another upstream")
+	}
+	s.Upstreams = []string{"http://127.0.0.1:1", app.URL}
+	v.put(s)
+	found := false
+	for _, service := range v.holder.Current().Upstreams() {
+		for _, a := range service.Addresses {
+			found = found || service.Service.Name == "s1" && a.URL == app.URL && a.InFlight == 1
+		}
+	}
+	if !found {
+		t.Errorf("of the address that stays, nothing is known: %+v", v.holder.Current().Upstreams())
+	}
+}
+
+func TestTheConfigurationOfAnUpstreamHasWhatItsServiceSays(t *testing.T) {
+	t.Parallel()
+	if catalog.MaxUpstreams != upstream.MaxAddresses {
+		t.Errorf("services may have %d addresses, and upstreams %d", catalog.MaxUpstreams, upstream.MaxAddresses)
+	}
+	s := serviceNamed("1")
+	s.Upstream, s.Upstreams = "", []string{"http://B.internal:80", "http://a.internal"}
+	s.UpstreamTimeouts = &catalog.UpstreamTimeouts{FirstByteSec: 7, IdleSec: 8}
+	s.HealthCheck = &catalog.HealthCheck{CheckIntervalSec: 3, Host: "h"}
+	want := upstream.Config{
+		URL:      "http://a.internal:80 http://b.internal:80",
+		Timeouts: upstream.Timeouts{Connect: 10 * time.Second, FirstByte: 7 * time.Second, Idle: 8 * time.Second},
+		HealthCheck: upstream.HealthCheck{
+			Path: "/", Host: "h", Interval: 3 * time.Second, Timeout: 3 * time.Second, Healthy: 2, Unhealthy: 2,
+		},
+	}
+	if got := snapshot.UpstreamConfig(s); got != want {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -2,12 +2,14 @@ package upstream
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net"
 
 	"github.com/gatehouse-iap/gatehouse/internal/regularfile"
 )
@@ -24,12 +26,16 @@ const sessionsKept = 32
 
 // load reads the files of a configuration. Configurations without TLS have none, and no tls.Config.
 func load(c Config) (*tls.Config, digest, error) {
-	scheme, _, err := split(c.URL)
+	scheme, address, err := split(c.URL)
 	if err != nil || scheme != "https" {
 		return nil, digest{}, err
 	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, digest{}, err
+	}
 	config := &tls.Config{
-		MinVersion: tls.VersionTLS12, ServerName: c.TLS.ServerName, InsecureSkipVerify: c.TLS.InsecureSkipVerify,
+		MinVersion: tls.VersionTLS12, ServerName: cmp.Or(c.TLS.ServerName, host), InsecureSkipVerify: c.TLS.InsecureSkipVerify,
 		ClientSessionCache: tls.NewLRUClientSessionCache(sessionsKept),
 	}
 	sum := sha256.New()

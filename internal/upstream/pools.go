@@ -1,45 +1,117 @@
 package upstream
 
 import (
+	"context"
 	"fmt"
-	"net"
-	"net/http"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 )
 
-// Pools are the upstreams in use by configuration. Only the snapshot's builder uses it, from one goroutine.
+// Pools are the upstreams in use by configuration, and their addresses. Only the snapshot's builder uses it, from one
+// goroutine.
 type Pools struct {
-	open map[Config]*pool
-	kept map[Config]error // why what the files hold now is not in use; the upstream is the one before
+	Log   *slog.Logger                         // nil is the default
+	Now   func() time.Time                     // nil is time.Now
+	After func(time.Duration) <-chan time.Time // nil is time.After; health checks wait for it
+
+	open      map[Config]*Upstream
+	addresses map[Config]*address // by configurations with one URL
+	kept      map[Config]error    // why what the files hold now is not in use; the upstream is the one before
+
+	checking context.Context // of health checks; nil until Run
+	checks   sync.WaitGroup
 }
 
-// pool is an upstream with what its files held when they were read.
-type pool struct {
-	upstream *Upstream
-	digest   digest
+// Run begins the health checks, and returns what waits for their end, which is that of the context.
+func (p *Pools) Run(ctx context.Context) (wait func()) {
+	p.checking = ctx
+	for _, a := range p.addresses {
+		p.check(a)
+	}
+	return p.checks.Wait
 }
 
-// Keep returns the upstreams for the wanted configurations, which are canonical, with the pools that are open
-// already, and closes the idle connections of those that nobody wants any more. Exchanges under way on them go on
-// to their end. An upstream that cannot be used is there all the same, with its Problem.
+// check begins the checks of an address that has some. Each address has its own, so that a slow one delays no other.
+func (p *Pools) check(a *address) {
+	if p.checking == nil || a.health.check.Path == "" || a.stop != nil {
+		return
+	}
+	after := p.After
+	if after == nil {
+		after = time.After
+	}
+	ctx, stop := context.WithCancel(p.checking)
+	a.stop = stop
+	p.checks.Go(func() { a.watchHealth(ctx, after) })
+}
+
+// Keep returns the upstreams for the wanted configurations, which are canonical, with the addresses that are there
+// already, their connections and what is known of them. It closes the idle connections of addresses that nobody wants
+// any more; exchanges under way on them go on to their end. An upstream that cannot be used is there all the same, with
+// its Problem.
 func (p *Pools) Keep(wanted map[Config]struct{}) map[Config]*Upstream {
 	upstreams := make(map[Config]*Upstream, len(wanted))
-	next := make(map[Config]*pool, len(wanted))
+	before := p.addresses
+	p.addresses = make(map[Config]*address, len(before))
 	for config := range wanted {
-		kept, found := p.open[config]
-		if !found {
-			kept = newPool(config)
+		for _, single := range config.single() {
+			if a, found := before[single]; found {
+				p.addresses[single] = a
+			}
 		}
-		next[config], upstreams[config] = kept, kept.upstream
 	}
-	for config, old := range p.open {
-		if _, kept := next[config]; !kept {
-			old.close()
+	for config := range wanted {
+		up, found := p.open[config]
+		if !found {
+			up = p.newUpstream(config)
+		}
+		upstreams[config] = up
+	}
+	for config := range p.open {
+		if _, wanted := upstreams[config]; !wanted {
 			delete(p.kept, config)
 		}
 	}
-	p.open = next
-	return upstreams
+	for single, a := range before {
+		if _, wanted := p.addresses[single]; !wanted {
+			a.close()
+		}
+	}
+	p.open = upstreams
+	return maps.Clone(upstreams)
+}
+
+// newUpstream makes the upstream of a configuration of the addresses that are there, and of new ones. It connects to
+// nothing but for health checks.
+func (p *Pools) newUpstream(config Config) *Upstream {
+	u := &Upstream{Scheme: "http", Address: config.URL, Host: config.Host, timeouts: config.Timeouts, now: p.now(), log: p.log()}
+	var addresses []*address
+	for _, single := range config.single() {
+		a, found := p.addresses[single]
+		if !found {
+			var err error
+			if a, err = p.newAddress(single); err != nil {
+				u.Problem = err
+				return u
+			}
+			p.addresses[single] = a
+			p.check(a)
+		}
+		addresses = append(addresses, a)
+	}
+	if len(addresses) > MaxAddresses {
+		u.Problem = fmt.Errorf("the upstream has %d addresses, and %d is the most", len(addresses), MaxAddresses)
+		return u
+	}
+	u.addresses, u.Address = addresses, addresses[0].hostport
+	if addresses[0].secure {
+		u.Scheme = "https"
+	}
+	u.h2c, u.multiplexed = addresses[0].h2c, addresses[0].h2c || addresses[0].secure
+	return u
 }
 
 // Problems are why upstreams cannot be used, or not as their files are now; nil when all is well.
@@ -50,9 +122,9 @@ func (p *Pools) Problems() (problems map[Config]error) {
 		}
 		problems[config] = err
 	}
-	for config, pool := range p.open {
-		if pool.upstream.Problem != nil {
-			note(config, fmt.Errorf("requests are answered with 502: %w", pool.upstream.Problem))
+	for config, up := range p.open {
+		if up.Problem != nil {
+			note(config, fmt.Errorf("requests are answered with 502: %w", up.Problem))
 		} else if err := p.kept[config]; err != nil {
 			note(config, fmt.Errorf("it stays as it was: %w", err))
 		}
@@ -69,69 +141,70 @@ func (p *Pools) Reload() (changed map[Config]*Upstream, problems map[Config]erro
 		if len(config.Files()) == 0 {
 			continue
 		}
-		fresh := newPool(config)
-		if problem := fresh.upstream.Problem; problem != nil {
-			problems[config] = problem
-			if old.upstream.Problem == nil {
+		if err := p.reloadAddresses(config); err != nil {
+			problems[config] = err
+			if old.Problem == nil {
 				continue
 			}
-		} else if fresh.digest == old.digest && old.upstream.Problem == nil {
+		}
+		fresh := p.newUpstream(config)
+		if fresh.Problem != nil {
+			problems[config] = fresh.Problem
+		}
+		if old.Problem == nil && slices.Equal(fresh.addresses, old.addresses) {
 			continue
 		}
-		p.open[config], changed[config] = fresh, fresh.upstream
-		old.close()
+		p.open[config], changed[config] = fresh, fresh
 	}
 	p.kept = problems
 	return changed, problems
 }
 
-func (p *pool) close() {
-	if p.upstream.Transport != nil {
-		p.upstream.Transport.CloseIdleConnections()
+// reloadAddresses replaces those addresses of an upstream whose files hold something else: all of them or none.
+func (p *Pools) reloadAddresses(config Config) error {
+	replaced := map[Config]*address{}
+	for _, single := range config.single() {
+		old, found := p.addresses[single]
+		if !found {
+			continue // newUpstream makes it
+		}
+		fresh, err := p.newAddress(single)
+		if err != nil {
+			return err
+		}
+		if fresh.digest == old.digest {
+			continue
+		}
+		fresh.health.inherit(&old.health)
+		fresh.circuit.inherit(&old.circuit)
+		replaced[single] = fresh
 	}
+	for single, fresh := range replaced {
+		p.addresses[single].close()
+		p.addresses[single] = fresh
+		p.check(fresh)
+	}
+	return nil
 }
 
-// newPool makes the upstream of a configuration. It connects to nothing yet.
-func newPool(config Config) *pool {
-	scheme, address, err := split(config.URL)
-	if err != nil {
-		return &pool{upstream: &Upstream{Scheme: "http", Address: config.URL, Problem: err}}
+// close ends the checks of an address, and the connections on which nothing is under way.
+func (a *address) close() {
+	if a.stop != nil {
+		a.stop()
 	}
-	u := &Upstream{Scheme: scheme, Address: address, Host: config.Host}
-	tlsConfig, sum, err := load(config)
-	if err != nil {
-		u.Problem = err
-		return &pool{upstream: u}
+	a.transport.CloseIdleConnections()
+}
+
+func (p *Pools) now() func() time.Time {
+	if p.Now == nil {
+		return time.Now
 	}
-	protocols := new(http.Protocols)
-	switch scheme {
-	case "h2c":
-		u.Scheme, u.h2c = "http", true
-		protocols.SetUnencryptedHTTP2(true)
-	case "https":
-		protocols.SetHTTP1(true)
-		protocols.SetHTTP2(true) // by ALPN; WebSocket always goes over HTTP/1.1
-	default:
-		protocols.SetHTTP1(true)
+	return p.Now
+}
+
+func (p *Pools) log() *slog.Logger {
+	if p.Log == nil {
+		return slog.Default()
 	}
-	u.Transport = &http.Transport{
-		Protocols:           protocols,
-		TLSClientConfig:     tlsConfig,
-		TLSHandshakeTimeout: 10 * time.Second,
-		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		DisableCompression:  true, // bodies pass as they are
-		// A client that asks whether to send its body (100-continue) is told when the application says so. Some say
-		// nothing and wait.
-		ExpectContinueTimeout: time.Second,
-		// Shorter than the five seconds after which Node closes an idle connection: a request must not be sent
-		// into one that is just being closed.
-		IdleConnTimeout:     4 * time.Second,
-		MaxIdleConns:        0,
-		MaxIdleConnsPerHost: 256,
-		WriteBufferSize:     16 << 10,
-		ReadBufferSize:      16 << 10,
-		// A connection that is shared by many streams must not be waited on for ever once its other end is gone.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
-	}
-	return &pool{upstream: u, digest: sum}
+	return p.Log
 }

@@ -1,31 +1,45 @@
-// Package upstream owns the connection pools toward the applications: how one is reached over http, https or h2c,
-// how its certificate is verified, and what is wrong when that fails. It forwards nothing by itself
-// (enforcement/reverseproxy does) and does not know whose application it is.
+// Package upstream owns the ways to the applications: their addresses, which of them a request goes to, the
+// connections kept to each, how its certificate is verified, and what is wrong when that fails. It forwards nothing by
+// itself (enforcement/reverseproxy does) and does not know whose application it is.
 package upstream
 
 import (
 	"errors"
+	"fmt"
+	"log/slog"
+	"math/bits"
 	"net/http"
+	"sync/atomic"
+	"time"
 )
 
 // Upstream is one application as the gate reaches it.
 type Upstream struct {
-	Scheme  string // of the requests that Transport takes: http (also for h2c) or https
-	Address string // HOST:PORT
+	Scheme string // of the requests that RoundTrip takes: http (also for h2c) or https
+	// Address is HOST:PORT, that of the first of several addresses: what stands in the URL of a request. Where the
+	// request goes is another matter.
+	Address string
 	Host    string // replaces the Host header; empty keeps the client's
-	// Transport keeps the connections. It follows no redirect and knows no proxy.
-	Transport *http.Transport
 	// Problem is why the application cannot be reached at all, such as a file that cannot be read. Every request
 	// fails with it. Nil when all is well.
 	Problem error
 
-	h2c bool
+	h2c         bool
+	multiplexed bool       // many requests may share a connection: HTTP/2
+	addresses   []*address // none where there is a problem
+	timeouts    Timeouts
+	now         func() time.Time
+	log         *slog.Logger
+	panicking   atomic.Bool // unhealthy addresses get requests
 }
 
 // errNoUpgrade is what somebody who asks for a WebSocket over h2c is told in the log.
 var errNoUpgrade = errors.New("a WebSocket was asked for, and h2c has none: make the upstream http:// or https://")
 
-// RoundTrip sends one request. Its errors say what to do about them where that is known.
+// RoundTrip sends one request to one of the addresses; to another one if it cannot be connected to, since nothing of
+// the request was sent then. That an idle connection ends as a request leaves is the transports' affair: they send it
+// again where it has no body and its method may be repeated. Its errors say what to do about them where that is known,
+// and Answer what to tell the client.
 func (u *Upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 	if u.Problem != nil {
 		return nil, u.refuse(r, u.Problem)
@@ -33,11 +47,44 @@ func (u *Upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 	if u.h2c && len(r.Header["Upgrade"]) > 0 {
 		return nil, u.refuse(r, errNoUpgrade)
 	}
-	response, err := u.Transport.RoundTrip(r)
-	if err != nil {
-		return nil, explain(err, u.Scheme == "https")
+	w := u.watch(r)
+	if w == nil {
+		return u.send(r, nil)
 	}
-	return response, nil
+	response, err := u.send(w.request, w)
+	if err != nil {
+		w.failed()
+	}
+	return response, err
+}
+
+// send tries addresses until one of them takes the request. w is nil for most requests.
+func (u *Upstream) send(r *http.Request, w *watch) (*http.Response, error) {
+	a, at := u.choose(0)
+	if a == nil {
+		return nil, u.refuse(r, u.unavailable())
+	}
+	response, err := a.roundTrip(r, w)
+	if err == nil || len(u.addresses) == 1 {
+		return response, err
+	}
+	err = fmt.Errorf("%s: %w", a.hostport, err)
+	// Connections that are refused cost no time. Where they are not answered, a person waits for two at most.
+	tried, failed := uint64(1)<<at, u.now()
+	for notSent(err) && r.Context().Err() == nil && w.mayOfferAgain() && u.now().Sub(failed) < u.timeouts.Connect {
+		if a, at = u.choose(tried); a == nil {
+			break
+		}
+		tried |= 1 << at
+		if response, err = a.roundTrip(r, w); err == nil {
+			return response, nil
+		}
+		err = fmt.Errorf("%s: %w", a.hostport, err)
+	}
+	if count := bits.OnesCount64(tried); count > 1 {
+		err = fmt.Errorf("%d addresses were tried; the last: %w", count, err)
+	}
+	return nil, err
 }
 
 // refuse ends a request that is not sent. A RoundTripper closes the body in any case.

@@ -160,3 +160,15 @@ func ask(t *testing.T, up *upstream.Upstream) (string, error) {
 	body, err := io.ReadAll(response.Body)
 	return string(body), err
 }
+
+// replaceFile gives a file the content of another.
+func replaceFile(t *testing.T, path, with string) {
+	t.Helper()
+	content, err := os.ReadFile(with)
+	if err == nil {
+		err = os.WriteFile(path, content, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -21,8 +21,8 @@ func TestHeadersOfAttributesComeFromTheGateAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	up := &upstream.Upstream{Address: target.Host, Transport: &http.Transport{}}
-	defer up.Transport.CloseIdleConnections()
+	config := upstream.Config{URL: app.URL}.Canonical()
+	up := new(upstream.Pools).Keep(map[upstream.Config]struct{}{config: {}})[config]
 	r := httptest.NewRequest("GET", "/", nil)
 	for _, name := range []string{
 		"User-Role", "user_role", "User_Role", "X-Goog-Iap-Attr-Department", "x_goog_iap_attr_department",

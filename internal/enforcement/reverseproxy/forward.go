@@ -5,10 +5,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -127,15 +127,11 @@ func (f *Forwarder) fail(w http.ResponseWriter, r *http.Request, up *upstream.Up
 		panic(http.ErrAbortHandler) // the client is gone: nobody reads an answer
 	}
 	f.Log.Warn("the application did not answer", "upstream", up.Address, "error", err)
-	f.Failed(w, r, failureStatus(err))
-}
-
-func failureStatus(err error) int {
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
-		return http.StatusGatewayTimeout
+	status, retryAfter := upstream.Answer(err)
+	if retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
 	}
-	return http.StatusBadGateway
+	f.Failed(w, r, status)
 }
 
 // targetURL returns a URL that net/http writes as exactly the bytes that were received. There is one form for

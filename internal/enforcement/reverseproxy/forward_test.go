@@ -46,7 +46,7 @@ func TestARequestThatIsForwardedHasNoDeadline(t *testing.T) {
 	f := reverseproxy.Forwarder{Scheme: "http", Log: slog.New(slog.DiscardHandler), Failed: func(_ http.ResponseWriter, _ *http.Request, status int) {
 		t.Errorf("the application was not reached: %d", status)
 	}}
-	up := &upstream.Upstream{Address: target.Host, Transport: &http.Transport{}}
-	defer up.Transport.CloseIdleConnections()
+	config := upstream.Config{URL: app.URL}.Canonical()
+	up := new(upstream.Pools).Keep(map[upstream.Config]struct{}{config: {}})[config]
 	f.Forward(w, httptest.NewRequest("POST", "/", strings.NewReader("body")), up, target, reverseproxy.Identity{})
 }

@@ -80,6 +80,9 @@ func (c *comments) structure(t reflect.Type) (*schema, error) {
 			s.Required = append(s.Required, f.Name)
 		}
 	}
+	if s.Properties["upstreams"] != nil { // a service has either
+		s.OneOf = []*schema{{Required: []string{"upstream"}}, {Required: []string{"upstreams"}}}
+	}
 	return s, nil
 }
 

@@ -25,7 +25,9 @@ func servicesComeBack(t *testing.T, s store) {
 		Service: resource.Service{
 			Kind: resource.CloudRunService, ProjectID: "dev-project", ProjectNumber: project, Region: "europe-west1", ID: "run",
 		},
-		Name: "run", Hosts: []string{"run.localhost", "xn--bcher-kva.example"}, Upstream: "http://127.0.0.1:1", OAuthClientID: "c",
+		Name: "run", Hosts: []string{"run.localhost", "xn--bcher-kva.example"}, OAuthClientID: "c",
+		Upstreams:        []string{"http://127.0.0.1:1", "http://127.0.0.1:2"},
+		UpstreamTimeouts: &catalog.UpstreamTimeouts{FirstByteSec: 5}, HealthCheck: &catalog.HealthCheck{},
 	}
 	engine := catalog.Service{
 		Service: resource.Service{Kind: resource.AppEngineApp, ProjectID: "dev-project", ProjectNumber: project},

@@ -1,0 +1,54 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"time"
+)
+
+// transport keeps the connections to one address. It follows no redirect and knows no proxy. A request that is
+// canceled ends at once, whether its answer has begun or not.
+type transport interface {
+	http.RoundTripper
+	CloseIdleConnections()
+}
+
+// newTransport makes what keeps the connections to an address: it dials nothing else, whatever the URL of a request
+// says. TLS is nil for other schemes than https.
+func newTransport(scheme string, dial dialer, secure *tls.Config, t Timeouts) transport {
+	protocols := new(http.Protocols)
+	switch scheme {
+	case "h2c":
+		protocols.SetUnencryptedHTTP2(true)
+	case "https":
+		protocols.SetHTTP1(true)
+		protocols.SetHTTP2(true) // by ALPN; WebSocket always goes over HTTP/1.1
+	default:
+		protocols.SetHTTP1(true)
+	}
+	return &http.Transport{
+		Protocols:             protocols,
+		TLSClientConfig:       secure,
+		TLSHandshakeTimeout:   t.Connect,
+		ResponseHeaderTimeout: t.FirstByte,
+		DialContext:           dial,
+		DisableCompression:    true, // bodies pass as they are
+		// A client that asks whether to send its body (100-continue) is told when the application says so. Some say
+		// nothing and wait.
+		ExpectContinueTimeout: time.Second,
+		// Shorter than the five seconds after which Node closes an idle connection: a request must not be sent
+		// into one that is just being closed.
+		IdleConnTimeout:     4 * time.Second,
+		MaxIdleConns:        0,
+		MaxIdleConnsPerHost: 256,
+		WriteBufferSize:     16 << 10,
+		ReadBufferSize:      16 << 10,
+		// A connection that is shared by many streams must not be waited on for ever once its other end is gone.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
+	}
+}
+
+// dialer connects to its one address; it has the form that transports ask for.
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
