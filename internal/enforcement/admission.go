@@ -63,7 +63,7 @@ func (a *Admission) ID() audit.DecisionID { return a.id }
 func (a *Admission) Again(ctx context.Context, used bool) (until time.Time, end policy.Reason) {
 	p := a.point
 	now := p.Now()
-	v := Verdict{ID: audit.NewDecisionID(now, p.Replica)}
+	var v Verdict
 	view := p.View()
 	c := check{Point: p, view: view, request: &a.request, now: now, verdict: &v, again: a, used: used}
 	switch {
@@ -86,6 +86,7 @@ func (a *Admission) Again(ctx context.Context, used bool) (until time.Time, end 
 	if v.Identity.IsZero() { // the record says whose exchange it was
 		v.Identity, v.Credential, v.Session = a.identity, a.credential, a.session
 	}
+	v.ID = audit.NewDecisionID(now, p.Replica)
 	c.record()
 	return time.Time{}, v.Reason
 }

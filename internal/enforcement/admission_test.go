@@ -195,3 +195,17 @@ func TestWhatNobodyHadToSignInForGoesOnUntilThatChanges(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkAgain is what each exchange that lasts costs whenever something changes.
+func BenchmarkAgain(b *testing.B) {
+	point, _ := newPoint(b, theService(), settings.IapSettings{})
+	request := enforcement.Request{Method: "GET", Host: "app.test", Target: "/live", Header: http.Header{}}
+	verdict := point.Check(b.Context(), &request)
+	admission := point.Admission(&request, &verdict)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, reason := admission.Again(b.Context(), false); reason != "" {
+			b.Fatal(reason)
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/sha1"
-	"crypto/tls"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -189,10 +188,16 @@ func openSocketOverHTTP2(t *testing.T, e *endless, credential func(string) strin
 	r := request(t, http.MethodConnect, "http://app.test/socket", credential("app.test"), sending)
 	r.Header[":protocol"] = []string{"websocket"}
 	r.Header.Set("Sec-WebSocket-Version", "13")
-	transport := &http2.Transport{AllowHTTP: true, DialTLSContext: func(ctx context.Context, _, _ string, _ *tls.Config) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", e.address)
-	}}
-	t.Cleanup(transport.CloseIdleConnections)
+	conn, err := net.Dial("tcp", e.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	//lint:ignore SA1019 the client of net/http sends no :protocol
+	transport, err := (&http2.Transport{AllowHTTP: true}).NewClientConn(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
 	response, err := transport.RoundTrip(r)
 	if err != nil || response.StatusCode != http.StatusOK || response.Header.Get("Sec-WebSocket-Accept") != "" {
 		t.Fatalf("%v, %v", response, err)
@@ -387,6 +392,35 @@ func TestWhatLastsEndsWithTheRightOrTheToken(t *testing.T) {
 			e.confirm()
 		}
 	}, policy.BearerInvalid)
+}
+
+// Other streams of the connection go on when one is ended.
+func TestOneStreamIsResetAndTheOthersGoOn(t *testing.T) {
+	t.Parallel()
+	e := startEndless(t, withAccounts)
+	e.let("user:alice@example.com", "user:bob@example.com")
+	client := e.client(t, true)
+	open := func(email string) io.Reader {
+		response, err := client.Do(request(t, http.MethodGet, "http://app.test/download", e.as(email, private), nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		readFirst(t, response.Body, "begun")
+		return response.Body
+	}
+	alice, bob := open("alice@example.com"), open("bob@example.com")
+	e.awaitKnown(t, 2)
+	e.let("user:bob@example.com")
+	if got := readRest(alice); got != " reset" {
+		t.Errorf("alice read %q", got)
+	}
+	over := make(chan string, 1)
+	go func() { over <- readRest(bob) }()
+	select {
+	case read := <-over:
+		t.Errorf("bob's stream ended with %q", read)
+	case <-time.After(200 * time.Millisecond):
+	}
 }
 
 // A policy that changes and still lets somebody in ends nothing.

@@ -85,6 +85,7 @@ func (p *passage) End(why exchange.Ending) bool {
 		past := time.Unix(1, 0)
 		_, _ = p.control.SetReadDeadline(past), p.control.SetWriteDeadline(past)
 		return true
+	case p.stop == nil: // the round trip has not begun, and finds out
 	case p.whole:
 		go p.stop()
 	default:
@@ -94,14 +95,18 @@ func (p *passage) End(why exchange.Ending) bool {
 	return true
 }
 
-// context returns the context of the round trip.
+// context returns the context of the round trip. It has ended if the exchange was told to end before: what that did to
+// the client's side may have been undone since.
 func (p *passage) context(ctx context.Context) (context.Context, context.CancelFunc) {
-	if p == nil || p.kind != exchange.GRPC {
+	if p == nil {
+		return ctx, func() {}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.kind != exchange.GRPC && p.why == nil {
 		return ctx, func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.stop = cancel; p.why != nil {
 		cancel()
 	}
