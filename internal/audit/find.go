@@ -23,7 +23,7 @@ func (l *Log) Find(ctx context.Context, id DecisionID) (Decision, error) {
 		return Decision{}, err
 	}
 	var likely, others []string
-	for _, c := range []class{refusals, strangers, passes} {
+	for _, c := range []class{refusals, strangers, passes, public} {
 		list, err := listSegments(l.segments[c].dir, c)
 		if err != nil {
 			return Decision{}, fmt.Errorf("reading the decision log: %w", err)

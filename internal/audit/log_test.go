@@ -444,8 +444,8 @@ func TestRefusalsOfSignInAreKeptApartFromThoseOfPeople(t *testing.T) {
 	for _, reason := range []policy.Reason{
 		policy.SignInRefused, policy.SignInLoops, policy.SignInDeclined, policy.ProviderUnavailable, policy.ProviderMisconfigured, policy.ProviderTokenInvalid,
 	} {
-		if classOf(reason) != strangers {
-			t.Errorf("%s is kept with %s", reason, classOf(reason))
+		if c := classOf(brief(start, reason)); c != strangers {
+			t.Errorf("%s is kept with %s", reason, c)
 		}
 		if anonymous(reason) {
 			t.Errorf("%s is only counted, and its page shows a reference", reason)
