@@ -31,8 +31,8 @@ type Log struct {
 	tasks chan func() // for the writer
 	stop  chan struct{}
 	once  sync.Once
-	done    chan struct{} // closed when the writer has ended
-	err     error         // of the writer's end; read after done
+	done  chan struct{} // closed when the writer has ended
+	err   error         // of the writer's end; read after done
 }
 
 // LogOptions bounds a decision log. Zero fields take the defaults.
