@@ -135,21 +135,23 @@ func (s *Server) point(replica uint16) *enforcement.Point {
 	}
 }
 
-// record returns what hears of every decision.
-func (s *Server) record() func(*audit.Decision) {
-	if heard := s.options.Development.Decision; heard != nil {
-		return func(d *audit.Decision) {
-			heard(d)
-			s.decisions.Record(d)
-		}
-	}
-	if s.options.Health == nil {
+// record returns what hears of every decision. What was not recorded has not been decided yet, and is not counted.
+func (s *Server) record() func(*audit.Decision) bool {
+	var heard func(*audit.Decision)
+	switch {
+	case s.options.Development.Decision != nil:
+		heard = s.options.Development.Decision
+	case s.options.Health != nil:
+		heard = s.options.Health.Metrics.Decision
+	default:
 		return s.decisions.Record
 	}
-	counted := s.options.Health.Metrics.Decision
-	return func(d *audit.Decision) {
-		counted(d)
-		s.decisions.Record(d)
+	return func(d *audit.Decision) bool {
+		if !s.decisions.Record(d) {
+			return false
+		}
+		heard(d)
+		return true
 	}
 }
 
@@ -158,7 +160,7 @@ func (s *Server) recordSignIn() func(*audit.Decision) {
 	record := s.record()
 	return func(d *audit.Decision) {
 		d.Position = s.holder.Current().Position
-		record(d)
+		record(d) // of refusals, which are never stopped
 	}
 }
 
