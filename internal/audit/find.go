@@ -83,7 +83,7 @@ func search(ctx context.Context, path string, id DecisionID) (Decision, error) {
 			}
 		}
 		if wanted {
-			if d, err := parseLine(found); err == nil {
+			if d, err := ParseLine(found); err == nil {
 				return d, nil
 			}
 		}

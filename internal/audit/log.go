@@ -35,6 +35,9 @@ type Log struct {
 	err   error         // of the writer's end; read after done
 }
 
+// LogDir is where the log is in a data directory.
+const LogDir = "decisions"
+
 // LogOptions bounds a decision log. Zero fields take the defaults.
 type LogOptions struct {
 	SegmentBytes int64 // of one file; default 16 MiB

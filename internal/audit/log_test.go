@@ -413,7 +413,7 @@ func FuzzLine(f *testing.F) {
 		if strings.Count(string(b), "\n") != 1 || b[len(b)-1] != '\n' {
 			t.Fatalf("more than one line: %q", b)
 		}
-		got, err := parseLine(b)
+		got, err := ParseLine(b)
 		if err != nil {
 			t.Fatalf("%q: %v", b, err)
 		}
@@ -430,8 +430,8 @@ func FuzzParseLine(f *testing.F) {
 	f.Add([]byte(`{"id":"00000000000000000000000000"`))
 	f.Add([]byte(fmt.Sprintf(`{"id":%q,"peer":"x"}`, d.ID)))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if d, err := parseLine(b); err == nil {
-			if _, err := parseLine(appendLine(nil, &d)); err != nil && d.Time.Year() < 10000 {
+		if d, err := ParseLine(b); err == nil {
+			if _, err := ParseLine(appendLine(nil, &d)); err != nil && d.Time.Year() < 10000 {
 				t.Errorf("%q was read, written again and not read: %v", b, err)
 			}
 		}

@@ -130,7 +130,7 @@ func (f *finder) match(line []byte) (*Decision, error) {
 			return nil, nil
 		}
 	}
-	d, err := parseLine(line)
+	d, err := ParseLine(line)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ type Config struct {
 	Manifests       []string
 	GoogleEndpoints GoogleEndpoints
 	Pages           Pages
+	Audit           Audit
 	Log             Log
 }
 

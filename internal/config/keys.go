@@ -32,6 +32,8 @@ func (c *Config) keys() []key {
 			meaning: "Listeners at which the server answers in the place of www.gstatic.com and metadata.google.internal, for applications written for Google Cloud that are pointed here; docs/unchanged-apps.md says how."},
 		{name: "pages", value: section[Pages]{&c.Pages, pagesKeys},
 			meaning: "How the pages that people see look; docs/custom-pages.md says what can be changed."},
+		{name: "audit", value: section[Audit]{&c.Audit, auditKeys},
+			meaning: "The records of who was let in or refused, and of who changed what; docs/audit.md says how they are used."},
 		{name: "log", value: section[Log]{&c.Log, logKeys},
 			meaning: "The server's own log, on standard error."},
 	}

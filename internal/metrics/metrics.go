@@ -75,6 +75,8 @@ type Sources struct {
 	Confirmed func() time.Time       // when the store last confirmed it
 	Sessions  func() int             // in memory
 	Log       func() audit.LogCounts // of the decision log
+	LogFails  func() bool            // it loses records
+	Lines     func() []Lines         // of the records, elsewhere
 	Now       func() time.Time
 }
 
@@ -89,7 +91,13 @@ func (m *Metrics) Observe(s Sources) {
 		gauge("gatehouse_snapshot_age_seconds", "Time since the store last confirmed the snapshot. The gate closes when it passes maxStaleness (600).",
 			func() float64 { return max(0, s.Now().Sub(s.Confirmed()).Seconds()) })
 		gauge("gatehouse_sessions", "Sessions in memory.", func() float64 { return float64(s.Sessions()) })
-		m.registry.MustRegister(&logCollector{s.Log})
+		gauge("gatehouse_decision_log_failing", "Whether the decision log loses records: 1 while its disk is full or too slow.", func() float64 {
+			if s.LogFails() {
+				return 1
+			}
+			return 0
+		})
+		m.registry.MustRegister(&logCollector{s.Log}, &linesCollector{s.Lines})
 	})
 }
 

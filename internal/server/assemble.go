@@ -34,14 +34,14 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 		return nil, fmt.Errorf("auth host %q: %w", o.AuthHost, err)
 	}
 	s := &Server{options: o, store: state.store, holder: &snapshot.Holder{}, ready: make(chan struct{}), ended: make(chan struct{})}
-	if s.decisions, err = audit.OpenLog(filepath.Join(o.DataDir, "decisions"), audit.LogOptions{Now: o.Now}); err != nil {
+	if err = s.openRecords(ctx, filepath.Join(o.DataDir, audit.LogDir)); err != nil {
 		return nil, err
 	}
 	keySealer := state.ring.Sealer(issuer.SealingPurpose)
 	passwords := password.NewChecker(o.Now)
 	s.admin = &admin.Admin{
 		Store: state.store, Keys: keySealer, HashPassword: passwords.Hash, CheckHash: password.CheckHash, Decisions: s.decisions, Entries: state.store,
-		ValidateExpression: expression.Check, UpstreamStates: s.upstreamStates,
+		ValidateExpression: expression.Check, UpstreamStates: s.upstreamStates, Changed: s.records.next,
 		ProjectID: o.ProjectID, ProjectNumber: o.ProjectNumber, AuthURL: o.External.URL(authHost), TokenURL: o.TokenURL, Lifetimes: session.DefaultLifetimes(), Now: o.Now, Log: o.Log,
 	}
 	s.sessions = &session.Table{
@@ -49,7 +49,7 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 		Now: o.Now, Lifetimes: session.DefaultLifetimes(), Log: o.Log,
 	}
 	if err := s.startView(ctx, keySealer); err != nil {
-		_ = s.decisions.Close()
+		_ = s.closeRecords()
 		return nil, err
 	}
 	renderer, err := pages.New()
