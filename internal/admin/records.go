@@ -109,6 +109,9 @@ func (a *Admin) prepare(ctx context.Context, q RecordQuery, say func(RecordLine)
 	if q.Limit < 0 || !q.Since.IsZero() && !q.Until.IsZero() && !q.Since.Before(q.Until) {
 		return nil, fmt.Errorf("%w: the limit is negative, or the time that is searched ends before it begins", ErrInvalid)
 	}
+	if err := r.narrow(); err != nil {
+		return nil, err
+	}
 	name, err := a.recordedResource(ctx, q.Resource)
 	if err != nil {
 		return nil, err
@@ -120,6 +123,21 @@ func (a *Admin) prepare(ctx context.Context, q RecordQuery, say func(RecordLine)
 		Since: q.Since, Until: q.Until, Actor: q.Actor, Action: q.Action, Mentions: q.Person, OldestFirst: q.OldestFirst, Limit: entryPage,
 	}
 	return r, r.check()
+}
+
+// narrow leaves out the record in which a field has no meaning: nothing of it is selected.
+func (r *records) narrow() error {
+	q := r.asked
+	if len(q.Reasons) > 0 || q.Host != "" || q.Path != "" || q.Peer != "" || q.Session != "" || q.Outcome != audit.Either {
+		r.changes = false
+	}
+	if q.Actor != "" || q.Action != "" {
+		r.decisions = false
+	}
+	if !r.decisions && !r.changes {
+		return fmt.Errorf("%w: reason, host, path, peer, session and outcome are of decisions, actor and action of administrative changes: ask for the one record or the other", ErrInvalid)
+	}
+	return nil
 }
 
 // check reads what has a form.
