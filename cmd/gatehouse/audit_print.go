@@ -27,6 +27,7 @@ type recordPrinter struct {
 	notes    io.Writer // for people: damage, progress
 	progress bool      // notes is a terminal
 	shown    bool      // progress stands in the last line of it
+	percent  int64
 	found    int
 }
 
@@ -72,11 +73,11 @@ func (p *recordPrinter) hear(line admin.RecordLine) error {
 
 // tell shows progress to somebody who waits at a terminal.
 func (p *recordPrinter) tell(read admin.BytesRead) {
-	if !p.progress || read.Total == 0 {
+	if !p.progress || read.Total == 0 || p.shown && 100*read.Done/read.Total == p.percent {
 		return
 	}
-	fmt.Fprintf(p.notes, "\r\x1b[Ksearched %d %% of %d MiB", 100*read.Done/read.Total, (read.Total+1<<20-1)>>20)
-	p.shown = true
+	p.shown, p.percent = true, 100*read.Done/read.Total
+	fmt.Fprintf(p.notes, "\r\x1b[Ksearched %d %% of %d MiB", p.percent, (read.Total+1<<20-1)>>20)
 }
 
 func (p *recordPrinter) clear() {
