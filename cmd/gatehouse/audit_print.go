@@ -148,7 +148,7 @@ func (p *recordPrinter) row(line admin.RecordLine) error {
 			return err
 		}
 	}
-	row := map[string]string{}
+	var row map[string]string
 	if c := line.Change; c != nil {
 		row = map[string]string{
 			"time": clock(c.Time), "record": "change", "id": strconv.FormatInt(c.Seq, 10), "actor": c.Actor.Kind + ":" + c.Actor.Name, "action": c.Action, "target": c.Target,

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/admin"
+	"github.com/gatehouse-iap/gatehouse/internal/admin/adminclient"
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/server"
 )
@@ -122,6 +123,31 @@ func TestTheRecordsOfAServerAreSearchedCountedAndFollowed(t *testing.T) {
 	})
 	if want := "iam.setIamPolicy decision decision iap.disable"; !errors.Is(err, enough) || strings.Join(seen, " ") != want {
 		t.Errorf("followed %q, %v; want %s", seen, err, want)
+	}
+}
+
+func TestWhoFollowsTheRecordsHoldsUpNoEndOfTheServer(t *testing.T) {
+	t.Parallel()
+	g := startGate(t)
+	client, err := adminclient.Find(t.Context(), adminclient.Where{DataDir: g.dataDir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	began, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- client.TailRecords(t.Context(), admin.RecordQuery{Kind: admin.AllRecords, Limit: 1}, func(admin.RecordLine) error {
+			close(began)
+			return nil
+		})
+	}()
+	<-began
+	started := time.Now()
+	g.stop()
+	if took := time.Since(started); took > 5*time.Second {
+		t.Errorf("the end took %s", took)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("who followed is told %v", err)
 	}
 }
 

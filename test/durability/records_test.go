@@ -1,6 +1,7 @@
 package durability
 
 import (
+	"bufio"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -35,6 +36,33 @@ func requests(t *testing.T, gate *harness.Gate, token string) (answered map[stri
 		_ = response.Body.Close()
 		answered[path] = time.Now()
 	}
+}
+
+// follow runs audit tail until the gate is gone, and tells how many decisions it showed.
+func follow(t *testing.T, gate *harness.Gate) <-chan int {
+	t.Helper()
+	tail := gate.Command(t, "audit", "tail", "--path=/under-load/", "--lines=0", "--format=json")
+	out, err := tail.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tail.Start(); err != nil {
+		t.Fatal(err)
+	}
+	shown := make(chan int, 1)
+	go func() {
+		n := 0
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			if strings.HasPrefix(lines.Text(), `{"type":"decision","id":"`) {
+				n++
+			}
+		}
+		if err := tail.Wait(); err == nil {
+			t.Error("audit tail ends as if it had been asked to, and its server was killed")
+		}
+		shown <- n
+	}()
+	return shown
 }
 
 // checkRecords looks for all that must be there in both records.
@@ -84,6 +112,7 @@ func TestTheRecordsSurviveKillUnderLoad(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	gate := harness.Start(t, "--data", data)
 	token := gate.IdentityToken(t, harness.Alice)
+	followed := follow(t, gate)
 	accounts, paths := map[string]bool{}, map[string]bool{}
 	var load sync.WaitGroup
 	var mu sync.Mutex
@@ -111,6 +140,9 @@ func TestTheRecordsSurviveKillUnderLoad(t *testing.T) {
 	t.Logf("%d acknowledged changes, %d decisions, %d of them settled", len(accounts), len(answered), len(paths))
 	if len(accounts) == 0 || len(paths) == 0 {
 		t.Fatal("there was no load")
+	}
+	if n := <-followed; n == 0 {
+		t.Error("audit tail showed none of the decisions")
 	}
 	again := harness.Start(t, "--data", data)
 	checkRecords(t, again, accounts, paths)
