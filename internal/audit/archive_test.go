@@ -29,7 +29,7 @@ func searchAll(t testing.TB, a Archive, s Search) (ids []DecisionID, damage []Da
 func TestASearchFindsExactlyWhatItsQuerySelects(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	l := open(t, dir, LogOptions{SegmentBytes: 4 << 10})
+	l := open(t, dir, LogOptions{SegmentBytes: 32 << 10})
 	var all []Decision
 	for i := range 400 {
 		d := full(start.Add(time.Duration(i)*time.Minute), []policy.Reason{policy.NotGranted, policy.Granted, policy.HostUnknown, policy.PublicPath}[i%4])
@@ -99,7 +99,7 @@ func TestASearchFindsExactlyWhatItsQuerySelects(t *testing.T) {
 func TestASearchIsInOrderAcrossClassesAndBuffers(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	l := open(t, dir, LogOptions{SegmentBytes: 2 << 10})
+	l := open(t, dir, LogOptions{SegmentBytes: 16 << 10})
 	random := rand.New(rand.NewPCG(3, 4))
 	for i := range 40 { // seconds, each of which is written at once
 		for range 20 {
