@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -20,7 +21,7 @@ func searchAll(t testing.TB, a Archive, s Search) (ids []DecisionID, damage []Da
 	t.Helper()
 	s.Found = func(f Found) error { ids = append(ids, f.ID); return nil }
 	s.Damaged = func(d Damage) { damage = append(damage, d) }
-	if err := a.Search(t.Context(), s); err != nil {
+	if err := a.Search(context.Background(), s); err != nil {
 		t.Fatal(err)
 	}
 	return ids, damage
@@ -286,5 +287,29 @@ func TestDecisionsAreCountedByWhatIsAsked(t *testing.T) {
 	}
 	if (&Tally{By: "colour"}).Check() == nil {
 		t.Error("decisions have no colour")
+	}
+}
+
+// BenchmarkSearch reads 16 MiB in which one person is rare.
+func BenchmarkSearch(b *testing.B) {
+	dir := b.TempDir()
+	var text []byte
+	for i := 0; len(text) < 16<<20; i++ {
+		d := full(start.Add(time.Duration(i)*time.Millisecond), policy.NotGranted)
+		if i%1000 == 0 {
+			d.Identity.Email = "rare@example.com"
+		}
+		text = appendLine(text, &d)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "refused-"+NewDecisionID(start, 0).String()+segmentSuffix), text, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	for name, q := range map[string]Query{"one person": {Person: "rare@example.com"}, "everything": {}} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				searchAll(b, Archive{Dir: dir}, Search{Query: q})
+			}
+		})
 	}
 }

@@ -452,3 +452,17 @@ func TestRefusalsOfSignInAreKeptApartFromThoseOfPeople(t *testing.T) {
 		}
 	}
 }
+
+// Whoever is not recognised passes where that is allowed as often as they like, and washes away no pass of a person.
+func TestPassesOfNobodyAreKeptApartFromThoseOfPeople(t *testing.T) {
+	t.Parallel()
+	for reason, want := range map[policy.Reason][2]class{ // of nobody, and of somebody
+		policy.Granted: {public, passes}, policy.GrantedPublic: {public, passes}, policy.IAPDisabled: {public, passes}, policy.PublicPath: {public, passes},
+		policy.NotGranted: {refusals, refusals}, policy.RecordFailed: {refusals, refusals}, policy.NoCredential: {strangers, strangers}, policy.CORSPreflight: {strangers, strangers},
+	} {
+		nobody, somebody := *brief(start, reason), full(start, reason)
+		if got := [2]class{classOf(&nobody), classOf(&somebody)}; got != want {
+			t.Errorf("%s is kept with %v, not %v", reason, got, want)
+		}
+	}
+}

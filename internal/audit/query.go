@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
+	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 )
 
@@ -100,6 +101,13 @@ func newFinder(q Query) *finder {
 	}
 	if q.ID != (DecisionID{}) {
 		f.needles = append(f.needles, []byte(q.ID.String()))
+	}
+	if q.Person != "" {
+		bare := q.bare()
+		if address, err := principal.ParseAddress(bare); err == nil {
+			bare = address // as identities have it
+		}
+		f.needles = append(f.needles, appendQuoted(nil, bare))
 	}
 	need("host", q.Host)
 	need("peer", q.Peer)
