@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -9,8 +10,10 @@ import (
 )
 
 func newAuditCommand() *cobra.Command {
-	cmd := commandGroup("audit", "See who changed what", "")
-	cmd.AddCommand(newAuditList(addServerFlags(cmd)))
+	cmd := commandGroup("audit", "See who was let in or refused, and who changed what", `Two records are kept: the decision log, with each request that was let in or refused, and the administrative record,
+with each change.`)
+	server := addServerFlags(cmd)
+	cmd.AddCommand(newAuditSearch(server), newAuditTail(server), newAuditStats(server), newAuditShow(server), newAuditList(server))
 	return cmd
 }
 
@@ -19,7 +22,7 @@ func newAuditList(server *serverFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List administrative changes, newest first",
 		Long: `List administrative changes, newest first. With --format=yaml or json each shows what was there before and
-what is there after.`,
+what is there after; ` + "`gatehouse audit show NUMBER`" + ` shows the difference.`,
 		Example: "  gatehouse audit list --limit=5\n  gatehouse audit list --format=json", Args: arguments(),
 	}
 	cmd.Flags().IntVar(&limit, "limit", 50, fmt.Sprintf("how `many`, at most %d", admin.MaxEntries))
@@ -35,9 +38,9 @@ what is there after.`,
 		}
 		rows := make([][]string, len(entries))
 		for i, e := range entries {
-			rows[i] = []string{moment(e.Time), e.Actor.Kind + ":" + e.Actor.Name, e.Action, e.Target}
+			rows[i] = []string{strconv.FormatInt(e.Seq, 10), moment(e.Time), e.Actor.Kind + ":" + e.Actor.Name, e.Action, e.Target}
 		}
-		return format.printList(cmd, entries, []string{"TIME", "ACTOR", "ACTION", "TARGET"}, rows)
+		return format.printList(cmd, entries, []string{"NUMBER", "TIME", "ACTOR", "ACTION", "TARGET"}, rows)
 	}
 	return cmd
 }

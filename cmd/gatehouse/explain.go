@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gatehouse-iap/gatehouse/internal/admin"
+	"github.com/gatehouse-iap/gatehouse/internal/admin/adminclient"
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
@@ -34,20 +35,25 @@ policy decided, and each binding that was looked at. The ID is on the page that 
 		if err != nil {
 			return err
 		}
-		e, err := client.Explain(cmd.Context(), args[0])
-		if err != nil {
-			return err
-		}
-		if format.format != formatText {
-			return format.print(cmd, e)
-		}
-		explain(cmd.OutOrStdout(), e)
-		if next := nextStep(e); next != "" {
-			fmt.Fprintf(cmd.OutOrStdout(), "\n%s\n", printable(next+server.again()))
-		}
-		return nil
+		return showDecision(cmd, server, client, args[0], format)
 	}
 	return cmd
+}
+
+// showDecision shows a decision, and what would change its outcome.
+func showDecision(cmd *cobra.Command, server *serverFlags, client *adminclient.Client, id string, format *output) error {
+	e, err := client.Explain(cmd.Context(), id)
+	if err != nil {
+		return err
+	}
+	if format.format != formatText {
+		return format.print(cmd, e)
+	}
+	explain(cmd.OutOrStdout(), e)
+	if next := nextStep(e); next != "" {
+		fmt.Fprintf(cmd.OutOrStdout(), "\n%s\n", printable(next+server.again()))
+	}
+	return nil
 }
 
 // explain writes a decision for people.

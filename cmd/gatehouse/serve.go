@@ -60,7 +60,7 @@ func serve(cmd *cobra.Command, file string) error {
 		return err
 	}
 	err = daemon.Run(cmd.Context(), daemon.Options{
-		ConfigFile: file, Version: version(), Log: cmd.ErrOrStderr(), LookupEnv: os.LookupEnv,
+		ConfigFile: file, Version: version(), Log: cmd.ErrOrStderr(), Stdout: cmd.OutOrStdout(), LookupEnv: os.LookupEnv,
 		Inherited: inherited, Notifier: notifier, Hangup: hangup,
 	})
 	return tellFaults(cmd.ErrOrStderr(), err)

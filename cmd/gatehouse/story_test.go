@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -71,23 +70,15 @@ func storyOf(ts *testscript.TestScript) *storyServer { return ts.Value("server")
 
 // storyServer is the administration of a server, over a real store and a real socket.
 type storyServer struct {
-	dir      string
-	admin    *admin.Admin
-	db       *storage.DB
-	decision atomic.Pointer[audit.Decision]
+	dir       string
+	admin     *admin.Admin
+	db        *storage.DB
+	decisions *audit.Log
 }
 
 var storyApp = catalog.Service{
 	Service: resource.Service{Kind: resource.BackendService, ProjectID: "dev-project", ProjectNumber: 123456789012, ID: "1234567890123456789"},
 	Name:    "app", Hosts: []string{"app.localhost"}, Upstream: "http://127.0.0.1:9", OAuthClientID: "123456789012-app.apps.googleusercontent.com",
-}
-
-// Find is admin.DecisionFinder with the one decision of the story.
-func (s *storyServer) Find(_ context.Context, id audit.DecisionID) (audit.Decision, error) {
-	if noted := s.decision.Load(); noted != nil && noted.ID == id {
-		return *noted, nil
-	}
-	return audit.Decision{}, audit.ErrNoDecision
 }
 
 func (s *storyServer) start(ts *testscript.TestScript) {
@@ -97,8 +88,10 @@ func (s *storyServer) start(ts *testscript.TestScript) {
 	ring, err := sealing.NewRing(bytes.Repeat([]byte{7}, 32))
 	ts.Check(err)
 	s.db = db
+	s.decisions, err = audit.OpenLog(filepath.Join(s.dir, audit.LogDir), audit.LogOptions{})
+	ts.Check(err)
 	s.admin = &admin.Admin{
-		Store: db, Entries: db, Keys: ring.Sealer("issuer"), Decisions: s,
+		Store: db, Entries: db, Keys: ring.Sealer("issuer"), Decisions: s.decisions,
 		Settle:       func(context.Context, int64) error { return nil },
 		HashPassword: func(_ context.Context, password string) (string, error) { return "hash of " + password, nil },
 		ProjectID:    storyApp.ProjectID, ProjectNumber: storyApp.ProjectNumber, AuthURL: "http://auth.localhost:8080",
@@ -117,7 +110,7 @@ func (s *storyServer) start(ts *testscript.TestScript) {
 	go func() { ended <- s.admin.ServeListener(serving, listener) }()
 	ts.Defer(func() {
 		cancel()
-		if err := errors.Join(<-ended, db.Close()); err != nil {
+		if err := errors.Join(<-ended, s.decisions.Close(), db.Close()); err != nil {
 			ts.Logf("ending the server: %v", err)
 		}
 	})
@@ -163,7 +156,7 @@ func (s *storyServer) decide(ts *testscript.TestScript, email string) {
 			{Resource: resource.Web(storyApp.ProjectNumber)},
 		},
 	}
-	s.decision.Store(decision)
+	s.decisions.Record(decision)
 	ts.Setenv("DECISION", decision.ID.String())
 }
 

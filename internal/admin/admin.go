@@ -26,10 +26,12 @@ type Admin struct {
 	CheckHash func(hash string) error
 	// ValidateExpression refuses what is no expression of attribute propagation; nil refuses none.
 	ValidateExpression func(expression string) error
-	Decisions          DecisionFinder
+	Decisions          DecisionReader
 	Entries            EntryReader
 	// UpstreamStates tells the state of each address of the applications; nil knows none.
 	UpstreamStates func() []UpstreamAddress
+	// Changed is closed when the store changes next; whoever follows the record waits for it.
+	Changed func() <-chan struct{}
 
 	ProjectID     string
 	ProjectNumber int64
@@ -42,15 +44,22 @@ type Admin struct {
 	Log       *slog.Logger
 }
 
-// DecisionFinder looks a decision up by its id.
-type DecisionFinder interface {
+// DecisionReader reads the decision log.
+type DecisionReader interface {
 	// Find returns the decision, or audit.ErrNoDecision.
 	Find(ctx context.Context, id audit.DecisionID) (audit.Decision, error)
+	// Search reads the log; see audit.Log.
+	Search(ctx context.Context, s audit.Search) error
+	// Follow hears of every line from now on; see audit.Log.
+	Follow(ctx context.Context, began func() error, visit func(line []byte, missed uint64) error) error
 }
 
-// EntryReader reads the administrative record, newest first.
+// EntryReader reads the administrative record.
 type EntryReader interface {
+	// Entries lists the newest entries first, at most limit.
 	Entries(ctx context.Context, limit int) ([]audit.Entry, error)
+	// FindEntries lists what a query selects, in its order.
+	FindEntries(ctx context.Context, q audit.EntryQuery) ([]audit.Entry, error)
 }
 
 // settleTimeout bounds how long an answer waits for requests to see the change. They normally see it within

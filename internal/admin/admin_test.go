@@ -77,7 +77,7 @@ func newEmptyFixture(t testing.TB) *fixture {
 }
 
 // decisions finds one decision.
-type decisions struct{}
+type decisions struct{ admin.DecisionReader }
 
 var decisionID = audit.NewDecisionID(now, 1)
 

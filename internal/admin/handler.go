@@ -85,6 +85,7 @@ func (a *Admin) routes() []route {
 		{"POST " + own + "/sessions/{name}", maxBody, a.postSessions},
 		{"GET " + own + "/decisions/{name}", maxBody, a.getDecision},
 		{"GET " + own + "/entries", maxBody, a.getEntries},
+		{"POST " + own + "/records/{name}", maxBody, a.postRecords},
 		{"/", maxBody, func(c call) (any, error) { return nil, c.noRoute() }},
 	}
 }

@@ -80,7 +80,7 @@ func Listen(dataDir string) (*net.UnixListener, error) {
 func (a *Admin) ServeListener(ctx context.Context, listener *net.UnixListener) error {
 	// A connection's context must outlive ctx: a change that is being written when the server is told to stop
 	// is finished and answered.
-	base := context.WithoutCancel(ctx)
+	base := context.WithValue(context.WithoutCancel(ctx), endingKey{}, ctx.Done())
 	server := &http.Server{
 		Handler:           a.Handler(),
 		BaseContext:       func(net.Listener) context.Context { return base },

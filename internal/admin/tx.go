@@ -4,6 +4,7 @@ package admin
 
 import (
 	"context"
+	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
@@ -30,6 +31,8 @@ type Tx interface {
 	// Record writes the entry of one change where the transaction makes several. Do's own entry, written last, is
 	// about the whole.
 	Record(ctx context.Context, entry audit.Entry) error
+	// ExpireEntries deletes the entries from before a moment, and says how many.
+	ExpireEntries(ctx context.Context, before time.Time) (int64, error)
 }
 
 // Transactor runs administrative transactions and reads.

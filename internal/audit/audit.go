@@ -28,9 +28,24 @@ type Entry struct {
 	After  json.RawMessage `json:"after,omitempty"`
 }
 
+// EntryQuery selects administrative entries. A zero field selects all.
+type EntryQuery struct {
+	Seq           int64 // this one
+	After, Before int64 // positions, themselves left out
+	Since, Until  time.Time
+	Actor         string // a name, such as the uid; "uid:1000" and "system:manifests" say the kind too
+	Action        string // whole, or as far as a dot: "iam" finds "iam.setIamPolicy"
+	// Mentions is text that target, before or after contains, in any case.
+	Mentions    string
+	OldestFirst bool
+	Limit       int // at most so many; 0 for none at all
+}
+
 // Store keeps administrative entries.
 type Store interface {
 	AppendEntry(ctx context.Context, entry Entry) error
 	// Entries lists the newest entries first, at most limit.
 	Entries(ctx context.Context, limit int) ([]Entry, error)
+	// FindEntries lists what a query selects, in its order.
+	FindEntries(ctx context.Context, q EntryQuery) ([]Entry, error)
 }

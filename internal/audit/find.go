@@ -23,7 +23,7 @@ func (l *Log) Find(ctx context.Context, id DecisionID) (Decision, error) {
 		return Decision{}, err
 	}
 	var likely, others []string
-	for _, c := range []class{refusals, strangers, passes} {
+	for _, c := range []class{refusals, strangers, passes, public} {
 		list, err := listSegments(l.segments[c].dir, c)
 		if err != nil {
 			return Decision{}, fmt.Errorf("reading the decision log: %w", err)
@@ -83,7 +83,7 @@ func search(ctx context.Context, path string, id DecisionID) (Decision, error) {
 			}
 		}
 		if wanted {
-			if d, err := parseLine(found); err == nil {
+			if d, err := ParseLine(found); err == nil {
 				return d, nil
 			}
 		}

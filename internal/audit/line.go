@@ -143,8 +143,8 @@ func clip(s string, limit int) string {
 	return s[:limit] + "…"
 }
 
-// parseLine reads what appendLine wrote. A line that a crash has torn is an error.
-func parseLine(b []byte) (Decision, error) {
+// ParseLine reads a line of the log. One that a crash has torn is an error.
+func ParseLine(b []byte) (Decision, error) {
 	var l line
 	if err := json.Unmarshal(b, &l); err != nil {
 		return Decision{}, err

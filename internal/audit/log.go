@@ -15,6 +15,8 @@ import (
 type Log struct {
 	options LogOptions
 	buffers [bufferCount]buffer
+	refuse  atomic.Bool             // LogOptions.Refuse
+	failing atomic.Pointer[Failure] // nil while records are kept
 	// patience is for how long a refusal waits for room in a full buffer.
 	patience time.Duration
 	sampled  atomic.Uint64 // the second in the upper bits, how many were recorded in it in the lowest sampleBits
@@ -22,27 +24,45 @@ type Log struct {
 	segments [classCount]*segments
 	scratch  []byte // of the writer
 	alerts   alerts // of the writer
+	gaps     gaps   // of the writer
+	copies   []Copy // of the writer
 
-	wake    chan struct{}
-	flushes chan chan struct{}
-	stop    chan struct{}
-	once    sync.Once
-	done    chan struct{} // closed when the writer has ended
-	err     error         // of the writer's end; read after done
+	wake  chan struct{}
+	tasks chan func() // for the writer
+	stop  chan struct{}
+	once  sync.Once
+	done  chan struct{} // closed when the writer has ended
+	err   error         // of the writer's end; read after done
 }
+
+// LogDir is where the log is in a data directory.
+const LogDir = "decisions"
 
 // LogOptions bounds a decision log. Zero fields take the defaults.
 type LogOptions struct {
-	SegmentBytes int64         // of one file; default 16 MiB
-	TotalBytes   int64         // of all files, an equal part for each class; default 512 MiB
-	MaxAge       time.Duration // of a record; default 90 days
-	Now          func() time.Time
-	Log          *slog.Logger // told when records are lost
+	SegmentBytes int64 // of one file; default 16 MiB
+	Retention
+	// Refuse has passes refused that cannot be recorded; else they pass, counted as lost.
+	Refuse bool
+	Now    func() time.Time
+	Log    *slog.Logger // told when records are lost
 }
+
+// Retention is how much is kept of the log, and for how long. Zero fields take the defaults.
+type Retention struct {
+	TotalBytes int64         // of all files, an equal part for each class; default 512 MiB
+	MaxAge     time.Duration // of a record; default 90 days
+}
+
+// The defaults of Retention.
+const (
+	DefaultTotalBytes = 512 << 20
+	DefaultMaxAge     = 90 * 24 * time.Hour
+)
 
 func (o LogOptions) withDefaults() LogOptions {
 	if o.TotalBytes <= 0 {
-		o.TotalBytes = 512 << 20
+		o.TotalBytes = DefaultTotalBytes
 	}
 	if o.SegmentBytes <= 0 {
 		o.SegmentBytes = 16 << 20
@@ -50,7 +70,7 @@ func (o LogOptions) withDefaults() LogOptions {
 	// Files go as a whole: at least four for each class let the bound be kept closely.
 	o.SegmentBytes = min(o.SegmentBytes, o.TotalBytes/classCount/4)
 	if o.MaxAge <= 0 {
-		o.MaxAge = 90 * 24 * time.Hour
+		o.MaxAge = DefaultMaxAge
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -91,26 +111,34 @@ type class int
 
 const (
 	passes class = iota
+	// public are passes of whoever was not recognised: anybody can cause any number of these too.
+	public
 	refusals
 	// strangers are refusals of whoever was not recognised. Anybody can cause any number of these, and must not
 	// be able to wash away why somebody was refused.
 	strangers
-	classCount = 3
+	classCount = 4
 )
 
 // String is how files of the class begin.
-func (c class) String() string { return [...]string{"passed", "refused", "anonymous"}[c] }
+func (c class) String() string { return [...]string{"passed", "public", "refused", "anonymous"}[c] }
+
+// passed reports whether the class is of requests that reached an application.
+func (c class) passed() bool { return c <= public }
 
 func classOf(d *Decision) class {
 	if !d.Ends.IsZero() {
 		return refusals // of somebody who was let in before, whatever the reason is
 	}
 	switch d.Reason {
-	case policy.Granted, policy.GrantedPublic, policy.IAPDisabled, policy.PreflightAllowed, policy.TokenTest:
+	case policy.Granted, policy.GrantedPublic, policy.IAPDisabled, policy.PreflightAllowed, policy.TokenTest, policy.PublicPath:
+		if d.Identity.Subject == "" {
+			return public
+		}
 		return passes
 	case policy.NoCredential, policy.SessionEnded, policy.CookieInvalid, policy.BearerInvalid, policy.MethodRefused,
 		policy.HostInvalid, policy.HostUnknown, policy.DomainRefused, policy.TargetInvalid, policy.TargetAmbiguous, policy.PathUnknown, policy.SnapshotStale,
-		policy.SpecialURL, policy.SpecialURLInvalid, policy.SpecialURLRefused, policy.NoExternalPeople,
+		policy.SpecialURL, policy.SpecialURLInvalid, policy.SpecialURLRefused, policy.NoExternalPeople, policy.CORSPreflight,
 		policy.SignInRefused, policy.SignInLoops, policy.SignInDeclined, policy.ProviderUnavailable, policy.ProviderMisconfigured, policy.ProviderTokenInvalid:
 		return strangers
 	default:
@@ -149,44 +177,54 @@ type buffer struct {
 	closed  bool
 	pending [classCount][]Decision
 	counts  LogCounts
+	dropped [classCount]uint64
 	room    chan struct{} // closed at the next drain; nil while nobody waits for it
 
 	spare [classCount][]Decision // the writer's alone: takes the place of pending when that is drained
 }
 
 // Record takes a decision. It copies d, but not what d.Tried refers to: nobody may write to that afterwards.
-// Passes that find the buffer full are dropped and counted; refusals wait for the writer, a second at most.
-func (l *Log) Record(d *Decision) {
+// It returns false where the request must not pass, because that could not be recorded: then it has not been counted.
+// Otherwise passes that find the buffer full are dropped and counted; refusals wait for the writer, a second at most.
+func (l *Log) Record(d *Decision) bool {
 	c := classOf(d)
+	strict := c.passed() && l.refuse.Load()
+	if strict && l.failing.Load() != nil {
+		return false
+	}
 	b := &l.buffers[d.ID[len(d.ID)-1]%bufferCount]
 	b.mu.Lock()
-	if c == passes {
-		b.counts.Passed++
-	} else {
+	if !c.passed() {
 		b.counts.Refused++
-	}
-	if anonymous(d) {
-		b.counts.Anonymous++
-		if !l.sample(d.Time) {
-			b.counts.Unsampled++
-			b.mu.Unlock()
-			return
+		if anonymous(d) {
+			b.counts.Anonymous++
+			if !l.sample(d.Time) {
+				b.counts.Unsampled++
+				b.mu.Unlock()
+				return true
+			}
 		}
 	}
-	if len(b.pending[c]) >= bufferLimit && c != passes {
+	if len(b.pending[c]) >= bufferLimit && (strict || !c.passed()) {
 		l.awaitRoom(b, c)
 	}
 	if b.closed || len(b.pending[c]) >= bufferLimit {
-		b.drop(c, 1)
+		if !strict {
+			b.counts.pass(c)
+			b.drop(c, 1)
+		}
 		b.mu.Unlock()
-		return
+		l.fail(errFull)
+		return !strict
 	}
+	b.counts.pass(c)
 	b.pending[c] = append(b.pending[c], *d)
 	waiting := len(b.pending[c])
 	b.mu.Unlock()
 	if waiting >= bufferWake {
 		l.wakeWriter()
 	}
+	return true
 }
 
 // awaitRoom is entered and left with b locked.
@@ -209,12 +247,19 @@ func (l *Log) awaitRoom(b *buffer, c class) {
 	}
 }
 
+func (c *LogCounts) pass(of class) {
+	if of.passed() {
+		c.Passed++
+	}
+}
+
 func (b *buffer) drop(c class, n uint64) {
-	if c == passes {
+	if c.passed() {
 		b.counts.DroppedPasses += n
 	} else {
 		b.counts.DroppedRefusals += n
 	}
+	b.dropped[c] += n
 }
 
 // sample reports whether one more anonymous refusal may be recorded in the second of t.

@@ -413,7 +413,7 @@ func FuzzLine(f *testing.F) {
 		if strings.Count(string(b), "\n") != 1 || b[len(b)-1] != '\n' {
 			t.Fatalf("more than one line: %q", b)
 		}
-		got, err := parseLine(b)
+		got, err := ParseLine(b)
 		if err != nil {
 			t.Fatalf("%q: %v", b, err)
 		}
@@ -430,8 +430,8 @@ func FuzzParseLine(f *testing.F) {
 	f.Add([]byte(`{"id":"00000000000000000000000000"`))
 	f.Add([]byte(fmt.Sprintf(`{"id":%q,"peer":"x"}`, d.ID)))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if d, err := parseLine(b); err == nil {
-			if _, err := parseLine(appendLine(nil, &d)); err != nil && d.Time.Year() < 10000 {
+		if d, err := ParseLine(b); err == nil {
+			if _, err := ParseLine(appendLine(nil, &d)); err != nil && d.Time.Year() < 10000 {
 				t.Errorf("%q was read, written again and not read: %v", b, err)
 			}
 		}
@@ -444,9 +444,9 @@ func TestRefusalsOfSignInAreKeptApartFromThoseOfPeople(t *testing.T) {
 	for _, reason := range []policy.Reason{
 		policy.SignInRefused, policy.SignInLoops, policy.SignInDeclined, policy.ProviderUnavailable, policy.ProviderMisconfigured, policy.ProviderTokenInvalid,
 	} {
-		d := &Decision{Reason: reason}
-		if classOf(d) != strangers {
-			t.Errorf("%s is kept with %s", reason, classOf(d))
+		d := brief(start, reason)
+		if c := classOf(d); c != strangers {
+			t.Errorf("%s is kept with %s", reason, c)
 		}
 		if anonymous(d) {
 			t.Errorf("%s is only counted, and its page shows a reference", reason)
@@ -464,9 +464,23 @@ func TestTheEndOfAnExchangeIsARefusalWhateverItsReason(t *testing.T) {
 		if classOf(&d) != refusals || anonymous(&d) {
 			t.Errorf("%s: kept with %s, only counted %t", reason, classOf(&d), anonymous(&d))
 		}
-		read, err := parseLine(appendLine(nil, &d))
+		read, err := ParseLine(appendLine(nil, &d))
 		if err != nil || read.Ends != d.Ends {
 			t.Errorf("%s: read back as the end of %s, %v", reason, read.Ends, err)
+		}
+	}
+}
+
+// Whoever is not recognised passes where that is allowed as often as they like, and washes away no pass of a person.
+func TestPassesOfNobodyAreKeptApartFromThoseOfPeople(t *testing.T) {
+	t.Parallel()
+	for reason, want := range map[policy.Reason][2]class{ // of nobody, and of somebody
+		policy.Granted: {public, passes}, policy.GrantedPublic: {public, passes}, policy.IAPDisabled: {public, passes}, policy.PublicPath: {public, passes},
+		policy.NotGranted: {refusals, refusals}, policy.RecordFailed: {refusals, refusals}, policy.NoCredential: {strangers, strangers}, policy.CORSPreflight: {strangers, strangers},
+	} {
+		nobody, somebody := *brief(start, reason), full(start, reason)
+		if got := [2]class{classOf(&nobody), classOf(&somebody)}; got != want {
+			t.Errorf("%s is kept with %v, not %v", reason, got, want)
 		}
 	}
 }

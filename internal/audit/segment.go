@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
@@ -24,6 +25,7 @@ type segments struct {
 	file     *os.File // nil until something is written
 	size     int64
 	started  DecisionID // in the name of file; after a failure, of the last one
+	highest  DecisionID // of all records so far, as far as known: the next name is greater
 	unsynced bool
 	torn     bool // the file ends in the middle of a line
 }
@@ -40,9 +42,8 @@ const segmentSuffix = ".jsonl"
 const spanPart = 8
 
 func openSegments(dir string, c class, o LogOptions) (*segments, error) {
-	s := &segments{
-		dir: dir, class: c, limit: o.SegmentBytes, total: o.TotalBytes / classCount, age: o.MaxAge, now: o.Now,
-	}
+	s := &segments{dir: dir, class: c, now: o.Now}
+	s.bound(o)
 	list, err := listSegments(dir, c)
 	if err != nil || len(list) == 0 {
 		return s, err
@@ -52,7 +53,13 @@ func openSegments(dir string, c class, o LogOptions) (*segments, error) {
 	return s, s.resume(newest.path)
 }
 
-// resume goes on with the newest file. A line that a crash has torn stays, closed by a line break.
+// bound sets how much is kept.
+func (s *segments) bound(o LogOptions) {
+	s.limit, s.total, s.age = o.SegmentBytes, o.TotalBytes/classCount, o.MaxAge
+}
+
+// resume goes on with the newest file. A line that a crash has torn stays, closed by a line break: whoever reads the
+// file sees that it is damage and not a line on its way.
 func (s *segments) resume(path string) error {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
 	if err != nil {
@@ -63,6 +70,9 @@ func (s *segments) resume(path string) error {
 		return errors.Join(err, file.Close())
 	}
 	s.file, s.size = file, info.Size()
+	if written := idAt(info.ModTime()); bytes.Compare(written[:], s.highest[:]) > 0 {
+		s.highest = written
+	}
 	if s.size > 0 {
 		var last [1]byte
 		if _, err := file.ReadAt(last[:], s.size-1); err != nil {
@@ -70,11 +80,21 @@ func (s *segments) resume(path string) error {
 		}
 		s.torn = last[0] != '\n'
 	}
+	if s.torn {
+		_ = s.append(nil) // a disk that takes nothing now is found out about by the first record
+	}
 	return nil
 }
 
-// write appends whole lines, in a new file where the newest is full or old.
-func (s *segments) write(lines []byte, first DecisionID) error {
+// idAt is the smallest id of a moment.
+func idAt(t time.Time) (id DecisionID) {
+	binary.BigEndian.PutUint64(id[:8], uint64(max(t.UnixMilli(), 0))<<16)
+	return id
+}
+
+// write appends whole lines, in a new file where the newest is full or old. first and last are the ids of the first
+// and the last line: roughly the least and the greatest.
+func (s *segments) write(lines []byte, first, last DecisionID) error {
 	if s.file != nil && s.size > 0 && (s.size+int64(len(lines)) > s.limit || s.now().Sub(s.started.Time()) >= s.age/spanPart) {
 		if err := errors.Join(s.sync(), s.close()); err != nil {
 			return err
@@ -85,6 +105,14 @@ func (s *segments) write(lines []byte, first DecisionID) error {
 			return err
 		}
 	}
+	if bytes.Compare(last[:], s.highest[:]) > 0 {
+		s.highest = last
+	}
+	return s.append(lines)
+}
+
+// append appends whole lines to the file, after a line break where its end is torn.
+func (s *segments) append(lines []byte) error {
 	if s.torn {
 		lines = append([]byte{'\n'}, lines...)
 	}
@@ -97,10 +125,13 @@ func (s *segments) write(lines []byte, first DecisionID) error {
 	return err
 }
 
-// create makes room for a file and starts it. Names ascend, whatever order ids arrive in.
+// create makes room for a file and starts it. Names ascend, whatever order ids arrive in, and all records of the files
+// before have smaller ids than a name: also when the clock was set back.
 func (s *segments) create(first DecisionID) error {
-	if bytes.Compare(first[:], s.started[:]) <= 0 {
-		first = s.started.next()
+	for _, before := range []DecisionID{s.started, s.highest} {
+		if before != (DecisionID{}) && bytes.Compare(first[:], before[:]) <= 0 {
+			first = before.next()
+		}
 	}
 	_ = s.expire() // a file that cannot be removed is reported by the hourly expiry, and no reason to lose records
 	path := filepath.Join(s.dir, s.class.String()+"-"+first.String()+segmentSuffix)

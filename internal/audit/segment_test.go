@@ -60,7 +60,7 @@ func TestFilesThatAreNotOursAreLeftAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l := open(t, dir, LogOptions{TotalBytes: 8})
+	l := open(t, dir, LogOptions{Retention: Retention{TotalBytes: 8}})
 	d := brief(start, policy.NotGranted)
 	l.Record(d)
 	mustFind(t, l, d.ID)
@@ -73,7 +73,7 @@ func TestSizeIsBounded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	const total = 64 << 10
-	l := open(t, dir, LogOptions{TotalBytes: total, SegmentBytes: 4 << 10})
+	l := open(t, dir, LogOptions{Retention: Retention{TotalBytes: total}, SegmentBytes: 4 << 10})
 	pass := brief(start, policy.Granted)
 	l.Record(pass)
 	var last *Decision
@@ -108,7 +108,7 @@ func TestSizeIsBounded(t *testing.T) {
 func TestStrangersDoNotWashAwayWhySomebodyWasRefused(t *testing.T) {
 	t.Parallel()
 	const total = 64 << 10
-	l := open(t, t.TempDir(), LogOptions{TotalBytes: total, SegmentBytes: 4 << 10})
+	l := open(t, t.TempDir(), LogOptions{Retention: Retention{TotalBytes: total}, SegmentBytes: 4 << 10})
 	refused := brief(start, policy.NotGranted)
 	l.Record(refused)
 	reasons := []policy.Reason{
@@ -127,7 +127,7 @@ func TestAgeIsBounded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	now := start
-	l, err := newLog(dir, LogOptions{MaxAge: 80 * time.Hour, Now: func() time.Time { return now }})
+	l, err := newLog(dir, LogOptions{Retention: Retention{MaxAge: 80 * time.Hour}, Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,8 +40,9 @@ func newLog(dir string, o LogOptions) (*Log, error) {
 	}
 	l := &Log{
 		options: o, patience: refusalPatience,
-		wake: make(chan struct{}, 1), flushes: make(chan chan struct{}), stop: make(chan struct{}), done: make(chan struct{}),
+		wake: make(chan struct{}, 1), tasks: make(chan func()), stop: make(chan struct{}), done: make(chan struct{}),
 	}
+	l.refuse.Store(o.Refuse)
 	for i := range l.segments {
 		s, err := openSegments(dir, class(i), o)
 		if err != nil {
@@ -61,12 +62,11 @@ func (l *Log) run(ticks <-chan time.Time) {
 		select {
 		case <-l.wake:
 			l.drain()
-		case flushed := <-l.flushes:
-			l.drain()
-			close(flushed)
+		case task := <-l.tasks:
+			task()
 		case <-ticks:
 			l.drain()
-			l.report(l.sync())
+			l.settle(l.sync())
 			if now := l.options.Now(); now.Sub(expired).Abs() >= expireInterval {
 				expired = now
 				l.expire()
@@ -74,6 +74,7 @@ func (l *Log) run(ticks <-chan time.Time) {
 		case <-l.stop:
 			l.drain()
 			l.err = l.sync()
+			_ = l.noteGaps() // what is lost for good is in the server's log at least
 			for _, s := range l.segments {
 				l.err = errors.Join(l.err, s.close())
 			}
@@ -127,10 +128,12 @@ func (l *Log) write(b *buffer, c class, batch []Decision) {
 		if len(l.scratch) < chunkBytes && i < len(batch)-1 {
 			continue
 		}
-		if err := l.segments[c].write(l.scratch, batch[start].ID); err != nil {
+		l.copy(c, l.scratch, i+1-start)
+		if err := l.segments[c].write(l.scratch, batch[start].ID, batch[i].ID); err != nil {
 			b.mu.Lock()
 			b.drop(c, uint64(i+1-start))
 			b.mu.Unlock()
+			l.fail(err)
 			l.report(err)
 		}
 		start, l.scratch = i+1, l.scratch[:0]
@@ -178,21 +181,38 @@ func (l *Log) report(err error) {
 }
 
 // flush has everything written that was recorded before it was called.
-func (l *Log) flush(ctx context.Context) error {
-	flushed := make(chan struct{})
+func (l *Log) flush(ctx context.Context) error { return l.do(ctx, l.drain) }
+
+// do has the writer carry something out, and waits for that. After the writer's end nothing is done.
+func (l *Log) do(ctx context.Context, task func()) error {
+	finished := make(chan struct{})
 	select {
-	case l.flushes <- flushed:
+	case l.tasks <- func() { defer close(finished); task() }:
 	case <-l.done:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	select {
-	case <-flushed:
+	case <-finished:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	return nil
+}
+
+// Configure changes what may change while the log runs.
+func (l *Log) Configure(r Retention, refuse bool) {
+	l.refuse.Store(refuse)
+	_ = l.do(context.Background(), func() {
+		o := l.options
+		o.Retention = r
+		o = o.withDefaults()
+		for _, s := range l.segments {
+			s.bound(o)
+		}
+		l.expire()
+	})
 }
 
 // Close writes what waits, syncs it to the disk and ends the writer. Decisions recorded later are dropped and

@@ -25,6 +25,7 @@ func (c *Config) derive(r *reader) {
 		c.Manifests[i] = c.resolve(c.Manifests[i])
 	}
 	c.Pages.Templates = c.resolve(c.Pages.Templates)
+	c.deriveAudit()
 	c.deriveRootKey(r)
 	c.deriveListeners(r)
 	c.deriveGoogleEndpoints(r)
@@ -113,6 +114,7 @@ func isAnyPort(address string) bool {
 func (c *Config) check(r *reader, source Source) {
 	c.checkRootKey(r, source)
 	c.checkTracing(r, source)
+	c.checkAudit(r)
 	for i, l := range c.Listeners {
 		if l.TLS == nil {
 			continue

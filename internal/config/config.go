@@ -32,6 +32,7 @@ type Config struct {
 	GoogleEndpoints GoogleEndpoints
 	Pages           Pages
 	Tracing         Tracing
+	Audit           Audit
 	Log             Log
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gatehouse-iap/gatehouse/internal/audit/sink"
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
 )
 
@@ -36,6 +37,12 @@ admin: {address: "127.0.0.1:9090"}
 trustedProxies: [10.0.0.0/8]
 manifests: [apps.yaml, /etc/gatehouse/more]
 pages: {templates: pages}
+audit:
+  onFailure: refuse
+  maxSize: 2GiB
+  maxAge: 36h
+  changesMaxAge: 3650d
+  lines: {stdout: true, file: log/audit.jsonl, syslog: "udp://log.example.com"}
 log: {level: debug, format: json}
 `
 
@@ -69,7 +76,11 @@ func TestAWholeFileIsRead(t *testing.T) {
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 		Manifests:      []string{"/etc/gatehouse/apps.yaml", "/etc/gatehouse/more"},
 		Pages:          Pages{"/etc/gatehouse/pages"},
-		Log:            Log{slog.LevelDebug, true},
+		Audit: Audit{
+			Refuse: true, MaxSize: 2 << 30, MaxAge: 36 * time.Hour, ChangesMaxAge: 10 * 365 * 24 * time.Hour,
+			Lines: sink.Options{Stdout: true, File: "/etc/gatehouse/log/audit.jsonl", Syslog: sink.Address{Network: "udp", Target: "log.example.com:514"}},
+		},
+		Log: Log{slog.LevelDebug, true},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("read as %+v", got)
@@ -89,7 +100,8 @@ func TestWhatIsLeftOutHasItsDefault(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.AuthHost != "auth.example.com" || c.RootKey != (Secret{}) || !c.Listeners[0].RedirectToHTTPS ||
-		c.TrustedProxies != nil || c.Admin.Address != "" || c.Log != (Log{}) {
+		c.TrustedProxies != nil || c.Admin.Address != "" || c.Log != (Log{}) ||
+		c.Audit != (Audit{MaxSize: 512 << 20, MaxAge: 90 * 24 * time.Hour}) {
 		t.Errorf("read as %+v", c)
 	}
 }
@@ -145,6 +157,13 @@ var faulty = map[string]struct{ old, new, where, problem string }{
 	"a health check for every path":             {`":443"`, `":443", healthCheck: {path: /}`, "4:51: listeners[0].healthCheck.path", "is not a path"},
 	"a health check with an escape":             {`":443"`, `":443", healthCheck: {path: /a%2fb}`, "4:51: listeners[0].healthCheck.path", "is not a path"},
 	"a health check in IAP's place":             {`":443"`, `":443", healthCheck: {path: /_gcp_iap/x}`, "4:51: listeners[0].healthCheck.path", "IAP's own"},
+	"another way to go on":                      {"dataDir:", "audit: {onFailure: stop}\ndataDir:", "3:20: audit.onFailure", "write one of continue, refuse"},
+	"a size without a unit":                     {"dataDir:", "audit: {maxSize: \"512\"}\ndataDir:", "3:18: audit.maxSize", "such as 512MiB"},
+	"too little room for records":               {"dataDir:", "audit: {maxSize: 1MiB}\ndataDir:", "3:18: audit.maxSize", "write 16MiB or more"},
+	"a length of time without a unit":           {"dataDir:", "audit: {maxAge: ninety}\ndataDir:", "3:17: audit.maxAge", "such as 90d"},
+	"more days than can be counted":             {"dataDir:", "audit: {maxAge: 999999d}\ndataDir:", "3:17: audit.maxAge", "fewer days"},
+	"a record that is gone at once":             {"dataDir:", "audit: {changesMaxAge: 1s}\ndataDir:", "3:24: audit.changesMaxAge", "write 1h or more"},
+	"an address that is none of syslog":         {"dataDir:", "audit: {lines: {syslog: /dev/log}}\ndataDir:", "3:25: audit.lines.syslog", "is not unix:///PATH"},
 	"an unknown level":                          {"dataDir:", "log: {level: loud}\ndataDir:", "3:14: log.level", "write one of debug, error, info, warn"},
 	"an unknown format":                         {"dataDir:", "log: {format: xml}\ndataDir:", "3:15: log.format", "write one of json, text"},
 	"a second document":                         {`[{address: ":443"}]`, "[{address: \":443\"}]\n---\nlog: {}", "1:1: ", "several documents"},
@@ -247,6 +266,8 @@ func TestOnlyKeysThatNeedItAskForARestart(t *testing.T) {
 		"a listener more":         {"  - {address: \":80\"}", "  - {address: \":80\"}\n  - {address: \":81\"}", []string{"listeners"}},
 		"the version of TLS":      {"1.3", "1.2", nil},
 		"the PROXY protocol off":  {"    proxyProtocol: {from: [192.0.2.0/24, 2001:db8::1]}\n", "", nil},
+		"what becomes of records": {"onFailure: refuse\n  maxSize: 2GiB", "maxSize: 1GiB", nil},
+		"where lines go":          {"stdout: true", "stdout: false", nil},
 		"who speaks the protocol": {"192.0.2.0/24", "192.0.2.0/25", nil},
 	} {
 		t.Run(name, func(t *testing.T) {

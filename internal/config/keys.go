@@ -36,6 +36,8 @@ func (c *Config) keys() []key {
 			meaning: "How the pages that people see look; docs/custom-pages.md says what can be changed."},
 		{name: "tracing", value: section[Tracing]{&c.Tracing, tracingKeys},
 			meaning: "Traces of requests for an OpenTelemetry collector; docs/monitoring.md says what is in them."},
+		{name: "audit", value: section[Audit]{&c.Audit, auditKeys},
+			meaning: "The records of who was let in or refused, and of who changed what; docs/audit.md says how they are used."},
 		{name: "log", value: section[Log]{&c.Log, logKeys},
 			meaning: "The server's own log, on standard error."},
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/admin"
+	"github.com/gatehouse-iap/gatehouse/internal/audit/sink"
 	"github.com/gatehouse-iap/gatehouse/internal/config"
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/metrics"
@@ -30,6 +31,8 @@ type Options struct {
 	Version    string
 	// Log is where the server's own log goes.
 	Log io.Writer
+	// Stdout is where lines of the records go when the configuration says so; nil for nowhere.
+	Stdout io.Writer
 	// LookupEnv is os.LookupEnv.
 	LookupEnv func(string) (string, bool)
 	// Inherited are the sockets that came with the process; nil for none.
@@ -50,6 +53,7 @@ type daemon struct {
 	server  *server.Server
 	tracer  *tracing.Tracer // nil without a collector
 
+	sinks     []*sink.Sink // of config
 	entrances []*entrance
 	health    *server.Health
 	google    *server.GoogleEndpoints
@@ -82,6 +86,7 @@ func Run(ctx context.Context, o Options) error {
 	if err := d.open(ctx); err != nil {
 		return err
 	}
+	d.sinks = d.openSinks(c.Audit)
 	if d.server, err = server.New(ctx, d.serverOptions()); err != nil {
 		d.close()
 		return err
@@ -146,7 +151,7 @@ func (d *daemon) serverOptions() server.Options {
 		DataDir: c.DataDir, RootKey: server.RootKey{File: c.RootKey.File}, Health: d.health, GoogleEndpoints: d.google,
 		External: signin.External{Scheme: c.ExternalURL.Scheme, Port: c.ExternalURL.Port}, AuthHost: c.AuthHost,
 		ProjectID: c.Project.ID, ProjectNumber: c.Project.Number, TrustedProxies: d.proxies,
-		Bootstrap: d.bootstrap, Log: d.log, Tracer: d.tracer,
+		Bootstrap: d.bootstrap, Records: recordsOf(c.Audit, d.sinks), Log: d.log, Tracer: d.tracer,
 	}
 	for _, e := range d.entrances {
 		if e.google {

@@ -104,6 +104,9 @@ func (d *daemon) close() {
 	if d.Inherited != nil {
 		_ = d.Inherited.Close()
 	}
+	for _, s := range d.sinks {
+		_ = s.Close()
+	}
 }
 
 // certificateProblems says which certificates are not those that their files hold now.

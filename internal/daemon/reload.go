@@ -97,6 +97,7 @@ func (d *daemon) reloadAll(ctx context.Context) {
 	d.watched[d.pages].begin()
 	d.note(d.pages, d.takePages(), false)
 	d.server.ReloadFiles()
+	d.reopenSinks()
 }
 
 // reloadChanged reads again what has changed and has come to rest.
@@ -200,6 +201,7 @@ func (d *daemon) takeConfig() error {
 	}
 	d.proxies.Set(next.TrustedProxies)
 	d.level.Set(next.Log.Level)
+	d.takeRecords(next.Audit)
 	d.config = next
 	return nil
 }

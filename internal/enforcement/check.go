@@ -251,7 +251,12 @@ func (c *check) record() {
 	if v.Reason == policy.NotGranted {
 		d.Tried = c.triedLevels()
 	}
-	c.Record(&d)
+	if !c.Record(&d) {
+		v.refuse(http.StatusServiceUnavailable, policy.RecordFailed)
+		v.Prepared, v.Headers = nil, nil
+		d.Status, d.Reason = v.Status, v.Reason
+		c.Record(&d)
+	}
 }
 
 // triedLevels lists every level of the hierarchy, also those on which no policy stands, so that a reader sees

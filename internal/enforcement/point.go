@@ -72,8 +72,9 @@ type Point struct {
 	Asserter  Asserter
 	// Origin returns scheme, host and port under which clients know a canonical host.
 	Origin func(host string) string
-	// Record keeps the decision; it must not keep the pointer.
-	Record func(*audit.Decision)
+	// Record keeps the decision; it must not keep the pointer. It returns false where the request must not pass
+	// because that could not be recorded; only then nothing has been recorded.
+	Record func(*audit.Decision) bool
 	Now    func() time.Time
 	Log    *slog.Logger
 	// Replica names this process in decision ids.

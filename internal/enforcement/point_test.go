@@ -162,7 +162,7 @@ func newPointOf(t testing.TB, all stored) (*enforcement.Point, *audit.Decision) 
 	return &enforcement.Point{
 		View: holder.Current, Confirmed: holder.Confirmed, Now: time.Now, MaxStaleness: enforcement.DefaultMaxStaleness,
 		Sessions: sessions{record: session.Record{ID: session.NewID(), Identity: alice.Identity()}},
-		Bearers:  noBearers{}, Asserter: signer{}, Record: func(d *audit.Decision) { *record = *d }, Replica: 3, Log: slog.New(slog.DiscardHandler),
+		Bearers:  noBearers{}, Asserter: signer{}, Record: func(d *audit.Decision) bool { *record = *d; return true }, Replica: 3, Log: slog.New(slog.DiscardHandler),
 		Origin: func(host string) string { return "https://" + host },
 	}, record
 }

@@ -99,6 +99,7 @@ func TestTheServersStateIsReadAtEachScrape(t *testing.T) {
 		Log: func() audit.LogCounts {
 			return audit.LogCounts{Passed: 1, Refused: 2, Unsampled: 3, DroppedPasses: 4, DroppedRefusals: 5}
 		},
+		LogFails: func() bool { return true }, Lines: func() []Lines { return []Lines{{"udp://h:514", 6, 7}} },
 	})
 	m.Reloaded("config", now, true, true)
 	m.Reloaded("manifests", now, true, false)
@@ -108,6 +109,7 @@ func TestTheServersStateIsReadAtEachScrape(t *testing.T) {
 		`gatehouse_decision_log_decisions_total{class="passed"} 1`, `gatehouse_decision_log_decisions_total{class="refused"} 2`,
 		"gatehouse_decision_log_unsampled_total 3",
 		`gatehouse_decision_log_dropped_total{class="passed"} 4`, `gatehouse_decision_log_dropped_total{class="refused"} 5`,
+		"gatehouse_decision_log_failing 1", `gatehouse_audit_lines_total{to="udp://h:514"} 6`, `gatehouse_audit_lines_dropped_total{to="udp://h:514"} 7`,
 		`gatehouse_reload_successful{what="config"} 1`, `gatehouse_reload_successful{what="manifests"} 0`,
 		`gatehouse_reloads_total{result="failure",what="manifests"} 1`, `gatehouse_reloads_total{result="success",what="manifests"} 1`,
 		`gatehouse_reload_success_timestamp_seconds{what="manifests"} 1000`, `gatehouse_build_info{version="test"} 1`,

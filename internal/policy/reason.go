@@ -62,6 +62,7 @@ const (
 	StoreFailed      Reason = "store_failed"      // the session's record could not be read
 	AttributesFailed Reason = "attributes_failed" // what the application is to be told cannot be worked out
 	SigningFailed    Reason = "signing_failed"    // no key can sign the assertion
+	RecordFailed     Reason = "record_failed"     // the decision could not be recorded, and then nothing may pass
 	UpstreamFailed   Reason = "upstream_failed"   // the application did not answer
 	SignInRefused    Reason = "sign_in_refused"   // a step of the hand-off failed
 )
@@ -107,7 +108,7 @@ func Reasons() []Reason {
 		SpecialURL, SpecialURLInvalid, SpecialURLRefused, NoExternalPeople,
 		NotGranted, PrincipalSuspended,
 		TargetInvalid, TargetAmbiguous, HostInvalid, HostUnknown, DomainRefused, HostConflict, ProxyConflict, RedirectLoop,
-		PathUnknown, MethodRefused, SnapshotStale, StoreFailed, AttributesFailed, SigningFailed, UpstreamFailed, SignInRefused,
+		PathUnknown, MethodRefused, SnapshotStale, StoreFailed, AttributesFailed, SigningFailed, RecordFailed, UpstreamFailed, SignInRefused,
 		HeaderTooLarge, URLTooLong, BodyTooLarge, BodyTooSlow,
 		SignInLoops, ReturnRefused, SignInDeclined, SignInUnproved, AddressRefused, ProviderUnavailable, ProviderMisconfigured,
 		ProviderTokenInvalid,
@@ -144,6 +145,7 @@ var descriptions = map[Reason]Description{
 	StoreFailed:        {"Temporarily closed", "Your session could not be looked up. Try again in a moment."},
 	AttributesFailed:   {"Temporarily closed", "What this application is to be told about you could not be worked out. Tell an administrator: the attribute propagation of its settings has to be corrected."},
 	SigningFailed:      {"Temporarily closed", "No signing key is available, so nobody can be vouched for. Try again in a moment."},
+	RecordFailed:       {"Temporarily closed", "The gate cannot record who enters right now, and lets nobody in unrecorded. Try again in a few minutes."},
 	UpstreamFailed:     {"The application did not answer", "You may use this application, but it cannot be reached right now. Try again in a moment."},
 	SignInRefused:      {"Sign-in was not completed", "This step of signing in is no longer valid: it may be too old, already used, or begun in another browser. Start again."},
 

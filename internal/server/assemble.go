@@ -35,7 +35,7 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 		return nil, fmt.Errorf("auth host %q: %w", o.AuthHost, err)
 	}
 	s := &Server{options: o, store: state.store, holder: &snapshot.Holder{}, ready: make(chan struct{}), ended: make(chan struct{})}
-	if s.decisions, err = audit.OpenLog(filepath.Join(o.DataDir, "decisions"), audit.LogOptions{Now: o.Now}); err != nil {
+	if err = s.openRecords(ctx, filepath.Join(o.DataDir, audit.LogDir)); err != nil {
 		return nil, err
 	}
 	s.observeStore()
@@ -43,7 +43,7 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 	passwords := password.NewChecker(o.Now)
 	s.admin = &admin.Admin{
 		Store: state.store, Keys: keySealer, HashPassword: passwords.Hash, CheckHash: password.CheckHash, Decisions: s.decisions, Entries: state.store,
-		ValidateExpression: expression.Check, UpstreamStates: s.upstreamStates,
+		ValidateExpression: expression.Check, UpstreamStates: s.upstreamStates, Changed: s.records.next,
 		ProjectID: o.ProjectID, ProjectNumber: o.ProjectNumber, AuthURL: o.External.URL(authHost), TokenURL: o.TokenURL, Lifetimes: session.DefaultLifetimes(), Now: o.Now, Log: o.Log,
 	}
 	s.sessions = &session.Table{
@@ -53,7 +53,7 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 	s.exchanges = exchange.New(s.holder.Replaced, o.Now)
 	s.sessions.Changed = s.exchanges.Wake
 	if err := s.startView(ctx, keySealer); err != nil {
-		_ = s.decisions.Close()
+		_ = s.closeRecords()
 		return nil, err
 	}
 	renderer, err := pages.New()
@@ -148,21 +148,23 @@ func (s *Server) point(replica uint16) *enforcement.Point {
 	}
 }
 
-// record returns what hears of every decision.
-func (s *Server) record() func(*audit.Decision) {
-	if heard := s.options.Development.Decision; heard != nil {
-		return func(d *audit.Decision) {
-			heard(d)
-			s.decisions.Record(d)
-		}
-	}
-	if s.options.Health == nil {
+// record returns what hears of every decision. What was not recorded has not been decided yet, and is not counted.
+func (s *Server) record() func(*audit.Decision) bool {
+	var heard func(*audit.Decision)
+	switch {
+	case s.options.Development.Decision != nil:
+		heard = s.options.Development.Decision
+	case s.options.Health != nil:
+		heard = s.options.Health.Metrics.Decision
+	default:
 		return s.decisions.Record
 	}
-	counted := s.options.Health.Metrics.Decision
-	return func(d *audit.Decision) {
-		counted(d)
-		s.decisions.Record(d)
+	return func(d *audit.Decision) bool {
+		if !s.decisions.Record(d) {
+			return false
+		}
+		heard(d)
+		return true
 	}
 }
 
@@ -171,7 +173,7 @@ func (s *Server) recordSignIn() func(*audit.Decision) {
 	record := s.record()
 	return func(d *audit.Decision) {
 		d.Position = s.holder.Current().Position
-		record(d)
+		record(d) // of refusals, which are never stopped
 	}
 }
 

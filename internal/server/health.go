@@ -64,6 +64,8 @@ const (
 	stateReady    = "ready"
 	stateStale    = "stale"    // the store has not confirmed the policy for too long: everybody gets 503
 	stateStopping = "stopping" // no new connections are taken
+	// stateUnrecorded: nothing can be recorded, so nothing passes: everybody gets 503.
+	stateUnrecorded = "unrecorded"
 )
 
 // state is that of the server, and how long ago the store confirmed its policy.
@@ -75,6 +77,8 @@ func (s *Server) state() (state string, confirmed time.Time, age time.Duration) 
 		return stateStopping, confirmed, age
 	case age > enforcement.DefaultMaxStaleness:
 		return stateStale, confirmed, age
+	case s.unrecorded():
+		return stateUnrecorded, confirmed, age
 	}
 	return stateReady, confirmed, age
 }
@@ -117,6 +121,7 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	}
 	answer["listeners"] = s.listenerStates()
 	answer["upstreamProblems"] = s.upstreamProblems()
+	answer["audit"] = s.recordsState()
 	body, err := json.MarshalIndent(answer, "", "  ")
 	if err != nil {
 		http.Error(w, "the state cannot be written", http.StatusInternalServerError)

@@ -26,7 +26,8 @@ func (s *Server) observe() {
 		Ready:    func() bool { state, _, _ := s.state(); return state == stateReady },
 		Position: func() int64 { return s.holder.Current().Position }, Confirmed: s.holder.Confirmed,
 		Sessions: s.sessions.Len, Log: s.decisions.Counts, Assertions: s.asserter.Counts, Keys: s.signingKeys,
-		Exchanges: s.exchangeCounts, Upstreams: s.upstreamAddresses, Traces: s.options.Tracer.Counts, Now: s.options.Now,
+		Exchanges: s.exchangeCounts, Upstreams: s.upstreamAddresses,
+		LogFails: func() bool { return s.decisions.Failing() != nil }, Lines: s.linesOf, Traces: s.options.Tracer.Counts, Now: s.options.Now,
 	})
 }
 

@@ -62,6 +62,8 @@ type Options struct {
 	// Bootstrap writes what must be there before the first request. It runs before anything is served, at
 	// every start.
 	Bootstrap func(ctx context.Context, a *admin.Admin) error
+	// Records say what becomes of decisions and administrative entries.
+	Records Records
 	// Drain is how long exchanges under way may go on once Serve is asked to end; zero is listener.DrainTimeout.
 	Drain time.Duration
 	// Dev marks the data directory as made by the emulator; a server of the other sort refuses it.
@@ -104,6 +106,7 @@ type Server struct {
 	exchanges *exchange.Registry
 	decisions *audit.Log
 	asserter  *issuer.Asserter
+	records   records
 	published *issuer.Endpoints
 	handler   *hosts
 	routes    []route
@@ -221,6 +224,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	group.Go(func() error { s.exchanges.Run(failed); return nil })
 	group.Go(func() error { s.keyring.Run(failed); return nil })
 	group.Go(func() error { return s.admin.ServeListener(failed, socket) })
+	group.Go(func() error { s.expireEntries(failed); return nil })
 	group.Go(func() error {
 		// An RSA key takes its time, and nobody needs it to get in: it is made while people are served already.
 		if err := s.ensureIDTokenKey(failed); err != nil && failed.Err() == nil {
@@ -321,5 +325,5 @@ func (s *Server) closeListeners() error {
 }
 
 func (s *Server) close() error {
-	return errors.Join(s.decisions.Close(), s.store.Close())
+	return errors.Join(s.closeRecords(), s.store.Close())
 }

@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"math"
+	"strings"
+	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
@@ -39,6 +42,49 @@ func (s auditStore) append(ctx context.Context, entry audit.Entry) (int64, error
 }
 
 func (s auditStore) entries(ctx context.Context, limit int) ([]audit.Entry, error) {
+	return s.list(ctx, selectEntries+` ORDER BY seq DESC LIMIT $1`, max(limit, 0))
+}
+
+const (
+	selectEntries = `SELECT seq, time, actor_kind, actor_name, action, target, before_json, after_json FROM entries`
+	whichEntries  = ` WHERE ($1 = 0 OR seq = $1) AND seq > $2 AND seq < $3 AND time >= $4 AND time < $5
+		AND ($6 = '' OR actor_kind = $6) AND ($7 = '' OR actor_name = $7) AND ($8 = '' OR action = $8 OR action LIKE $9 ESCAPE '!')
+		AND ($10 = '' OR LOWER(target) LIKE $10 ESCAPE '!' OR LOWER(before_json) LIKE $10 ESCAPE '!' OR LOWER(after_json) LIKE $10 ESCAPE '!')`
+	findNewest = selectEntries + whichEntries + ` ORDER BY seq DESC LIMIT $11`
+	findOldest = selectEntries + whichEntries + ` ORDER BY seq LIMIT $11`
+)
+
+// like escapes text for LIKE, whose wildcards it must not hold.
+var like = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
+
+func (s auditStore) find(ctx context.Context, q audit.EntryQuery) ([]audit.Entry, error) {
+	before, until := q.Before, int64(math.MaxInt64)
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	if !q.Until.IsZero() {
+		until = micros(q.Until)
+	}
+	since := int64(math.MinInt64)
+	if !q.Since.IsZero() {
+		since = micros(q.Since)
+	}
+	kind, name, both := strings.Cut(q.Actor, ":")
+	if !both {
+		kind, name = "", q.Actor
+	}
+	mentions := ""
+	if q.Mentions != "" {
+		mentions = "%" + like.Replace(strings.ToLower(q.Mentions)) + "%"
+	}
+	text := findNewest
+	if q.OldestFirst {
+		text = findOldest
+	}
+	return s.list(ctx, text, q.Seq, q.After, before, since, until, kind, name, q.Action, like.Replace(q.Action)+".%", mentions, max(q.Limit, 0))
+}
+
+func (s auditStore) list(ctx context.Context, text string, args ...any) ([]audit.Entry, error) {
 	var entries []audit.Entry
 	err := s.t.query(ctx, func(scan scanner) error {
 		var e audit.Entry
@@ -50,9 +96,13 @@ func (s auditStore) entries(ctx context.Context, limit int) ([]audit.Entry, erro
 		e.Time, e.Before, e.After = moment(at), rawJSON(before), rawJSON(after)
 		entries = append(entries, e)
 		return nil
-	}, `SELECT seq, time, actor_kind, actor_name, action, target, before_json, after_json
-		FROM entries ORDER BY seq DESC LIMIT $1`, max(limit, 0))
+	}, text, args...)
 	return entries, err
+}
+
+// expire deletes the entries from before a moment, and says how many.
+func (s auditStore) expire(ctx context.Context, before time.Time) (int64, error) {
+	return s.t.exec(ctx, `DELETE FROM entries WHERE time < $1`, micros(before))
 }
 
 func optionalJSON(text json.RawMessage) sql.NullString {
@@ -80,6 +130,17 @@ func (db *DB) Entries(ctx context.Context, limit int) ([]audit.Entry, error) {
 	err := db.read(ctx, func(t *tx) error {
 		var err error
 		entries, err = auditStore{t}.entries(ctx, limit)
+		return err
+	})
+	return entries, err
+}
+
+// FindEntries lists the administrative entries that a query selects.
+func (db *DB) FindEntries(ctx context.Context, q audit.EntryQuery) ([]audit.Entry, error) {
+	var entries []audit.Entry
+	err := db.read(ctx, func(t *tx) error {
+		var err error
+		entries, err = auditStore{t}.find(ctx, q)
 		return err
 	})
 	return entries, err

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/admin"
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
@@ -147,6 +148,10 @@ func (a adminTx) Settings() settings.Store               { return settingsStore(
 func (a adminTx) Record(ctx context.Context, entry audit.Entry) error {
 	_, err := auditStore(a).append(ctx, entry)
 	return err
+}
+
+func (a adminTx) ExpireEntries(ctx context.Context, before time.Time) (int64, error) {
+	return auditStore(a).expire(ctx, before)
 }
 
 // signinTx is what sign-in sees of a transaction.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -19,6 +20,8 @@ func auditSentences() []sentence {
 		{"a change without an entry is refused", entryNeeded},
 		{"an entry that says too little, or what is not JSON, is refused", entryIncomplete},
 		{"an entry of its own takes a place in the feed", entryAlone},
+		{"a query finds exactly the entries that it selects, in its order", entriesFound},
+		{"entries that are too old are deleted, and no others", entriesExpire},
 	}
 }
 
@@ -89,6 +92,76 @@ func entryAlone(t *testing.T, s store) {
 	must(t, err)
 	if len(entries) != 1 || entries[0].Seq != 1 || entries[0].Action != "start" || s.position() != 1 {
 		t.Errorf("entries %v, position %d", entries, s.position())
+	}
+}
+
+func entriesFound(t *testing.T, s store) {
+	ctx := t.Context()
+	at := entry("").Time
+	for i, e := range []audit.Entry{
+		{Actor: audit.Actor{Kind: "uid", Name: "1000"}, Action: "iam.setIamPolicy", Target: "projects/1/iap_web", After: json.RawMessage(`{"members": ["user:Bob@example.com"]}`)},
+		{Actor: audit.Actor{Kind: "system", Name: "manifests"}, Action: "iamx", Target: "bob%@example.com"},
+		{Actor: audit.Actor{Kind: "uid", Name: "10"}, Action: "users.create", Target: "bobby@example.com", Before: json.RawMessage(`{"note": "50%_"}`)},
+		{Actor: audit.Actor{Kind: "system", Name: "1000"}, Action: "users.delete", Target: "carol@example.com"},
+	} {
+		e.Time = at.Add(time.Duration(i) * time.Hour)
+		must(t, s.AppendEntry(ctx, e))
+	}
+	for name, test := range map[string]struct {
+		query audit.EntryQuery
+		want  []int64
+	}{
+		"all":                      {audit.EntryQuery{}, []int64{4, 3, 2, 1}},
+		"oldest first":             {audit.EntryQuery{OldestFirst: true}, []int64{1, 2, 3, 4}},
+		"one":                      {audit.EntryQuery{Seq: 3}, []int64{3}},
+		"between":                  {audit.EntryQuery{After: 1, Before: 4}, []int64{3, 2}},
+		"since":                    {audit.EntryQuery{Since: at.Add(2 * time.Hour)}, []int64{4, 3}},
+		"until":                    {audit.EntryQuery{Until: at.Add(2 * time.Hour)}, []int64{2, 1}},
+		"an actor's name":          {audit.EntryQuery{Actor: "1000"}, []int64{4, 1}},
+		"an actor":                 {audit.EntryQuery{Actor: "uid:1000"}, []int64{1}},
+		"an action":                {audit.EntryQuery{Action: "users.create"}, []int64{3}},
+		"the actions of a group":   {audit.EntryQuery{Action: "iam"}, []int64{1}},
+		"a mention in any case":    {audit.EntryQuery{Mentions: "bob@Example.com"}, []int64{1}},
+		"a mention in the target":  {audit.EntryQuery{Mentions: "bobby@"}, []int64{3}},
+		"wildcards are themselves": {audit.EntryQuery{Mentions: "%"}, []int64{3, 2}},
+		"and so is an underscore":  {audit.EntryQuery{Mentions: "%_"}, []int64{3}},
+	} {
+		test.query.Limit = 10
+		got, err := s.FindEntries(ctx, test.query)
+		must(t, err)
+		var seqs []int64
+		for _, e := range got {
+			seqs = append(seqs, e.Seq)
+		}
+		if !slices.Equal(seqs, test.want) {
+			t.Errorf("%s: %v, want %v", name, seqs, test.want)
+		}
+	}
+	if got, err := s.FindEntries(ctx, audit.EntryQuery{Limit: 1}); err != nil || len(got) != 1 || got[0].Target != "carol@example.com" {
+		t.Errorf("at most one: %v, %v", got, err)
+	}
+}
+
+func entriesExpire(t *testing.T, s store) {
+	ctx := t.Context()
+	at := entry("").Time
+	for i := range 3 {
+		e := entry("old")
+		e.Time = at.Add(time.Duration(i) * time.Hour)
+		must(t, s.AppendEntry(ctx, *e))
+	}
+	e := entry("expire")
+	e.Time = at.Add(3 * time.Hour)
+	_, err := s.Do(ctx, e, func(tx admin.Tx) error {
+		n, err := tx.ExpireEntries(ctx, at.Add(2*time.Hour))
+		if n != 2 {
+			t.Errorf("%d entries are deleted", n)
+		}
+		return err
+	})
+	must(t, err)
+	if left, err := s.Entries(ctx, 9); err != nil || len(left) != 2 || left[0].Action != "expire" || !left[1].Time.Equal(at.Add(2*time.Hour)) {
+		t.Errorf("left are %v, %v", left, err)
 	}
 }
 
