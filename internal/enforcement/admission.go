@@ -86,7 +86,7 @@ func (a *Admission) Again(ctx context.Context, used bool) (until time.Time, end 
 	if v.Identity.IsZero() { // the record says whose exchange it was
 		v.Identity, v.Credential, v.Session = a.identity, a.credential, a.session
 	}
-	c.record()
+	c.Record(c.decision())
 	return time.Time{}, v.Reason
 }
 

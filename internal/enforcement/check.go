@@ -211,10 +211,10 @@ func (c *check) prepare(claims issuer.Claims) (*issuer.Prepared, error) {
 // largeRest is how much of a request line besides the path a waiting record may keep in memory.
 const largeRest = 512
 
-// record keeps what was decided and everything that it read.
-func (c *check) record() {
+// decision is what was decided and everything that it read.
+func (c *check) decision() *audit.Decision {
 	v := c.verdict
-	d := audit.Decision{
+	d := &audit.Decision{
 		ID: v.ID, Time: c.now, Reason: v.Reason, Status: v.Status, Method: c.request.Method,
 		Host: v.Host, Path: v.Target.Raw, Special: c.call.String(), Peer: c.request.Peer,
 		Identity: v.Identity, Credential: v.Credential, RequestID: c.request.RequestID,
@@ -251,7 +251,7 @@ func (c *check) record() {
 	if v.Reason == policy.NotGranted {
 		d.Tried = c.triedLevels()
 	}
-	c.Record(&d)
+	return d
 }
 
 // triedLevels lists every level of the hierarchy, also those on which no policy stands, so that a reader sees
