@@ -50,7 +50,10 @@ func takePageYAML(dir, text string) error {
 		_, err := manifest.Parse([]manifest.Input{{Name: "page", Dir: dir, Data: []byte(text)}}, manifest.Options{})
 		return err
 	case strings.HasPrefix(text, "spec:"): // a part of a service
-		whole := "apiVersion: gatehouse.dev/v1\nkind: BackendService\nmetadata: {name: part}\n" + text + "  upstream: http://10.0.0.1\n"
+		whole := "apiVersion: gatehouse.dev/v1\nkind: BackendService\nmetadata: {name: part}\n" + text
+		if !strings.Contains(text, "upstream") {
+			whole += "  upstream: http://10.0.0.1\n"
+		}
 		return takePageYAML(dir, whole)
 	case strings.Contains(text, "Settings:"):
 		var node yaml.Node

@@ -20,7 +20,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/test/harness"
 )
 
-var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
+var wholeManifest = regexp.MustCompile("(?s)```yaml\n(apiVersion: .*?)```")
 
 // nginx behind the gate: it says over what it was asked, and by whom.
 const behind = `daemon off;
@@ -62,7 +62,7 @@ func TestTheUpstreamsOfThePageAreReached(t *testing.T) {
 	as := strings.NewReplacer(replace...)
 	startBehind(t, site, as.Replace(behind), ports["printer"])
 
-	blocks := yamlBlock.FindAllStringSubmatch(string(page), -1)
+	blocks := wholeManifest.FindAllStringSubmatch(string(page), -1)
 	if len(blocks) != len(ports) {
 		t.Fatalf("the page shows %d manifests, and %d are known here", len(blocks), len(ports))
 	}
