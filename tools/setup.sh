@@ -32,6 +32,8 @@ need nodejs "npm's IAP verifiers and oidc-provider" have node
 need npm "npm's IAP verifiers and oidc-provider" have npm
 need prometheus "scrapes a gate and evaluates the alerts and the dashboard; the tests start their own" have prometheus
 need curl "programs that ask as scripts do" have curl
+need systemd "reads our units and passes sockets to the gate; it is not started" have systemd-socket-activate
+need sqlite3 "backs the store up" have sqlite3
 need slapd "an LDAP directory to check passwords at; the tests start their own, the service is not used" test -x /usr/sbin/slapd
 need ldap-utils "changes entries of that directory" have ldapmodify
 need python3 "Debian's IAP verifiers" test -x /usr/bin/python3

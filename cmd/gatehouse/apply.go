@@ -59,6 +59,8 @@ more. What is taken out of a file stays, until --prune removes what belongs to t
 		if err != nil {
 			return err
 		}
+		policies, coming := declaredIn(documents)
+		noteUnknownGroups(cmd, client, policies, coming...)
 		if format.format != formatText {
 			return format.print(cmd, plan)
 		}

@@ -132,7 +132,11 @@ func newSetPolicy(server *serverFlags, t policyTarget) *cobra.Command {
 			if policy.Etag == "" {
 				say(cmd, "note: %s has no etag, so changes that somebody else has made meanwhile are overwritten", args[0])
 			}
-			return client.SetIamPolicy(cmd.Context(), name, policy)
+			set, err := client.SetIamPolicy(cmd.Context(), name, policy)
+			if err == nil {
+				noteUnknownGroups(cmd, client, []iam.Policy{set})
+			}
+			return set, err
 		})
 	cmd.Long = cmd.Short + ` by a file, JSON or YAML, as get-iam-policy prints it ("-" reads it from stdin).
 When the file has an etag, the policy is replaced only if nobody has changed it since.`
@@ -174,7 +178,12 @@ type bindingVerb struct {
 
 var (
 	addBinding = bindingVerb{"add-iam-policy-binding", "Add a member with a role to", func(c *adminclient.Client, cmd *cobra.Command, name, role, member string) (iam.Policy, error) {
-		return c.AddBinding(cmd.Context(), name, role, member)
+		policy, err := c.AddBinding(cmd.Context(), name, role, member)
+		if err == nil {
+			added := iam.Policy{Bindings: []iam.Binding{{Role: role, Members: []string{member}}}}
+			noteUnknownGroups(cmd, c, []iam.Policy{added})
+		}
+		return policy, err
 	}}
 	removeBinding = bindingVerb{"remove-iam-policy-binding", "Remove a member with a role from", func(c *adminclient.Client, cmd *cobra.Command, name, role, member string) (iam.Policy, error) {
 		return c.RemoveBinding(cmd.Context(), name, role, member)

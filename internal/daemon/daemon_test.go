@@ -359,6 +359,25 @@ func TestASecondServerOnTheSameDirectoryIsRefused(t *testing.T) {
 	}
 }
 
+func TestAListenerThatCannotBeOpenedSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for address, want := range map[string]string{
+		taken.Addr().String(): "another program has the port",
+		"192.0.2.7:0":         "does not have the address",
+	} {
+		w := newWorld(t)
+		w.edit("gatehouse.yaml", `[{address: "127.0.0.1:0"}]`, `[{address: "`+address+`"}]`)
+		if got := w.refused(); !strings.Contains(got, want) || !strings.Contains(got, "listeners[0]") {
+			t.Errorf("%s: refused with %s", address, got)
+		}
+	}
+}
+
 func TestTheServiceManagerIsToldOfEachStep(t *testing.T) {
 	w := newWorld(t)
 	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: w.path("notify"), Net: "unixgram"})

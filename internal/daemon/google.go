@@ -22,7 +22,7 @@ func (d *daemon) openGoogleEndpoints(ctx context.Context) error {
 			return err
 		}
 		spec := listener.Spec{Name: "googleEndpoints.gstatic", Address: c.GStatic.Address, Certificates: certificates, Log: d.log}
-		if g.GStatic, err = listener.Open(ctx, spec, d.Inherited); err != nil {
+		if g.GStatic, err = d.listen(ctx, spec); err != nil {
 			return err
 		}
 		d.entrances = append(d.entrances, &entrance{listener: g.GStatic, certificates: certificates, google: true})
@@ -30,7 +30,7 @@ func (d *daemon) openGoogleEndpoints(ctx context.Context) error {
 	if c.Metadata != nil {
 		var err error
 		spec := listener.Spec{Name: "googleEndpoints.metadata", Address: c.Metadata.Address, Log: d.log}
-		if g.Metadata, err = listener.Open(ctx, spec, d.Inherited); err != nil {
+		if g.Metadata, err = d.listen(ctx, spec); err != nil {
 			return err
 		}
 		d.entrances = append(d.entrances, &entrance{listener: g.Metadata, google: true})

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/gatehouse-iap/gatehouse/internal/config"
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
@@ -38,7 +39,7 @@ func (d *daemon) open(ctx context.Context) (err error) {
 		d.entrances = append(d.entrances, e)
 	}
 	if d.config.Admin.Address != "" {
-		l, err := listener.Open(ctx, listener.Spec{Name: "admin", Address: d.config.Admin.Address, Log: d.log}, d.Inherited)
+		l, err := d.listen(ctx, listener.Spec{Name: "admin", Address: d.config.Admin.Address, Log: d.log})
 		if err != nil {
 			return err
 		}
@@ -74,8 +75,22 @@ func (d *daemon) openOne(ctx context.Context, i int, l config.Listener) (*entran
 	}
 	spec.ProxyFrom = proxyFrom(l)
 	var err error
-	e.listener, err = listener.Open(ctx, spec, d.Inherited)
+	e.listener, err = d.listen(ctx, spec)
 	return e, err
+}
+
+// listen opens one listener, and says what to do where the system does not let it.
+func (d *daemon) listen(ctx context.Context, spec listener.Spec) (net.Listener, error) {
+	l, err := listener.Open(ctx, spec, d.Inherited)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%w: another program has the port (ss -ltnp shows which, as root): stop it, or choose another address", err)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("%w: an ordinary user may not take this port: have systemd open it (gatehouse.socket), or choose one from 1024 on", err)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, fmt.Errorf("%w: this machine does not have the address: ip address shows those it has", err)
+	}
+	return l, err
 }
 
 func certificateFiles(l config.Listener) (files []listener.CertificateFiles) {

@@ -119,6 +119,7 @@ func answers(t *testing.T, dims []dimension, more ...string) []string {
 			request.Header.Set(more[h], more[h+1])
 		}
 		v := point.Check(t.Context(), &request)
+		point.Settle(&v, true)
 		line := "302 to sign in"
 		switch {
 		case v.Outcome == enforcement.SignIn && v.Status == http.StatusFound && v.Reason == policy.NoCredential:

@@ -211,10 +211,10 @@ func (c *check) prepare(claims issuer.Claims) (*issuer.Prepared, error) {
 // largeRest is how much of a request line besides the path a waiting record may keep in memory.
 const largeRest = 512
 
-// record keeps what was decided and everything that it read.
-func (c *check) record() {
+// decision is what was decided and everything that it read.
+func (c *check) decision() *audit.Decision {
 	v := c.verdict
-	d := audit.Decision{
+	d := &audit.Decision{
 		ID: v.ID, Time: c.now, Reason: v.Reason, Status: v.Status, Method: c.request.Method,
 		Host: v.Host, Path: v.Target.Raw, Special: c.call.String(), Peer: c.request.Peer,
 		Identity: v.Identity, Credential: v.Credential, RequestID: c.request.RequestID,
@@ -251,12 +251,19 @@ func (c *check) record() {
 	if v.Reason == policy.NotGranted {
 		d.Tried = c.triedLevels()
 	}
-	if !c.Record(&d) {
-		v.refuse(http.StatusServiceUnavailable, policy.RecordFailed)
-		v.Prepared, v.Headers = nil, nil
-		d.Status, d.Reason = v.Status, v.Reason
-		c.Record(&d)
+	return d
+}
+
+// record keeps a decision. A request that may only pass recorded, and cannot be, is refused.
+func (c *check) record(d *audit.Decision) {
+	if c.Record(d) {
+		return
 	}
+	v := c.verdict
+	v.refuse(http.StatusServiceUnavailable, policy.RecordFailed)
+	v.Prepared, v.Headers = nil, nil
+	d.Status, d.Reason = v.Status, v.Reason
+	c.Record(d) // refusals are always taken
 }
 
 // triedLevels lists every level of the hierarchy, also those on which no policy stands, so that a reader sees

@@ -51,6 +51,10 @@ func TestWhatTheGateAnswersForAServiceHasItsOwnReason(t *testing.T) {
 			v := point.Check(t.Context(), &enforcement.Request{
 				Method: c.method, Host: "app.test", Target: c.target, Header: c.header, Peer: netip.MustParseAddr("192.0.2.1"),
 			})
+			if v.Step() && record.Reason != "" {
+				t.Errorf("recorded before the step was taken: %+v", record)
+			}
+			point.Settle(&v, true)
 			if v.Outcome != c.outcome || v.Status != c.status || v.Reason != c.reason || v.Prepared != nil {
 				t.Errorf("outcome %d, status %d, %s, prepared %v", v.Outcome, v.Status, v.Reason, v.Prepared)
 			}

@@ -141,9 +141,28 @@ type Verdict struct {
 	Headers []Header
 	// StripAuthorization says that Authorization carried the credential that was consumed.
 	StripAuthorization bool
+
+	step *audit.Decision // of a step of sign-in that is still to be taken
 }
 
-// Check takes the decision on one request and records it.
+// Step reports whether sign-in has to take a step, which may come to nothing yet. The decision waits for Settle.
+func (v *Verdict) Step() bool {
+	switch v.Outcome {
+	case SignIn, CompleteLogin, ClearLogin, GoOn, SignOut, SignedIn:
+		return true
+	}
+	return false
+}
+
+// Settle records a decision whose step was taken, once. Of a step that was not, whoever refused it has recorded that.
+func (p *Point) Settle(v *Verdict, taken bool) {
+	if v.step != nil && taken {
+		p.Record(v.step)
+	}
+	v.step = nil
+}
+
+// Check takes the decision on one request and records it, unless a step of sign-in follows.
 func (p *Point) Check(ctx context.Context, r *Request) Verdict {
 	now := p.Now()
 	v := Verdict{ID: audit.NewDecisionID(now, p.Replica)}
@@ -155,7 +174,12 @@ func (p *Point) Check(ctx context.Context, r *Request) Verdict {
 	case d.route():
 		d.decide(ctx)
 	}
-	d.record()
+	decision := d.decision()
+	if v.Step() {
+		v.step = decision
+	} else {
+		d.record(decision)
+	}
 	return v
 }
 
@@ -165,7 +189,7 @@ func (p *Point) Refuse(r *Request, status int, reason policy.Reason) Verdict {
 	v := Verdict{ID: audit.NewDecisionID(now, p.Replica)}
 	v.refuse(status, reason)
 	d := check{Point: p, view: p.View(), request: r, now: now, verdict: &v}
-	d.record()
+	p.Record(d.decision())
 	return v
 }
 

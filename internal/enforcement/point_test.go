@@ -185,6 +185,7 @@ func askWith(t *testing.T, set settings.IapSettings, change func(*enforcement.Po
 		edit(&request)
 	}
 	verdict := point.Check(t.Context(), &request)
+	point.Settle(&verdict, true)
 	return result{verdict, *record}
 }
 

@@ -51,3 +51,21 @@ func (g *GroupsClaim) Addresses(values []string) []string {
 	}
 	return addresses
 }
+
+// MayName reports whether the provider's people may be in a group of this address by what the provider says of them.
+func (p Provider) MayName(group string) bool {
+	switch {
+	case p.Disabled || !p.covers(principal.Domain(group)):
+		return false
+	case p.Groups != nil && p.Groups.Table != nil:
+		for _, address := range p.Groups.Table {
+			if canonical, err := principal.ParseAddress(address); err == nil && canonical == group {
+				return true
+			}
+		}
+		return false
+	case p.Kind == LDAP:
+		return p.LDAP != nil && p.LDAP.GroupBase != ""
+	}
+	return p.Groups != nil
+}

@@ -266,10 +266,12 @@ func (c *OIDCConfig) checkIssuer(p Provider, fault faultFunc) {
 // manyTenants names whom an issuer of Microsoft serves when that is not one organisation; else it is empty. Any
 // administrator of any tenant can put any address into the tokens that such an issuer signs.
 func manyTenants(u *url.URL) string {
-	if u.Host != "login.microsoftonline.com" {
+	switch strings.ToLower(u.Hostname()) {
+	case "login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn", "login.windows.net", "sts.windows.net":
+	default:
 		return ""
 	}
-	switch tenant, _, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/"); tenant {
+	switch tenant, _, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/"); strings.ToLower(tenant) {
 	case "common", "organizations", "{tenantid}":
 		return "all organisations that use Entra"
 	case "consumers", "9188040d-6c67-4c5b-b112-36a304b66dad":

@@ -114,3 +114,26 @@ func TestSecretsAreReadWhereTheyAre(t *testing.T) {
 		}
 	}
 }
+
+func TestAProviderMayNameTheGroupsThatItsConfigurationLeadsTo(t *testing.T) {
+	t.Parallel()
+	table := &groups{Table: map[string]string{"8f1": "Admins@corp.example"}}
+	for name, test := range map[string]struct {
+		provider provider
+		want     bool
+	}{
+		"no groups are read":          {okta(), false},
+		"as they are":                 {with(okta(), func(p *provider) { p.Groups = &groups{} }), true},
+		"of another domain":           {with(okta(), func(p *provider) { p.Groups, p.Domains = &groups{}, []string{"b.example"} }), false},
+		"of any domain":               {with(okta(), func(p *provider) { p.Groups, p.Domains = &groups{}, []string{"*"} }), true},
+		"by a table":                  {with(okta(), func(p *provider) { p.Groups = table }), true},
+		"by a table without it":       {with(okta(), func(p *provider) { p.Groups = &groups{Table: map[string]string{"8f1": "dev@corp.example"}} }), false},
+		"of a provider switched off":  {with(okta(), func(p *provider) { p.Groups, p.Disabled = &groups{}, true }), false},
+		"a directory without groups":  {with(dirServer(), func(p *provider) { p.Domains = []string{"corp.example"} }), false},
+		"a directory that has groups": {with(dirServer(), func(p *provider) { p.Domains, p.LDAP.GroupBase = []string{"corp.example"}, "ou=groups" }), true},
+	} {
+		if got := test.provider.MayName("admins@corp.example"); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

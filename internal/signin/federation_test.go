@@ -2,6 +2,7 @@ package signin_test
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -347,6 +348,31 @@ func TestThePageOfAProviderThatFailsSaysWhatToDo(t *testing.T) {
 			if n := len(f.sessions(t)); n != 0 {
 				t.Errorf("%d sessions", n)
 			}
+		})
+	}
+}
+
+// Wherever a provider keeps people waiting, it is given up, and the page says that it does not answer.
+func TestAProviderThatIsSlowIsAClearPage(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/.well-known/openid-configuration", "/token", "/keys"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			f := newFederation(t)
+			f.relying.Client = func(identityprovider.OIDCConfig) *http.Client { return &http.Client{Timeout: 100 * time.Millisecond} }
+			f.corp.Bend(oidctest.Bends{Serve: func(_ http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path == path {
+					_, _ = io.Copy(io.Discard, r.Body) // or else the server does not see the client go
+					<-r.Context().Done()
+				}
+				return r.URL.Path == path
+			}})
+			p := newBrowser(t, f.world).get(appURL + "/x")
+			if p.StatusCode != http.StatusServiceUnavailable || p.Header.Get("Retry-After") == "" || !strings.Contains(p.body, "provider_unavailable") {
+				t.Errorf("%s: %s", p.Status, p.body)
+			}
+			f.nobody(t, p)
+			f.logged(t, "Client.Timeout")
 		})
 	}
 }

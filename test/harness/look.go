@@ -37,6 +37,12 @@ func (p *Page) Inspect(name string) {
 	p.do(chromedp.EmulateViewport(1100, 800))
 }
 
+// Number is what a script on the page comes to.
+func (p *Page) Number(expression string) float64 {
+	p.t.Helper()
+	return run(p, chromedp.Evaluate[float64](expression))
+}
+
 func (p *Page) setColorScheme(scheme string) {
 	p.t.Helper()
 	p.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {

@@ -20,6 +20,8 @@ type Registration struct {
 	RedirectURIs           []string `json:"redirectUris"`
 	PostLogoutRedirectURIs []string `json:"postLogoutRedirectUris,omitempty"`
 	BackchannelLogoutURI   string   `json:"backchannelLogoutUri,omitempty"`
+	// ClientKey, a JWK, makes the provider of StartNodeProvider take private_key_jwt and nothing else.
+	ClientKey any `json:"clientKey,omitempty"`
 }
 
 // Register describes the gate of an auth host.

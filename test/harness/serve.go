@@ -113,6 +113,17 @@ func (s *Site) Serve(t testing.TB) *Process {
 	return p
 }
 
+// ServeOn runs `gatehouse serve` on a listening socket, which systemd's own code passes to it.
+func (s *Site) ServeOn(t testing.TB, socket *os.File) *Process {
+	t.Helper()
+	// systemd-socket-activate passes on what it was passed itself, and starts the program when the first client comes.
+	cmd := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec systemd-socket-activate --fdname=web "$0" serve --config gatehouse.yaml`, Binary(t))
+	cmd.Dir, cmd.ExtraFiles = s.Dir, []*os.File{socket} // descriptor 3, where systemd puts the first
+	p := startProcess(t, "gatehouse serve", cmd)
+	p.awaitLine(t, "msg=ready")
+	return p
+}
+
 var (
 	serviceName = regexp.MustCompile(`(?m)^  name: (\S+)$`)
 	serviceID   = regexp.MustCompile(`(?m)^  id: "(\d+)"$`)

@@ -1,7 +1,8 @@
 // An OpenID Connect provider for the tests: npm's oidc-provider, with switches.
 //
 // The settings are JSON in the environment variable OIDC_PROVIDER: clientId, clientSecret, redirectUris,
-// postLogoutRedirectUris and backchannelLogoutUri. When it answers, it prints "issuer URL". Anybody may sign in who
+// postLogoutRedirectUris, backchannelLogoutUri, and clientKey, a JWK by which the client proves itself in place of the
+// secret. When it answers, it prints "issuer URL". Anybody may sign in who
 // knows the one password. People are called by their addresses.
 //
 // POST /switch/NAME?value=VALUE:
@@ -50,7 +51,8 @@ function account(ctx, email, token) {
 
 const provider = new Provider(issuer, {
   clients: [{
-    client_id: settings.clientId, client_secret: settings.clientSecret, redirect_uris: settings.redirectUris,
+    client_id: settings.clientId, redirect_uris: settings.redirectUris,
+    ...(settings.clientKey ? {token_endpoint_auth_method: 'private_key_jwt', jwks: {keys: [settings.clientKey]}} : {client_secret: settings.clientSecret}),
     post_logout_redirect_uris: settings.postLogoutRedirectUris ?? [], grant_types: ['authorization_code', 'refresh_token'],
     ...(settings.backchannelLogoutUri && {backchannel_logout_uri: settings.backchannelLogoutUri, backchannel_logout_session_required: true}),
   }],

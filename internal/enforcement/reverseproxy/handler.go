@@ -85,13 +85,27 @@ func (h *Handler) Serve(w http.ResponseWriter, in Incoming) {
 	}
 	r = watch.answers(w, r)
 	allowOrigin(w.Header(), r.Header, v.Served)
+	if v.Step() {
+		h.step(stepWriter{w, h.Point, v}, r, v)
+		return
+	}
 	switch v.Outcome {
 	case enforcement.Preflight:
 		allowPreflight(w, r.Header)
+	case enforcement.TellIdentity:
+		tellIdentity(w, r, v.Identity)
+	case enforcement.ShowRefresher:
+		h.showRefresher(w, r, v)
+	default:
+		h.refuse(w, r, v)
+	}
+}
+
+// step has sign-in do what the verdict asks for.
+func (h *Handler) step(w http.ResponseWriter, r *http.Request, v *enforcement.Verdict) {
+	switch v.Outcome {
 	case enforcement.SignedIn:
 		h.SignIn.SignedIn(w, r, v.Served, v.ReturnTo)
-	case enforcement.SignIn:
-		h.SignIn.Begin(w, r, v.Served, v.Host, v.Reason)
 	case enforcement.CompleteLogin:
 		h.SignIn.Complete(w, r, v.Served, v.Host)
 	case enforcement.ClearLogin:
@@ -100,13 +114,27 @@ func (h *Handler) Serve(w http.ResponseWriter, in Incoming) {
 		h.SignIn.GoOn(w, r, v.Served, v.Host)
 	case enforcement.SignOut:
 		h.SignIn.SignOut(w, r, v.Served, v.Host)
-	case enforcement.TellIdentity:
-		tellIdentity(w, r, v.Identity)
-	case enforcement.ShowRefresher:
-		h.showRefresher(w, r, v)
 	default:
-		h.refuse(w, r, v)
+		h.SignIn.Begin(w, r, v.Served, v.Host, v.Reason)
 	}
+}
+
+// stepWriter notes that a step of sign-in was taken, before the client hears of it. A step that ends in an error was
+// not: sign-in has recorded its refusal, and a second record would say that it went well.
+type stepWriter struct {
+	http.ResponseWriter
+	point   *enforcement.Point
+	verdict *enforcement.Verdict
+}
+
+func (w stepWriter) WriteHeader(status int) {
+	w.point.Settle(w.verdict, status < http.StatusBadRequest)
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w stepWriter) Write(b []byte) (int, error) {
+	w.point.Settle(w.verdict, true) // without a status it is 200; after one, this does nothing
+	return w.ResponseWriter.Write(b)
 }
 
 // isStatic reports whether a target is one of the gate's own style sheets. They are public and the same on every

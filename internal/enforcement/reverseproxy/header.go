@@ -15,10 +15,14 @@ const (
 )
 
 // reservedPrefixes are the beginnings, folded, of headers that only the gate may set: identity, the client's
-// certificate (RFC 9440), what says where a request came from and went to, and what it is called. A value from a client would be
-// believed.
+// certificate (RFC 9440), what says where a request came from and went to, and what it is called. A value from a
+// client would be believed. The last lines are the names under which frameworks and networks look for the client's
+// address besides X-Forwarded-For; also what a trusted proxy sends under them is gone, since few replace what their
+// clients sent.
 var reservedPrefixes = []string{
-	"x_goog_", "ingress_authorization", "x_serverless_authorization", "client_cert", "x_forwarded", "forwarded", "x_original_", "x_rewrite_url", "x_real_ip", "x_request_id",
+	"x_goog_", "ingress_authorization", "x_serverless_authorization", "client_cert", "x_forwarded", "forwarded", "x_original_", "x_rewrite_url",
+	"x_request_id", "x_real_ip", "true_client_ip", "x_client_ip", "x_cluster_client_ip", "cf_connecting_ip", "fastly_client_ip",
+	"x_envoy_external_address", "x_azure_clientip",
 }
 
 // clientCertificate are the headers of RFC 9440, which a trusted proxy that ends TLS may set, in this spelling only.

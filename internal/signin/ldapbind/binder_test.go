@@ -6,7 +6,9 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -363,7 +365,12 @@ func TestOneDirectoryTakesSixteenChecksAtATime(t *testing.T) {
 func TestWhatIsRefusedBeforeTheDirectoryIsAsked(t *testing.T) {
 	t.Parallel()
 	b, _ := newBinder()
+	pipe := filepath.Join(t.TempDir(), "ca.pem")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, change := range map[string]func(*identityprovider.LDAPConfig){
+		"certificates from a pipe":      func(c *identityprovider.LDAPConfig) { c.URL, c.CAFile = "ldaps://127.0.0.1", pipe },
 		"another protocol":              func(c *identityprovider.LDAPConfig) { c.URL = "http://127.0.0.1" },
 		"a socket":                      func(c *identityprovider.LDAPConfig) { c.URL = "ldapi:///" },
 		"no host":                       func(c *identityprovider.LDAPConfig) { c.URL = "ldap://" },

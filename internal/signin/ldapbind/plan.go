@@ -7,13 +7,13 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"os"
 	"regexp"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
+	"github.com/gatehouse-iap/gatehouse/internal/regularfile"
 )
 
 // plan is a configuration with its defaults filled in and its parts checked.
@@ -96,7 +96,7 @@ func (p *plan) transport(cfg identityprovider.LDAPConfig) error {
 	if cfg.CAFile == "" {
 		return nil
 	}
-	pem, err := os.ReadFile(cfg.CAFile)
+	pem, _, err := regularfile.Read(cfg.CAFile, maxCAFile)
 	if err != nil {
 		return fmt.Errorf("caFile: %w", err)
 	}
@@ -106,6 +106,9 @@ func (p *plan) transport(cfg identityprovider.LDAPConfig) error {
 	}
 	return nil
 }
+
+// maxCAFile bounds what is read of a caFile. All public authorities together have a quarter of it.
+const maxCAFile = 1 << 20
 
 // fill puts a person into a filter. What it puts there can only ever be a value.
 func fill(filter, email, dn string) string {

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
 )
 
@@ -92,6 +94,13 @@ func (c *claims) text(name string) (string, error) {
 
 // isTrue reports whether a claim is JSON true: not "true", not 1.
 func (c *claims) isTrue(name string) bool { return bytes.Equal(c.raw[name], []byte("true")) }
+
+// foreignDomain reports whether Entra says of the address that its tenant has not shown to own the domain. The claim is
+// optional there, and written as true, 1 or either in quotes; what is neither of these is no confirmation.
+func (c *claims) foreignDomain() bool {
+	raw, said := c.raw["xms_edov"]
+	return said && !slices.Contains([]string{`true`, `1`, `"true"`, `"1"`}, string(raw))
+}
 
 // maxSeconds keeps times within what time.Time can compare: the year 9999.
 const maxSeconds = 253402300799
@@ -175,6 +184,9 @@ func (c *claims) vouched(of *client) (signin.Vouched, error) {
 		emailClaim = "email"
 	}
 	v.Email, _ = c.text(emailClaim)
+	if emailClaim == "email" && c.foreignDomain() {
+		return v, fmt.Errorf("%w: the claim xms_edov does not say that the tenant owns the domain of %.100q", identityprovider.ErrAddress, v.Email)
+	}
 	_, said := c.raw["email_verified"]
 	v.EmailVerified = emailClaim == "email" && c.isTrue("email_verified") || of.provider.TrustEmail && (emailClaim != "email" || !said)
 	var err error

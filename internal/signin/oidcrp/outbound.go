@@ -10,11 +10,11 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"syscall"
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
+	"github.com/gatehouse-iap/gatehouse/internal/regularfile"
 )
 
 // Bounds of what a provider may cost us.
@@ -37,17 +37,10 @@ func readCAFile(path string) ([]byte, error) {
 	if path == "" {
 		return nil, nil
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("caFile: %w", err)
-	}
-	defer file.Close()
-	pem, err := io.ReadAll(io.LimitReader(file, maxCAFile+1))
+	pem, _, err := regularfile.Read(path, maxCAFile)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("caFile: %w", err)
-	case len(pem) > maxCAFile:
-		return nil, fmt.Errorf("caFile %s is larger than %d bytes", path, maxCAFile)
 	case !x509.NewCertPool().AppendCertsFromPEM(pem):
 		return nil, fmt.Errorf("caFile %s has no certificate in PEM", path)
 	}

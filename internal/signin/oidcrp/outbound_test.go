@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -110,7 +111,10 @@ func TestACAFileIsReadOnlyWhereItHoldsCertificates(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"empty", "text", "endless", "missing", ""} {
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"empty", "text", "endless", "missing", "pipe", ""} {
 		if name != "" {
 			name = filepath.Join(dir, name)
 		}

@@ -217,9 +217,10 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Provider) discovery(w http.ResponseWriter) {
+	base := strings.TrimSuffix(p.Issuer, "/") // some issuers end with one
 	document := map[string]any{
-		"issuer": p.Issuer, "authorization_endpoint": p.Issuer + "/authorize", "token_endpoint": p.Issuer + "/token",
-		"jwks_uri": p.Issuer + "/keys", "userinfo_endpoint": p.Issuer + "/userinfo", "end_session_endpoint": p.Issuer + "/logout",
+		"issuer": p.Issuer, "authorization_endpoint": base + "/authorize", "token_endpoint": base + "/token",
+		"jwks_uri": base + "/keys", "userinfo_endpoint": base + "/userinfo", "end_session_endpoint": base + "/logout",
 		"id_token_signing_alg_values_supported":          []string{"RS256", "ES256"},
 		"authorization_response_iss_parameter_supported": true,
 	}

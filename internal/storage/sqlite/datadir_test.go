@@ -11,6 +11,7 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/internal/admin"
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
+	"github.com/gatehouse-iap/gatehouse/internal/storage"
 )
 
 func TestASecondServerIsRefusedAndToldWhoHoldsTheDirectory(t *testing.T) {
@@ -57,6 +58,31 @@ func TestAFailedOpenGivesTheLockBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	openDir(t, dir)
+}
+
+func TestAStoreOfALaterReleaseIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	db, err := Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	engine, err := open(t.Context(), filepath.Join(dir, FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := engine.Writer.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(engine.Readers.Close(), engine.Writer.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if db, err := Open(t.Context(), dir); !errors.Is(err, storage.ErrNewer) {
+		t.Errorf("%v, %v", db, err)
+	}
 }
 
 func TestTheDataDirectoryIsOursAlone(t *testing.T) {
