@@ -78,8 +78,8 @@ func (b *limitedBody) ends(err error) {
 	b.release()
 }
 
-// isBroken reports whether the client went away, or sent no body in the form that it announced, before the application
-// answered: that is not the application's fault.
+// isBroken reports whether the client did not send all that it announced, before the application answered: that is not
+// the application's fault.
 func (b *limitedBody) isBroken() bool {
 	if b == nil {
 		return false
