@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -134,9 +135,10 @@ func TestWhoFollowsTheRecordsHoldsUpNoEndOfTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	began, ended := make(chan struct{}), make(chan error, 1)
+	first := sync.OnceFunc(func() { close(began) })
 	go func() {
 		ended <- client.TailRecords(t.Context(), admin.RecordQuery{Kind: admin.AllRecords, Limit: 1}, func(admin.RecordLine) error {
-			close(began)
+			first()
 			return nil
 		})
 	}()
