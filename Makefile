@@ -12,7 +12,7 @@ STATICCHECK := $(GO) tool -modfile=$(CURDIR)/tools/go.mod staticcheck
 RACE := -race -gcflags='modernc.org/sqlite/lib=-race=false'
 SCRIPTS := .ci/run tools/setup.sh examples/curl/call.sh
 
-.PHONY: build test setup lint fmt unit e2e bench docs check release-check
+.PHONY: build test setup lint fmt unit e2e bench soak docs check release-check
 
 build: ## the binary, static, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BINARY) ./cmd/gatehouse
@@ -50,6 +50,9 @@ bench: build setup ## measure beside nginx and a bare ReverseProxy, and write do
 	cd assertion && $(GO) test -run='^$$' -bench='$(STEPS)' -benchmem ./... >> ../bin/steps.txt
 	cd test && GATEHOUSE_BINARY=$(BINARY) $(GO) test ./load -run='^$$' -bench='^BenchmarkTable$$' -benchtime=1x -timeout=30m -v \
 		-args -micro $(CURDIR)/bin/steps.txt -write $(CURDIR)/docs/performance.md
+
+soak: build ## an hour under load while everything around the gate changes; SOAK=10m for less
+	cd test && GATEHOUSE_BINARY=$(BINARY) $(GO) test ./load -count=1 -run='^TestTheGateStaysUp$$' -timeout=0 -v -args -soak $(or $(SOAK),1h)
 
 docs: ## write docs/reference from the commands themselves
 	$(GO) test ./cmd/gatehouse -run='^TestReference' -count=1 -args -write-reference

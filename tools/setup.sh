@@ -30,6 +30,7 @@ need caddy "the gate behind Caddy" have caddy
 need fonts-dejavu-core "text in the browser's screenshots" test -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 need nodejs "npm's IAP verifiers and oidc-provider" have node
 need npm "npm's IAP verifiers and oidc-provider" have npm
+need prometheus "scrapes a gate and evaluates the alerts and the dashboard; the tests start their own" have prometheus
 need curl "programs that ask as scripts do" have curl
 need slapd "an LDAP directory to check passwords at; the tests start their own, the service is not used" test -x /usr/sbin/slapd
 need ldap-utils "changes entries of that directory" have ldapmodify

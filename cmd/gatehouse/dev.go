@@ -75,7 +75,7 @@ func newDevCommand(parts devParts) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.Listen, "listen", emulator.DefaultListen, "loopback `address` to listen on; port 0 takes any free one")
-	flags.StringVar(&o.Upstream, "upstream", "", "`URL` of an app that runs already, such as http://127.0.0.1:3000")
+	flags.StringVar(&o.Upstream, "upstream", "", "`URL` of an app that runs already, such as http://127.0.0.1:3000, or h2c://127.0.0.1:50051 for gRPC")
 	flags.StringVar(&o.Protected.Project, "project", "", "`ID:NUMBER` of the project (default "+emulator.DefaultProject+")")
 	flags.BoolVar(&o.Protected.AppEngine, "app-engine", false, "make the app the project's App Engine app")
 	flags.StringVar(&o.Protected.CloudRun, "cloud-run", "", "make the app the Cloud Run service `REGION/NAME`")

@@ -63,9 +63,12 @@ func explain(w io.Writer, e admin.Explanation) {
 	}
 	line("Decision", "%s", e.ID)
 	line("Time", "%s", e.Time.UTC().Format("2006-01-02T15:04:05.000Z07:00"))
-	if e.Passed {
+	switch {
+	case e.Passed:
 		line("Outcome", "let through")
-	} else {
+	case e.Ends != "":
+		line("Outcome", "a long-lived exchange was ended, which decision %s had let in", e.Ends)
+	default:
 		line("Outcome", "answered %d, not forwarded", e.Status)
 	}
 	line("Reason", "%s: %s", e.Reason, e.Title)

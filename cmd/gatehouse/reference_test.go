@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/conformance"
 	"github.com/gatehouse-iap/gatehouse/internal/config"
 	"github.com/gatehouse-iap/gatehouse/internal/manifest/reference"
+	"github.com/gatehouse-iap/gatehouse/internal/metrics"
 )
 
 // writeReference is set by `make docs`.
@@ -31,6 +32,7 @@ func TestReferenceSaysWhatTheCommandsSay(t *testing.T) {
 	}
 	writePage(t, filepath.Join(generated, "config.md"), config.WriteReference)
 	writePage(t, filepath.Join(generated, "check-probes.md"), writeProbes)
+	writePage(t, filepath.Join(generated, "metrics.md"), metrics.WriteReference)
 	for name, write := range map[string]func(string) ([]byte, error){reference.PageName: reference.Page, reference.SchemaName: reference.Schema} {
 		page, err := write("../..")
 		if err != nil {

@@ -22,9 +22,11 @@ type Explanation struct {
 	Title  string        `json:"title"`
 	Text   string        `json:"text"`
 
-	Method   string        `json:"method"`
-	Host     string        `json:"host"`
-	Path     string        `json:"path"`
+	Method string `json:"method"`
+	Host   string `json:"host"`
+	Path   string `json:"path"`
+	// Ends is the decision that let an exchange in which ended with this one.
+	Ends     string        `json:"ends,omitempty"`
 	Special  string        `json:"specialUrl,omitempty"` // what the address asked of the gate, such as "IDENTITY"
 	Peer     string        `json:"peer,omitempty"`
 	Resource resource.Name `json:"resource,omitempty"`
@@ -57,6 +59,9 @@ func (a *Admin) Explain(ctx context.Context, written string) (Explanation, error
 		Reason: d.Reason, Title: about.Title, Text: about.Text,
 		Method: d.Method, Host: d.Host, Path: d.Path, Special: d.Special, Resource: d.Resource,
 		Credential: d.Credential, SessionID: d.SessionID, KeyID: d.KeyID, Position: d.Position, Tried: d.Tried,
+	}
+	if !d.Ends.IsZero() {
+		e.Ends = d.Ends.String()
 	}
 	if d.Peer.IsValid() {
 		e.Peer = d.Peer.String()

@@ -49,7 +49,7 @@ func (r *resolver) checkService(i int, s catalog.Service) {
 	good.Hosts, good.PathPrefixes = []string{"good.example"}, nil
 	good.Upstream, good.UpstreamTLS, good.UpstreamHost = "http://good.example", nil, ""
 	good.Upstreams, good.UpstreamTimeouts, good.HealthCheck = nil, nil, nil
-	good.PublicPaths, good.CORSOrigins = nil, nil
+	good.PublicPaths, good.CORSOrigins, good.MaxBodyBytes = nil, nil, 0
 	before := len(r.faults.list)
 	check := func(path string, change func(*catalog.Service)) {
 		probe := good
@@ -98,6 +98,7 @@ func (r *resolver) checkService(i int, s catalog.Service) {
 		check(fmt.Sprintf("spec.corsOrigins[%d]", n), func(probe *catalog.Service) { probe.CORSOrigins = []string{origin} })
 	}
 	checkUpstreams(s, check)
+	check("spec.maxBodyBytes", func(probe *catalog.Service) { probe.MaxBodyBytes = s.MaxBodyBytes })
 	check("spec.upstreamHost", func(probe *catalog.Service) { probe.UpstreamHost = s.UpstreamHost })
 	check("", func(probe *catalog.Service) { probe.UpstreamTimeouts = s.UpstreamTimeouts })
 	check("", func(probe *catalog.Service) { probe.HealthCheck = s.HealthCheck })

@@ -30,8 +30,15 @@ func NewDecisionID(now time.Time, replica uint16) DecisionID {
 	return id
 }
 
+// IsZero reports whether the id names no decision.
+func (id DecisionID) IsZero() bool { return id == DecisionID{} }
+
 // String returns the 26 characters that pages and commands show.
-func (id DecisionID) String() string { return crockford.EncodeToString(id[:]) }
+func (id DecisionID) String() string {
+	var text [26]byte
+	crockford.Encode(text[:], id[:])
+	return string(text[:])
+}
 
 // Time returns when the decision was taken, to the millisecond.
 func (id DecisionID) Time() time.Time {
@@ -84,7 +91,10 @@ type Decision struct {
 	Credential Credential
 	SessionID  string // hexadecimal; empty without a session
 	KeyID      string // the key that signed the assertion
+	RequestID  string // what else the request is called: by a trusted proxy, or by the decision before this one; mostly empty
 	Position   int64  // change-feed position of the snapshot that decided
+	// Ends is the decision that let an exchange in which this one has ended; zero for a decision on a request.
+	Ends DecisionID
 	// Tried are the policies and bindings that were looked at, walking up; set on refusals only.
 	Tried []Tried
 }

@@ -30,7 +30,9 @@ type line struct {
 	Credential Credential    `json:"credential,omitempty"`
 	SessionID  string        `json:"session_id,omitempty"`
 	KeyID      string        `json:"key_id,omitempty"`
+	RequestID  string        `json:"request_id,omitempty"`
 	Position   int64         `json:"position"`
+	Ends       string        `json:"ends,omitempty"`
 	Tried      []Tried       `json:"tried,omitempty"`
 }
 
@@ -92,8 +94,12 @@ func appendLine(b []byte, d *Decision) []byte {
 	b = appendOptional(b, "credential", string(d.Credential))
 	b = appendOptional(b, "session_id", d.SessionID)
 	b = appendOptional(b, "key_id", d.KeyID)
+	b = appendOptional(b, "request_id", d.RequestID)
 	b = append(b, `,"position":`...)
 	b = strconv.AppendInt(b, d.Position, 10)
+	if !d.Ends.IsZero() {
+		b = appendText(b, "ends", d.Ends.String())
+	}
 	if len(d.Tried) > 0 {
 		if tried, err := json.Marshal(d.Tried); err == nil { // plain strings and numbers: cannot fail
 			b = append(b, `,"tried":`...)
@@ -149,7 +155,12 @@ func ParseLine(b []byte) (Decision, error) {
 	}
 	d := Decision{
 		ID: id, Time: l.Time, Reason: l.Reason, Status: l.Status, Method: l.Method, Host: l.Host, Path: l.Path, Special: l.Special,
-		Resource: l.Resource, Groups: l.Groups, Credential: l.Credential, SessionID: l.SessionID, KeyID: l.KeyID, Position: l.Position, Tried: l.Tried,
+		Resource: l.Resource, Groups: l.Groups, Credential: l.Credential, SessionID: l.SessionID, KeyID: l.KeyID, RequestID: l.RequestID, Position: l.Position, Tried: l.Tried,
+	}
+	if l.Ends != "" {
+		if d.Ends, err = ParseDecisionID(l.Ends); err != nil {
+			return Decision{}, err
+		}
 	}
 	if l.Peer != "" {
 		if d.Peer, err = netip.ParseAddr(l.Peer); err != nil {

@@ -127,6 +127,9 @@ func (c class) String() string { return [...]string{"passed", "public", "refused
 func (c class) passed() bool { return c <= public }
 
 func classOf(d *Decision) class {
+	if !d.Ends.IsZero() {
+		return refusals // of somebody who was let in before, whatever the reason is
+	}
 	switch d.Reason {
 	case policy.Granted, policy.GrantedPublic, policy.IAPDisabled, policy.PreflightAllowed, policy.TokenTest, policy.PublicPath:
 		if d.Identity.Subject == "" {
@@ -145,8 +148,15 @@ func classOf(d *Decision) class {
 
 // anonymous reports whether a decision merely asks somebody to sign in, or is a step of signing in or out: anybody can
 // cause any number of these.
-func anonymous(reason policy.Reason) bool {
-	return reason == policy.NoCredential || reason == policy.SessionEnded || reason == policy.CookieInvalid || reason == policy.SpecialURL
+func anonymous(d *Decision) bool {
+	if !d.Ends.IsZero() {
+		return false // there are never more of these than of those who were let in
+	}
+	switch d.Reason {
+	case policy.NoCredential, policy.SessionEnded, policy.CookieInvalid, policy.SpecialURL:
+		return true
+	}
+	return false
 }
 
 const (
@@ -186,7 +196,7 @@ func (l *Log) Record(d *Decision) bool {
 	b.mu.Lock()
 	if !c.passed() {
 		b.counts.Refused++
-		if anonymous(d.Reason) {
+		if anonymous(d) {
 			b.counts.Anonymous++
 			if !l.sample(d.Time) {
 				b.counts.Unsampled++

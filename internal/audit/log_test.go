@@ -142,11 +142,11 @@ func TestWhatTheCallerDoesLaterChangesNothing(t *testing.T) {
 func TestLinesHaveStableNames(t *testing.T) {
 	t.Parallel()
 	d := full(start, policy.NotGranted)
-	d.ID = DecisionID{15: 1}
+	d.ID, d.RequestID = DecisionID{15: 1}, "Root=1-5"
 	want := `{"id":"00000000000000000000000004","time":"2026-03-01T12:00:00.123456Z","reason":"not_granted","status":403,` +
 		`"method":"GET","host":"app.localhost","path":"/a/b","peer":"2001:db8::1","resource":"projects/123/iap_web/compute/services/456",` +
 		`"principal":{"kind":"user","provider":"local","subject":"110000000000000000001","email":"bob@example.com","hosted_domain":"example.com"},` +
-		`"credential":"session","session_id":"00112233445566778899aabbccddeeff","key_id":"gO4i_Q","position":42,` +
+		`"credential":"session","session_id":"00112233445566778899aabbccddeeff","key_id":"gO4i_Q","request_id":"Root=1-5","position":42,` +
 		`"tried":[{"resource":"projects/123","etag":"AAAAAAAAAAE=","bindings":[{"role":"roles/owner","members":3,"why":"role gives no web access"}]}]}` + "\n"
 	if got := string(appendLine(nil, &d)); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
@@ -444,11 +444,29 @@ func TestRefusalsOfSignInAreKeptApartFromThoseOfPeople(t *testing.T) {
 	for _, reason := range []policy.Reason{
 		policy.SignInRefused, policy.SignInLoops, policy.SignInDeclined, policy.ProviderUnavailable, policy.ProviderMisconfigured, policy.ProviderTokenInvalid,
 	} {
-		if c := classOf(brief(start, reason)); c != strangers {
+		d := brief(start, reason)
+		if c := classOf(d); c != strangers {
 			t.Errorf("%s is kept with %s", reason, c)
 		}
-		if anonymous(reason) {
+		if anonymous(d) {
 			t.Errorf("%s is only counted, and its page shows a reference", reason)
+		}
+	}
+}
+
+// That an exchange has ended is said about somebody who was let in: it is neither merely counted, nor kept with what
+// strangers cause.
+func TestTheEndOfAnExchangeIsARefusalWhateverItsReason(t *testing.T) {
+	t.Parallel()
+	for _, reason := range policy.Reasons() {
+		d := full(start, reason)
+		d.Ends = NewDecisionID(start, 1)
+		if classOf(&d) != refusals || anonymous(&d) {
+			t.Errorf("%s: kept with %s, only counted %t", reason, classOf(&d), anonymous(&d))
+		}
+		read, err := ParseLine(appendLine(nil, &d))
+		if err != nil || read.Ends != d.Ends {
+			t.Errorf("%s: read back as the end of %s, %v", reason, read.Ends, err)
 		}
 	}
 }

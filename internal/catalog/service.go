@@ -38,6 +38,8 @@ type Service struct {
 	PublicPaths []PublicPath `json:"publicPaths,omitempty"`
 	// CORSOrigins are origins whose pages may read what the gate itself answers, such as https://spa.example.com.
 	CORSOrigins []string `json:"corsOrigins,omitempty"`
+	// MaxBodyBytes bounds the body of a request; zero is no limit.
+	MaxBodyBytes int64 `json:"maxBodyBytes,omitempty"`
 	// OAuthClientID is the `aud` of bearer tokens for the service.
 	OAuthClientID string `json:"oauthClientId"`
 }
@@ -76,6 +78,9 @@ func (s Service) Validate() error {
 	}
 	if err := s.validateUpstream(); err != nil {
 		return fmt.Errorf("%w %q: %w", ErrInvalid, s.Name, err)
+	}
+	if s.MaxBodyBytes < 0 {
+		return fmt.Errorf("%w %q: maxBodyBytes %d must be 1 or more, or be left out for no limit", ErrInvalid, s.Name, s.MaxBodyBytes)
 	}
 	for _, check := range []func() error{s.validatePublicPaths, s.validateCORSOrigins} {
 		if err := check(); err != nil {

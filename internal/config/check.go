@@ -29,6 +29,7 @@ func (c *Config) derive(r *reader) {
 	c.deriveRootKey(r)
 	c.deriveListeners(r)
 	c.deriveGoogleEndpoints(r)
+	c.deriveTracing(r)
 }
 
 func (c *Config) deriveRootKey(r *reader) {
@@ -72,6 +73,9 @@ func (c *Config) deriveListeners(r *reader) {
 }
 
 func (c *Config) deriveListener(r *reader, l *Listener, at string) {
+	if l.Limits.MaxURLBytes > l.Limits.MaxHeaderBytes {
+		r.fault(at+".limits.maxURLBytes", fmt.Sprintf("%d is more than maxHeaderBytes, %d, which holds for the address too", l.Limits.MaxURLBytes, l.Limits.MaxHeaderBytes), "raise maxHeaderBytes with it")
+	}
 	https := c.ExternalURL.Scheme == "https"
 	switch {
 	case l.TLS != nil && l.redirect != nil:
@@ -109,6 +113,7 @@ func isAnyPort(address string) bool {
 // check looks at what the file names: files, directories, variables.
 func (c *Config) check(r *reader, source Source) {
 	c.checkRootKey(r, source)
+	c.checkTracing(r, source)
 	c.checkAudit(r)
 	for i, l := range c.Listeners {
 		if l.TLS == nil {

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"path/filepath"
 
+	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/regularfile"
 )
 
@@ -30,6 +31,7 @@ type Config struct {
 	Manifests       []string
 	GoogleEndpoints GoogleEndpoints
 	Pages           Pages
+	Tracing         Tracing
 	Audit           Audit
 	Log             Log
 }
@@ -59,6 +61,7 @@ type Listener struct {
 	RedirectToHTTPS bool
 	ProxyProtocol   *ProxyProtocol
 	HealthCheck     *HealthCheck
+	Limits          listener.Limits
 
 	redirect *bool // as written
 }

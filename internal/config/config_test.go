@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/audit/sink"
+	"github.com/gatehouse-iap/gatehouse/internal/listener"
 )
 
 const whole = `project: {id: my-project, number: 123456789012}
@@ -31,6 +32,7 @@ listeners:
     redirectToHTTPS: false
     healthCheck: {path: /-/healthz}
   - {address: ":80"}
+  - {address: ":82", redirectToHTTPS: false, limits: {maxConnectionsPerAddress: 0, bodyTimeout: 90s}}
 admin: {address: "127.0.0.1:9090"}
 trustedProxies: [10.0.0.0/8]
 manifests: [apps.yaml, /etc/gatehouse/more]
@@ -51,6 +53,9 @@ func TestAWholeFileIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	got.Listeners[1].redirect = nil
+	some := listener.DefaultLimits()
+	some.MaxConnectionsPerAddress, some.BodyTimeout = 0, 90*time.Second
+	got.Listeners[3].redirect = nil
 	want := &Config{
 		File:        "/etc/gatehouse/gatehouse.yaml",
 		Project:     Project{"my-project", 123456789012},
@@ -61,9 +66,11 @@ func TestAWholeFileIsRead(t *testing.T) {
 				Address:       ":8443",
 				TLS:           &TLS{[]Certificate{{"/etc/gatehouse/a.crt", "/etc/a.key", tls.VersionTLS13}}, tls.VersionTLS13},
 				ProxyProtocol: &ProxyProtocol{[]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::1/128")}},
+				Limits:        listener.DefaultLimits(),
 			},
-			{Address: "127.0.0.1:8080", HealthCheck: &HealthCheck{"/-/healthz"}},
-			{Address: ":80", RedirectToHTTPS: true},
+			{Address: "127.0.0.1:8080", HealthCheck: &HealthCheck{"/-/healthz"}, Limits: listener.DefaultLimits()},
+			{Address: ":80", RedirectToHTTPS: true, Limits: listener.DefaultLimits()},
+			{Address: ":82", Limits: some},
 		},
 		Admin:          Admin{"127.0.0.1:9090"},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
@@ -135,6 +142,11 @@ var faulty = map[string]struct{ old, new, where, problem string }{
 	"TLS without a certificate":                 {`":443"`, `":443", tls: {certificates: []}`, "4:51: listeners[0].tls.certificates", "the list is empty"},
 	"TLS 1.1":                                   {`":443"`, `":443", tls: {minVersion: "1.1", certificates: [{certFile: a, keyFile: b}]}`, "4:49: listeners[0].tls.minVersion", "older ones are broken"},
 	"a redirect from TLS":                       {`":443"`, `":443", redirectToHTTPS: true, tls: {certificates: [{certFile: a, keyFile: b}]}`, "4:48: listeners[0].redirectToHTTPS", "nothing to redirect"},
+	"a header without room":                     {`":443"`, `":443", limits: {maxHeaderBytes: 100}`, "4:56: listeners[0].limits.maxHeaderBytes", "is not from 8192 to 1048576"},
+	"no streams at all":                         {`":443"`, `":443", limits: {maxConcurrentStreams: 0}`, "4:62: listeners[0].limits.maxConcurrentStreams", "is not from 1"},
+	"a time-out of a moment":                    {`":443"`, `":443", limits: {idleTimeout: 10ms}`, "4:53: listeners[0].limits.idleTimeout", "is not a duration from 1s to 24h"},
+	"a time-out without a unit":                 {`":443"`, `":443", limits: {idleTimeout: "30"}`, "4:53: listeners[0].limits.idleTimeout", "is not a duration from 1s to 24h"},
+	"a limit for URLs above that for headers":   {`":443"`, `":443", limits: {maxURLBytes: 70000}`, "4:53: listeners[0].limits.maxURLBytes", "is more than maxHeaderBytes"},
 	"a word for a boolean":                      {`":443"`, `":443", redirectToHTTPS: "yes"`, "4:48: listeners[0].redirectToHTTPS", "is not true or false"},
 	"everybody as a trusted proxy":              {"dataDir:", "trustedProxies: [0.0.0.0/0]\ndataDir:", "3:18: trustedProxies[0]", "everybody's addresses"},
 	"a network with host bits":                  {"dataDir:", "trustedProxies: [10.1.0.0/8]\ndataDir:", "3:18: trustedProxies[0]", "write 10.0.0.0/8"},
@@ -250,6 +262,7 @@ func TestOnlyKeysThatNeedItAskForARestart(t *testing.T) {
 		"the project":             {"number: 123456789012", "number: 2", []string{"project.number"}},
 		"the root key":            {"env: GATEHOUSE_ROOT_KEY", "file: root.key", []string{"rootKey.file", "rootKey.env"}},
 		"an address":              {":80\"", ":81\"", []string{"listeners[2].address"}},
+		"a limit":                 {"bodyTimeout: 90s", "bodyTimeout: 91s", []string{"listeners[3].limits.bodyTimeout"}},
 		"a listener more":         {"  - {address: \":80\"}", "  - {address: \":80\"}\n  - {address: \":81\"}", []string{"listeners"}},
 		"the version of TLS":      {"1.3", "1.2", nil},
 		"the PROXY protocol off":  {"    proxyProtocol: {from: [192.0.2.0/24, 2001:db8::1]}\n", "", nil},

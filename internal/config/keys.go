@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net/netip"
+
+	"github.com/gatehouse-iap/gatehouse/internal/listener"
 )
 
 // keys is the table of the file: what may be written, what it means, and where it goes. The reference page and
@@ -32,6 +34,8 @@ func (c *Config) keys() []key {
 			meaning: "Listeners at which the server answers in the place of www.gstatic.com and metadata.google.internal, for applications written for Google Cloud that are pointed here; docs/unchanged-apps.md says how."},
 		{name: "pages", value: section[Pages]{&c.Pages, pagesKeys},
 			meaning: "How the pages that people see look; docs/custom-pages.md says what can be changed."},
+		{name: "tracing", value: section[Tracing]{&c.Tracing, tracingKeys},
+			meaning: "Traces of requests for an OpenTelemetry collector; docs/monitoring.md says what is in them."},
 		{name: "audit", value: section[Audit]{&c.Audit, auditKeys},
 			meaning: "The records of who was let in or refused, and of who changed what; docs/audit.md says how they are used."},
 		{name: "log", value: section[Log]{&c.Log, logKeys},
@@ -58,6 +62,9 @@ func secretKeys(s *Secret) []key {
 }
 
 func listenerKeys(l *Listener) []key {
+	if l.Limits == (listener.Limits{}) {
+		l.Limits = listener.DefaultLimits()
+	}
 	return []key{
 		{name: "address", required: true, restart: true, example: `":443"`, value: address(&l.Address),
 			meaning: "HOST:PORT, or :PORT for all addresses. A socket of that address that systemd passes is used."},
@@ -69,6 +76,8 @@ func listenerKeys(l *Listener) []key {
 			meaning: "Takes the client's address from the PROXY protocol, version 1 or 2."},
 		{name: "healthCheck", restart: true, standard: "not answered", value: optional[HealthCheck]{&l.HealthCheck, healthCheckKeys},
 			meaning: "Answers a load balancer's health checks on this listener."},
+		{name: "limits", restart: true, value: section[listener.Limits]{&l.Limits, limitsKeys},
+			meaning: "What clients of this listener may take; docs/limits.md says how each limit is answered and counted."},
 	}
 }
 

@@ -17,10 +17,12 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/config"
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/metrics"
+	"github.com/gatehouse-iap/gatehouse/internal/requestid"
 	"github.com/gatehouse-iap/gatehouse/internal/sealing"
 	"github.com/gatehouse-iap/gatehouse/internal/server"
 	"github.com/gatehouse-iap/gatehouse/internal/signin"
 	"github.com/gatehouse-iap/gatehouse/internal/systemd"
+	"github.com/gatehouse-iap/gatehouse/internal/tracing"
 )
 
 // Options are the inputs of a run.
@@ -49,12 +51,14 @@ type daemon struct {
 	level   *slog.LevelVar
 	metrics *metrics.Metrics
 	server  *server.Server
+	tracer  *tracing.Tracer // nil without a collector
 
 	sinks     []*sink.Sink // of config
 	entrances []*entrance
 	health    *server.Health
 	google    *server.GoogleEndpoints
 	proxies   *listener.TrustedProxies
+	limits    *listener.Counts
 
 	config       *config.Config // in force; only the loop changes it
 	reading      *part
@@ -75,6 +79,10 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	d := newDaemon(o, c)
+	if err := d.openTracer(); err != nil {
+		return err
+	}
+	defer d.tracer.Close()
 	if err := d.open(ctx); err != nil {
 		return err
 	}
@@ -109,7 +117,8 @@ func newDaemon(o Options, c *config.Config) *daemon {
 		upstreams: &part{name: "upstreams", told: true}, pages: &part{name: "pages"},
 	}
 	d.secrets = &watch{paths: func() []string { return d.secretFiles }}
-	d.proxies = listener.NewTrustedProxies(c.TrustedProxies, d.log)
+	d.proxies, d.limits = listener.NewTrustedProxies(c.TrustedProxies, d.log), listener.NewCounts()
+	d.metrics.ObserveLimits(metrics.LimitCounts{Open: d.limits.Open, Connections: d.limits.Connections, Requests: d.limits.Requests})
 	d.watched = map[*part]*watch{
 		d.reading:   {paths: func() []string { return []string{o.ConfigFile} }},
 		d.manifests: {paths: func() []string { return d.config.Manifests }},
@@ -131,9 +140,9 @@ func (d *daemon) pagePaths() []string {
 func newLog(out io.Writer, level slog.Leveler, json bool) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if json {
-		return slog.New(slog.NewJSONHandler(out, options))
+		return slog.New(requestid.LogHandler(slog.NewJSONHandler(out, options)))
 	}
-	return slog.New(slog.NewTextHandler(out, options))
+	return slog.New(requestid.LogHandler(slog.NewTextHandler(out, options)))
 }
 
 func (d *daemon) serverOptions() server.Options {
@@ -142,7 +151,7 @@ func (d *daemon) serverOptions() server.Options {
 		DataDir: c.DataDir, RootKey: server.RootKey{File: c.RootKey.File}, Health: d.health, GoogleEndpoints: d.google,
 		External: signin.External{Scheme: c.ExternalURL.Scheme, Port: c.ExternalURL.Port}, AuthHost: c.AuthHost,
 		ProjectID: c.Project.ID, ProjectNumber: c.Project.Number, TrustedProxies: d.proxies,
-		Bootstrap: d.bootstrap, Records: recordsOf(c.Audit, d.sinks), Log: d.log,
+		Bootstrap: d.bootstrap, Records: recordsOf(c.Audit, d.sinks), Log: d.log, Tracer: d.tracer,
 	}
 	for _, e := range d.entrances {
 		if e.google {

@@ -216,6 +216,7 @@ func TestCertificatesAreTakenUpWhenTheirFilesChange(t *testing.T) {
 		t.Errorf("a broken key: %+v", r)
 	}
 	w.expectMetric(`gatehouse_reload_successful{what="certificates"} 0`)
+	w.expectMetric(`gatehouse_certificate_current{file="` + filepath.Join(w.dir, "one.crt") + `"} 0`)
 	w.certificate("one", "app.localhost", "three.test")
 	w.certificate("more", "more.localhost")
 	w.edit("gatehouse.yaml", "keyFile: one.key}", "keyFile: one.key}, {certFile: more.crt, keyFile: more.key}")

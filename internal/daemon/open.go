@@ -54,13 +54,14 @@ func (d *daemon) open(ctx context.Context) (err error) {
 		}
 	}
 	d.note(d.certificates, d.certificateProblems(), true)
+	d.metrics.ObserveCertificates(d.shownCertificates)
 	return nil
 }
 
 func (d *daemon) openOne(ctx context.Context, i int, l config.Listener) (*entrance, error) {
 	e := &entrance{}
 	e.toHTTPS.Store(l.RedirectToHTTPS)
-	spec := listener.Spec{Name: fmt.Sprintf("listeners[%d] (%s)", i, l.Address), Address: l.Address, Log: d.log}
+	spec := listener.Spec{Name: fmt.Sprintf("listeners[%d] (%s)", i, l.Address), Address: l.Address, Limits: l.Limits, Trusted: d.proxies, Counts: d.limits, Log: d.log}
 	if l.TLS != nil {
 		var err error
 		if e.certificates, err = listener.LoadCertificates(certificateFiles(l), d.log); err != nil {

@@ -156,7 +156,11 @@ func hostPort(raw string) string {
 	if err != nil {
 		return ""
 	}
-	if u.Port() == "" {
+	switch {
+	case u.Port() != "":
+	case u.Scheme == "https":
+		return net.JoinHostPort(u.Hostname(), "443")
+	default:
 		return net.JoinHostPort(u.Hostname(), "80")
 	}
 	return u.Host

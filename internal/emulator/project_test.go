@@ -52,7 +52,7 @@ func TestWhatTheCommandLineCannotMean(t *testing.T) {
 	for name, options := range map[string]Options{
 		"an upstream and a command":   {Upstream: "http://127.0.0.1:1", Command: []string{"true"}},
 		"an upstream without scheme":  {Upstream: "localhost:3000"},
-		"an upstream with TLS":        {Upstream: "https://localhost:3000"},
+		"an upstream with TLS":        {Upstream: "ftp://localhost:3000"},
 		"an upstream with a path":     {Upstream: "http://localhost:3000/app"},
 		"an upstream with a password": {Upstream: "http://a:b@localhost:3000"},
 		"an upstream without host":    {Upstream: "http://"},

@@ -78,8 +78,8 @@ func (r *run) check() error {
 	r.service.Hosts, r.service.Upstream = []string{appHost}, "http://127.0.0.1:1" // until the app's own is known
 	if r.Upstream != "" {
 		r.service.Upstream = r.Upstream
-		if u, err := url.Parse(r.Upstream); err != nil || u.Scheme != "http" || r.service.Validate() != nil {
-			return fmt.Errorf("--upstream %q must be http://HOST:PORT without a path, such as http://127.0.0.1:3000", r.Upstream)
+		if r.service.Validate() != nil {
+			return fmt.Errorf("--upstream %q must be http://HOST:PORT, https:// or h2c:// with the same, without a path, such as http://127.0.0.1:3000", r.Upstream)
 		}
 	}
 	if r.Account != "" {

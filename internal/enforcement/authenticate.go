@@ -16,6 +16,7 @@ import (
 // authenticate recognises who asks: Proxy-Authorization for us, Authorization for us, session cookie, nobody.
 // It returns false when it has refused. A token for us that fails never falls back to the cookie.
 func (c *check) authenticate(ctx context.Context) bool {
+	c.asked = true
 	for _, header := range [...]string{"Proxy-Authorization", "Authorization"} {
 		verified, err := c.verifyBearer(ctx, header)
 		if errors.Is(err, bearer.ErrForeign) {
@@ -86,6 +87,7 @@ func (c *check) acceptBearer(verified bearer.Verified, err error) bool {
 		return false
 	}
 	v.Identity, v.Credential, c.groups = verified.Identity, audit.BearerToken, verified.Groups
+	v.Expires = verified.Expires
 	if v.Identity.Provider != directory.LocalProvider {
 		return true
 	}
@@ -95,16 +97,29 @@ func (c *check) acceptBearer(verified bearer.Verified, err error) bool {
 	return true
 }
 
+// session returns the one that the request names, or that an exchange was let in by.
+func (c *check) session(ctx context.Context) (session.Record, error) {
+	v := c.verdict
+	switch {
+	case c.again == nil:
+		cookie := v.Served.Cookie(v.Host)
+		return c.Sessions.Authenticate(ctx, c.request.Header["Cookie"], cookie.Scope(v.Host), cookie.Name, v.Served.Resource)
+	case c.again.session.IsZero():
+		return session.Record{}, session.ErrNone
+	default:
+		return c.Sessions.Resume(ctx, c.again.session, v.Served.Resource, c.used)
+	}
+}
+
 func (c *check) acceptSession(ctx context.Context) bool {
 	v := c.verdict
-	cookie := v.Served.Cookie(v.Host)
-	record, err := c.Sessions.Authenticate(ctx, c.request.Header["Cookie"], cookie.Scope(v.Host), cookie.Name, v.Served.Resource)
+	record, err := c.session(ctx)
 	switch {
 	case err == nil:
 		v.Identity, v.Credential = record.Identity, audit.SessionCookie
-		c.sessionID, c.groups = record.ID.String(), record.Groups
+		v.Session, v.Expires, c.groups = record.ID, record.Expires, record.Groups
 		c.told, c.proof = record.Attributes, record.Proof()
-		if record.Ask(c.now) && canFollow(c.request) {
+		if record.Ask(c.now) && c.canFollow() {
 			v.Outcome, v.Status, v.Reason = SignIn, http.StatusFound, policy.ConfirmationDue
 			return false
 		}

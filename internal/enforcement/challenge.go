@@ -23,7 +23,7 @@ func (c *check) challenge() {
 		}
 		return
 	}
-	if canFollow(c.request) {
+	if c.canFollow() {
 		v.Outcome, v.Status, v.Reason = SignIn, http.StatusFound, c.denied
 		return
 	}
@@ -49,6 +49,9 @@ func (c *check) foreignBearer() (string, bool) {
 	}
 	return "", false
 }
+
+// canFollow reports whether whoever asks can be sent away to sign in. Nobody can who is in the midst of an exchange.
+func (c *check) canFollow() bool { return c.again == nil && canFollow(c.request) }
 
 // canFollow reports whether the client looks able to sign in. By IAP's own rule that is GET or HEAD, not marked as
 // a script's, and HTML is welcome. Where a browser says besides what a request is for, that counts too: only

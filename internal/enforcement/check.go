@@ -26,12 +26,14 @@ type check struct {
 	now     time.Time
 	verdict *Verdict
 
-	sessionID string
-	groups    []string              // addresses of groups that the session's provider names
-	proof     session.Proof         // of the session
-	told      []principal.Attribute // what it says besides
-	denied    policy.Reason         // why nobody was recognised
-	tried     []*iam.Compiled
+	again  *Admission            // of what is decided on again; nil for a request
+	used   bool                  // again: since the last time somebody has used what was let in
+	asked  bool                  // it has been found out who asks
+	groups []string              // addresses of groups that the session's provider names
+	proof  session.Proof         // of the session
+	told   []principal.Attribute // what it says besides
+	denied policy.Reason         // why nobody was recognised
+	tried  []*iam.Compiled
 
 	call     specialurl.Call // what a special URL asks for
 	received string          // the path as received, where another one is decided on
@@ -178,6 +180,10 @@ func (c *check) recognise(ctx context.Context) bool {
 // assert prepares the identity headers. A request that nothing can vouch for does not pass.
 func (c *check) assert(recognised bool) {
 	v := c.verdict
+	if c.again != nil { // it has been told
+		v.Outcome = Forward
+		return
+	}
 	claims := issuer.Claims{Audience: v.Served.Audience, Public: !recognised}
 	if recognised {
 		claims.Subject, claims.Email, claims.HostedDomain = v.Identity.Subject, v.Identity.Email, v.Identity.HostedDomain
@@ -211,7 +217,13 @@ func (c *check) record() {
 	d := audit.Decision{
 		ID: v.ID, Time: c.now, Reason: v.Reason, Status: v.Status, Method: c.request.Method,
 		Host: v.Host, Path: v.Target.Raw, Special: c.call.String(), Peer: c.request.Peer,
-		Identity: v.Identity, Credential: v.Credential, SessionID: c.sessionID,
+		Identity: v.Identity, Credential: v.Credential, RequestID: c.request.RequestID,
+	}
+	if !v.Session.IsZero() {
+		d.SessionID = v.Session.String()
+	}
+	if c.again != nil {
+		d.Ends = c.again.id
 	}
 	if d.Host == "" {
 		d.Host = c.request.Host // refused before it had a canonical form

@@ -35,6 +35,8 @@ type Request struct {
 	Misfit policy.Reason
 	// Code is IAP's error code of a misfit; 0 for none.
 	Code int
+	// RequestID is what a trusted proxy calls the request; empty where none does, and then it is called as its decision.
+	RequestID string
 }
 
 // Sessions recognises people by their session cookie.
@@ -42,6 +44,8 @@ type Sessions interface {
 	// Authenticate returns the session that the cookie of the resource names, or one of session's errors.
 	// The scope is what session.Cookie.Scope gives for the host.
 	Authenticate(ctx context.Context, cookieHeader []string, scope, cookie string, name resource.Name) (session.Record, error)
+	// Resume returns the same session for an exchange that goes on; used says that somebody uses it.
+	Resume(ctx context.Context, id session.ID, name resource.Name, used bool) (session.Record, error)
 }
 
 // Bearers recognises programs by their token.
@@ -128,6 +132,9 @@ type Verdict struct {
 	Served      *snapshot.Served // nil when nothing was routed to
 	Identity    principal.Identity
 	Credential  audit.Credential
+	Session     session.ID // zero without one
+	// Expires is when the credential ends by itself; zero without one.
+	Expires time.Time
 	// Prepared are the identity headers; nil when the application is told nothing (the gate is off).
 	Prepared *issuer.Prepared
 	// Headers are further ones that the application is sent.

@@ -106,6 +106,10 @@ func (s sessions) Authenticate(context.Context, []string, string, string, resour
 	return s.record, s.err
 }
 
+func (s sessions) Resume(context.Context, session.ID, resource.Name, bool) (session.Record, error) {
+	return s.record, s.err
+}
+
 type noBearers struct{}
 
 func (noBearers) Recognises(string) bool { return false }
@@ -139,10 +143,16 @@ func theService() catalog.Service {
 // newPoint returns a point in front of a service, with alice signed in, and where it records.
 func newPoint(t testing.TB, service catalog.Service, set settings.IapSettings) (*enforcement.Point, *audit.Decision) {
 	t.Helper()
-	builder := snapshot.NewBuilder(stored{service, iam.Policy{Etag: "e", Bindings: []iam.Binding{
+	return newPointOf(t, stored{service, iam.Policy{Etag: "e", Bindings: []iam.Binding{
 		{Role: iam.RoleHTTPSResourceAccessor, Members: []string{"user:alice@example.com"}},
 		{Role: iam.RoleOwner, Members: []string{"user:bob@example.com"}},
 	}}, alice, set})
+}
+
+// newPointOf is newPoint with everything that is stored.
+func newPointOf(t testing.TB, all stored) (*enforcement.Point, *audit.Decision) {
+	t.Helper()
+	builder := snapshot.NewBuilder(all)
 	builder.CompileKeys = func([]issuer.Key, *issuer.KeySet) (*issuer.KeySet, error) { return &issuer.KeySet{}, nil }
 	holder := &snapshot.Holder{}
 	if err := builder.Start(t.Context(), holder); err != nil {

@@ -42,7 +42,7 @@ func (c *check) tell(claims *issuer.Claims, recognised bool) bool {
 			v.Headers, err = appendAttributeHeaders(v.Headers, attributes)
 		}
 		if err != nil {
-			c.Log.Error("the attributes that an application is to be told could not be worked out", "resource", v.Served.Resource, "error", err)
+			c.Log.Error("the attributes that an application is to be told could not be worked out", "request", v.ID.String(), "resource", v.Served.Resource, "error", err)
 			v.refuse(http.StatusServiceUnavailable, policy.AttributesFailed)
 			return false
 		}

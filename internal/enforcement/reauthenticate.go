@@ -20,7 +20,7 @@ func (c *check) proved() bool {
 		v.refuse(http.StatusForbidden, policy.SignInTooOld)
 	case demand.MetBy(c.proof, c.now):
 		return true
-	case canFollow(c.request):
+	case c.canFollow():
 		v.Outcome, v.Status, v.Reason = SignIn, http.StatusFound, policy.SignInTooOld
 	default:
 		v.refuse(http.StatusUnauthorized, policy.SignInTooOld)

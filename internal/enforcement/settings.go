@@ -28,7 +28,7 @@ func (c *check) turnAway(reason policy.Reason, ids []uint32) {
 	v := c.verdict
 	v.refuse(http.StatusForbidden, reason)
 	page := v.Served.DeniedPage
-	if page == nil || c.call.Mode != "" || v.Credential != audit.SessionCookie || !canFollow(c.request) || c.refusedAt(page, reason, ids) {
+	if page == nil || c.call.Mode != "" || v.Credential != audit.SessionCookie || !c.canFollow() || c.refusedAt(page, reason, ids) {
 		return
 	}
 	v.Status, v.Location = http.StatusFound, page.URL

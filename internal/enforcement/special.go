@@ -197,7 +197,7 @@ func (c *check) refresh(ctx context.Context) {
 	switch {
 	case framed(c.request):
 		c.showRefresher(ctx)
-	case canFollow(c.request):
+	case c.canFollow():
 		c.answer(SignIn, http.StatusFound)
 	case c.known(ctx):
 		c.verdict.refuse(http.StatusBadRequest, policy.SpecialURLRefused)

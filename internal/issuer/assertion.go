@@ -67,6 +67,18 @@ func (a *Asserter) Assert(c Claims) (*Prepared, error) {
 	return a.cache.get(c.digest(signer.id), signingJob{claims: c, signer: signer, now: now})
 }
 
+// Counts says how many assertions were signed, and how often one was handed out again.
+func (a *Asserter) Counts() (signed, reused uint64) {
+	a.once.Do(a.init)
+	for i := range a.cache.shards {
+		shard := &a.cache.shards[i]
+		shard.mu.Lock()
+		signed, reused = signed+shard.signed, reused+shard.reused
+		shard.mu.Unlock()
+	}
+	return signed, reused
+}
+
 // settled returns the claims without whatever names somebody, where they are to name nobody.
 func (c Claims) settled() Claims {
 	if c.Public {

@@ -166,6 +166,9 @@ func TestAssertionIsHandedOutAgainForAMinuteAtMost(t *testing.T) {
 			t.Errorf("%s: same = %v", test.name, got == first)
 		}
 	}
+	if signed, reused := asserter.Counts(); signed != 2 || reused != 3 {
+		t.Errorf("%d signed, %d handed out again", signed, reused)
+	}
 	now.set(start.Add(-1))
 	if _, err := asserter.Assert(alice); !errors.Is(err, ErrNoSigner) {
 		t.Errorf("a clock set back before the key's time: %v", err)

@@ -22,6 +22,8 @@ type assertionShard struct {
 	capacity int // of one generation
 	young    map[[sha256.Size]byte]*signing
 	old      map[[sha256.Size]byte]*signing
+
+	signed, reused uint64
 }
 
 // signing is one assertion, finished or under way.
@@ -65,8 +67,10 @@ func (s *assertionShard) claim(digest [sha256.Size]byte, job signingJob) (entry 
 		}
 	}
 	if found && entry.fresh(job.now) {
+		s.reused++
 		return entry, false
 	}
+	s.signed++
 	entry = &signing{done: make(chan struct{}), from: job.now, until: job.until()}
 	s.put(digest, entry)
 	return entry, true

@@ -117,6 +117,23 @@ func (s *KeySet) Signer(p Purpose, now time.Time) (*Signer, error) {
 	return nil, fmt.Errorf("%s: %w", p, ErrNoSigner)
 }
 
+// SigningSince returns, for each purpose that has a key to sign with, since when it signs.
+func (s *KeySet) SigningSince(now time.Time) map[Purpose]time.Time {
+	since := map[Purpose]time.Time{}
+	if s == nil {
+		return since
+	}
+	for purpose, keys := range s.order {
+		for _, c := range keys {
+			if c.State(now) == Active {
+				since[purpose] = c.SignFrom
+				break
+			}
+		}
+	}
+	return since
+}
+
 // Verifiable returns the public half of a key that is published and not revoked. The id is looked up and
 // nothing else is done with it.
 func (s *KeySet) Verifiable(p Purpose, kid string, now time.Time) (crypto.PublicKey, bool) {

@@ -78,11 +78,12 @@ func (c *conn) arrived() {
 	}
 }
 
-// noting marks a connection's first request.
+// noting tells a connection of its requests.
 func noting(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c := connOf(r); c != nil {
-			c.arrived()
+			c.began()
+			defer c.over(r)
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -91,5 +92,11 @@ func noting(next http.Handler) http.Handler {
 // Close closes the connection; no request will come.
 func (c *conn) Close() error {
 	c.arrived()
+	if c.crowd.leave(&c.place) {
+		c.counts.open.Add(-1)
+		if c.underWay.Load() == 0 && c.aside.Load() > int64(c.limits.hardHeaderBytes()) && !c.refused.Load() {
+			c.counts.requests[HeaderTooLarge].Add(1) // net/http has answered that by itself
+		}
+	}
 	return c.Conn.Close()
 }

@@ -1,4 +1,4 @@
-package listener_test
+package listener
 
 import (
 	"bufio"
@@ -10,8 +10,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/gatehouse-iap/gatehouse/internal/listener"
 )
 
 func TestWhoConnectedBeforeTheEndIsAnswered(t *testing.T) {
@@ -31,7 +29,7 @@ func TestWhoConnectedBeforeTheEndIsAnswered(t *testing.T) {
 				ended := make(chan error, 1)
 				handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "answer") })
 				begun := time.Now()
-				go func() { ended <- listener.Serve(ctx, l, handler, slog.New(slog.DiscardHandler), listener.DrainTimeout) }()
+				go func() { ended <- Serve(ctx, l, handler, slog.New(slog.DiscardHandler), DrainTimeout) }()
 				conn, served := net.Pipe()
 				defer conn.Close()
 				l.conns <- served

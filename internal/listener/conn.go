@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 )
 
 // conn is a connection with what is known about it before its first request.
@@ -14,6 +15,13 @@ type conn struct {
 	proxied      *proxyConn        // nil when the peer sends no PROXY header
 	certificates *CertificateStore // nil for plain HTTP
 	arrival      arrival
+	limits       Limits
+	counts       *Counts
+	crowd        *crowd
+	place        place
+	trusted      bool        // the peer is a trusted proxy, which stands for many clients
+	refused      atomic.Bool // ended for a limit
+	traffic
 	// presented is the certificate that the handshake chose, asked the host that it was for, and demanded the lowest
 	// version of TLS in which it could succeed. Requests come after the handshake, on goroutines that it starts.
 	presented *certificate
@@ -25,10 +33,15 @@ type connKey struct{}
 
 // withConn puts a connection into the context of its requests, once for all of them.
 func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, plain(c))
+}
+
+// plain returns the connection that TLS is spoken over.
+func plain(c net.Conn) net.Conn {
 	if secured, ok := c.(*tls.Conn); ok {
-		c = secured.NetConn()
+		return secured.NetConn()
 	}
-	return context.WithValue(ctx, connKey{}, c)
+	return c
 }
 
 // connOf returns the connection that a request came over, or nil when Serve did not serve it.

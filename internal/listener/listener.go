@@ -23,6 +23,11 @@ type Spec struct {
 	// ProxyFrom are the peers that begin every connection with a PROXY protocol header, at first. Theirs is required,
 	// and from nobody else is it looked for.
 	ProxyFrom []netip.Prefix
+	Limits    Limits
+	// Trusted are the peers whose connections are not counted by address, at first and later.
+	Trusted *TrustedProxies
+	// Counts takes what limits end; nil counts for nobody.
+	Counts *Counts
 	// Log takes what is wrong with connections; nil drops it.
 	Log *slog.Logger
 }
@@ -35,6 +40,8 @@ type Listener struct {
 	proxies  atomic.Pointer[[]netip.Prefix]
 	unproxy  onceEach // peers that were said to send no PROXY header
 	arrivals arrivals
+	crowd    crowd
+	crowded  onceEach // addresses that were said to have too many connections
 	inherits bool
 	closing  sync.Once
 	closed   error
@@ -78,6 +85,10 @@ func (spec Spec) listener() (*Listener, error) {
 	if spec.Log == nil {
 		spec.Log = slog.New(slog.DiscardHandler)
 	}
+	if spec.Counts == nil {
+		spec.Counts = NewCounts()
+	}
+	spec.Limits = spec.Limits.filled()
 	l := &Listener{}
 	if spec.Certificates != nil {
 		l.tls = tlsConfig(spec.Certificates)
@@ -102,19 +113,73 @@ func (l *Listener) Close() error {
 	return l.closed
 }
 
-// Accept returns the next connection. It never waits for what a client sends.
+// Accept returns the next connection that there is room for. It never waits for what a client sends.
 func (l *Listener) Accept() (net.Conn, error) {
-	accepted, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		accepted, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if c := l.admit(accepted); c != nil {
+			l.arrivals.add(c)
+			return c, nil
+		}
 	}
-	c := &conn{Conn: accepted, arrival: arrival{in: &l.arrivals}, certificates: l.spec.Certificates}
-	if peer := addressOf(accepted.RemoteAddr()); l.speaksProxy(peer) {
-		c.proxied = &proxyConn{Conn: accepted, refused: func(err error) { l.warnUnproxied(peer, err) }}
+}
+
+// admit makes a connection ours, or closes it. Nothing is said: before a handshake no word would be understood, and a
+// handshake is what whoever opens thousands wants of us.
+func (l *Listener) admit(accepted net.Conn) *conn {
+	c := &conn{
+		Conn: accepted, arrival: arrival{in: &l.arrivals}, certificates: l.spec.Certificates,
+		limits: l.spec.Limits, counts: l.spec.Counts, crowd: &l.crowd,
+	}
+	if !l.crowd.enter(&c.place, c.limits.MaxConnections) {
+		l.turnAway(accepted, netip.Addr{}, TooManyConnections)
+		return nil
+	}
+	c.counts.open.Add(1)
+	peer := addressOf(accepted.RemoteAddr())
+	if l.speaksProxy(peer) {
+		c.proxied = &proxyConn{
+			Conn: accepted, refused: func(err error) { l.warnUnproxied(peer, err) },
+			admits: func(client netip.Addr) bool { return l.admitAddress(c, client) },
+		}
 		c.Conn = c.proxied
+		return c
 	}
-	l.arrivals.add(c)
-	return c, nil
+	if !l.admitAddress(c, peer) {
+		_ = c.Close()
+		return nil
+	}
+	return c
+}
+
+// admitAddress counts a connection under its client's address.
+func (l *Listener) admitAddress(c *conn, client netip.Addr) bool {
+	if c.trusted = l.spec.Trusted.trusts(client); c.trusted || l.crowd.name(&c.place, client, c.limits.MaxConnectionsPerAddress) {
+		return true
+	}
+	c.refused.Store(true)
+	l.turnAway(c.Conn, client, TooManyOfAddress)
+	return false
+}
+
+// turnAway closes a connection that there is no room for, without the wait of an orderly end.
+func (l *Listener) turnAway(c net.Conn, client netip.Addr, why Refusal) {
+	l.spec.Counts.connections[why].Add(1)
+	if l.crowded.first(client) {
+		limit, key := l.spec.Limits.MaxConnectionsPerAddress, "maxConnectionsPerAddress"
+		if why == TooManyConnections {
+			limit, key = l.spec.Limits.MaxConnections, "maxConnections"
+		}
+		l.spec.Log.Warn("connections are closed at once because there are too many; if they are wanted, raise limits."+key+" of the listener, or name the proxy that they come from in trustedProxies",
+			"listener", l.spec.Name, "client", client, "limit", limit)
+	}
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = c.Close()
 }
 
 func (l *Listener) speaksProxy(peer netip.Addr) bool {

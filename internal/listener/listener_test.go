@@ -1,4 +1,4 @@
-package listener_test
+package listener
 
 import (
 	"bufio"
@@ -16,8 +16,6 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
-
-	"github.com/gatehouse-iap/gatehouse/internal/listener"
 )
 
 // pipes is a listener in memory, so that time-outs can be tested in no time.
@@ -49,7 +47,7 @@ func exchange(t *testing.T, handler http.HandlerFunc, client func(t *testing.T, 
 		ctx, cancel := context.WithCancel(t.Context())
 		l := &pipes{conns: make(chan net.Conn, 1), done: make(chan struct{})}
 		ended := make(chan error, 1)
-		go func() { ended <- listener.Serve(ctx, l, handler, slog.New(slog.DiscardHandler), listener.DrainTimeout) }()
+		go func() { ended <- Serve(ctx, l, handler, slog.New(slog.DiscardHandler), DrainTimeout) }()
 		conn, served := net.Pipe()
 		l.conns <- served
 		client(t, conn)
@@ -170,8 +168,7 @@ func TestAnAnswerTakesAnyTimeOnceItsDeadlineIsTakenOff(t *testing.T) {
 		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: app.test\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Hour)
-		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		response, err := http.ReadResponse(bufio.NewReaderSize(slowly{conn}, 16<<10), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,4 +176,12 @@ func TestAnAnswerTakesAnyTimeOnceItsDeadlineIsTakenOff(t *testing.T) {
 			t.Errorf("%d bytes, %v", len(body), err)
 		}
 	})
+}
+
+// slowly is a client that takes half a minute before it takes more.
+type slowly struct{ net.Conn }
+
+func (s slowly) Read(p []byte) (int, error) {
+	time.Sleep(30 * time.Second)
+	return s.Conn.Read(p)
 }

@@ -18,9 +18,7 @@ type onceEach struct {
 }
 
 func (o *onceEach) first(address netip.Addr) bool {
-	if address.Is6() {
-		address = netip.PrefixFrom(address, 64).Masked().Addr()
-	}
+	address = household(address)
 	if o.full.Load() {
 		return false
 	}

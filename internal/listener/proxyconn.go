@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -12,11 +13,15 @@ import (
 // proxyTimeout is how long a peer may take for its PROXY header: it writes it at once.
 const proxyTimeout = 5 * time.Second
 
+var errCrowded = errors.New("the client has too many connections")
+
 // proxyConn is a connection that begins with a PROXY header. The header is read by whoever first asks for
 // anything: that is the connection's own goroutine, so that a slow peer holds up nobody else.
 type proxyConn struct {
 	net.Conn
 	refused func(error)
+	// admits reports whether a client that the header names may have one more connection.
+	admits func(netip.Addr) bool
 
 	once   sync.Once
 	err    error
@@ -31,6 +36,11 @@ func (c *proxyConn) header() error {
 			if c.err != io.EOF { // a look whether the port is open, as load balancers take
 				c.refused(c.err)
 			}
+			return
+		}
+		if c.source != nil && !c.admits(addressOf(c.source)) {
+			c.err = errCrowded
+			_ = c.Close()
 		}
 	})
 	return c.err

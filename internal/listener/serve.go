@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,10 +12,8 @@ import (
 	"time"
 )
 
-// Limits of every connection.
+// What holds for every connection, besides its Limits.
 const (
-	maxHeaderBytes    = 64 << 10
-	readHeaderTimeout = 10 * time.Second
 	// readTimeout bounds a request with its body: net/http reads what is left of a body before it sends an answer,
 	// and whoever announces one and does not send it would hold the connection for ever. Whoever
 	// forwards a request to an application takes the deadline off.
@@ -24,7 +23,13 @@ const (
 	// longer than anything that we fetch for an answer may take. Whoever forwards a request to an application takes
 	// it off.
 	writeTimeout = 75 * time.Second
-	idleTimeout  = 2 * time.Minute
+	// pingAfter and pingPatience end a connection of HTTP/2 whose client is gone, or has sent half a frame: HTTP/2 has
+	// no deadline for a header, and one that never ends is answered with no ping.
+	pingAfter    = 30 * time.Second
+	pingPatience = 15 * time.Second
+	// frameBytes is the longest frame of HTTP/2 that is taken, the least that there may be. A connection keeps room
+	// for the longest one that it has seen.
+	frameBytes = 16 << 10
 	// DrainTimeout is how long exchanges under way may go on once a server in production is asked to stop.
 	DrainTimeout = 10 * time.Second
 	// arrivalTime is for how long the first request of a connection is waited for then.
@@ -37,7 +42,11 @@ const (
 func Serve(ctx context.Context, l net.Listener, handler http.Handler, logger *slog.Logger, drainTime time.Duration) error {
 	own, ok := l.(*Listener)
 	if !ok {
-		own = &Listener{Listener: l}
+		var err error
+		if own, err = (Spec{Log: logger}).listener(); err != nil {
+			return err
+		}
+		own.Listener = l
 	}
 	server := newServer(own, handler, logger)
 	ended := make(chan error, 1)
@@ -81,19 +90,31 @@ func newServer(l *Listener, handler http.Handler, logger *slog.Logger) *http.Ser
 		Protocols:                    protocols,
 		TLSConfig:                    l.tls,
 		ConnContext:                  withConn,
-		MaxHeaderBytes:               maxHeaderBytes,
-		ReadHeaderTimeout:            readHeaderTimeout,
+		ConnState:                    tracking,
+		MaxHeaderBytes:               l.spec.Limits.hardHeaderBytes(),
+		ReadHeaderTimeout:            l.spec.Limits.HeaderTimeout,
 		ReadTimeout:                  readTimeout,
 		WriteTimeout:                 writeTimeout,
-		IdleTimeout:                  idleTimeout,
-		ErrorLog:                     log.New(warnings{logger}, "", 0),
+		IdleTimeout:                  l.spec.Limits.IdleTimeout,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: l.spec.Limits.MaxStreams, MaxReadFrameSize: frameBytes,
+			SendPingTimeout: pingAfter, PingTimeout: pingPatience,
+		},
+		ErrorLog: log.New(warnings{logger, l.spec.Counts}, "", 0),
 	}
 }
 
-// warnings turns net/http's own lines into records.
-type warnings struct{ log *slog.Logger }
+// warnings turns net/http's own lines into records, and counts those that say why a connection of HTTP/2 ended: it
+// tells nobody else.
+type warnings struct {
+	log    *slog.Logger
+	counts *Counts
+}
 
 func (w warnings) Write(p []byte) (int, error) {
+	if bytes.HasPrefix(p, []byte("http2: server connection error from ")) {
+		w.counts.connections[HTTP2Broken].Add(1)
+	}
 	w.log.Debug("connection", "detail", string(p))
 	return len(p), nil
 }

@@ -29,6 +29,11 @@ func NewTrustedProxies(prefixes []netip.Prefix, log *slog.Logger) *TrustedProxie
 // Set changes who is believed, from the next request on.
 func (t *TrustedProxies) Set(prefixes []netip.Prefix) { t.prefixes.Store(&prefixes) }
 
+// trusts reports whether a peer is a trusted proxy.
+func (t *TrustedProxies) trusts(peer netip.Addr) bool {
+	return t != nil && contains(*t.prefixes.Load(), peer)
+}
+
 // Client is where a request comes from, past trusted proxies.
 type Client struct {
 	// Addr is the client's address; not valid where the connection has none.

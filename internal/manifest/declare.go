@@ -56,7 +56,7 @@ func (s Service) declare(kind admin.Kind) *catalog.Service {
 		Upstream: s.Upstream, Upstreams: s.Upstreams, UpstreamTLS: s.UpstreamTLS, UpstreamHost: s.UpstreamHost,
 		UpstreamTimeouts: s.UpstreamTimeouts, HealthCheck: s.HealthCheck,
 		IAPDisabled: s.IAP != nil && s.IAP.Enabled != nil && !*s.IAP.Enabled,
-		PublicPaths: s.PublicPaths, CORSOrigins: s.CORSOrigins,
+		PublicPaths: s.PublicPaths, CORSOrigins: s.CORSOrigins, MaxBodyBytes: s.MaxBodyBytes,
 		OAuthClientID: s.OAuthClientID,
 	}
 }
@@ -99,7 +99,8 @@ func serviceSpec(s catalog.Service) any {
 		Hosts: s.Hosts, PathPrefixes: s.PathPrefixes,
 		Upstream: s.Upstream, Upstreams: s.Upstreams, UpstreamTLS: s.UpstreamTLS, UpstreamHost: s.UpstreamHost,
 		UpstreamTimeouts: s.UpstreamTimeouts, HealthCheck: s.HealthCheck,
-		IAP: &IAP{&enabled}, PublicPaths: s.PublicPaths, CORSOrigins: s.CORSOrigins, OAuthClientID: s.OAuthClientID,
+		IAP: &IAP{&enabled}, PublicPaths: s.PublicPaths, CORSOrigins: s.CORSOrigins, MaxBodyBytes: s.MaxBodyBytes,
+		OAuthClientID: s.OAuthClientID,
 	}
 	switch s.Kind {
 	case resource.AppEngineApp:

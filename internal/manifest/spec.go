@@ -66,6 +66,9 @@ type Service struct {
 	// Origins whose pages may read what the gate itself answers and send requests of any method, such as
 	// https://spa.example.com: exactly as browsers write them, without wildcards.
 	CORSOrigins []string `json:"corsOrigins"`
+	// The longest body of a request, in bytes. What is longer gets 413, as soon as it is known to be. Left out, any
+	// length: the gate keeps no body, and the application has a limit of its own.
+	MaxBodyBytes int64 `json:"maxBodyBytes"`
 	// The OAuth client id of the service, the aud of bearer tokens for it. Left out,
 	// PROJECT_NUMBER-NAME.apps.googleusercontent.com. No two services share one.
 	OAuthClientID string `json:"oauthClientId"`

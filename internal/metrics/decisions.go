@@ -1,21 +1,15 @@
 package metrics
 
 import (
-	"maps"
 	"net/http"
 	"strconv"
-	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
-	"github.com/gatehouse-iap/gatehouse/internal/resource"
 )
-
-// maxResources is how many resources have series of their own; all later ones share that of "other".
-const maxResources = 1000
 
 // codes are the statuses that decisions have; what is not here is counted under the last.
 var codes = [...]int{
@@ -62,79 +56,43 @@ func reasonIndex(reason policy.Reason) int {
 
 // decisions counts decisions. Readers find a resource in an immutable map, and in it a counter by two numbers.
 type decisions struct {
-	vec   *prometheus.CounterVec
-	bound atomic.Pointer[map[resource.Name]*counters]
-	mu    sync.Mutex // held while a resource gets its counters, or a counter is bound
+	vec *prometheus.CounterVec
+	of  byResource[cells]
 }
 
-// counters are those of one resource, bound when first used.
-type counters struct {
-	label string
-	cells []atomic.Pointer[prometheus.Counter] // by reason, then code
-}
-
-func newCounters(label string) *counters {
-	return &counters{label: label, cells: make([]atomic.Pointer[prometheus.Counter], (len(reasonIndices)+1)*len(codes))}
+func newDecisions(vec *prometheus.CounterVec) *decisions {
+	return &decisions{vec: vec, of: byResource[cells]{new: func(label string) *cells {
+		return newCells(label, (len(reasonIndices)+1)*len(codes))
+	}}}
 }
 
 // Decision counts a decision.
-func (m *Metrics) Decision(d *audit.Decision) { m.decisions.count(d) }
-
-func (c *decisions) count(d *audit.Decision) {
-	of := c.of(d.Resource)
-	cell := &of.cells[reasonIndex(d.Reason)*len(codes)+codeIndex(d.Status)]
-	if counter := cell.Load(); counter != nil {
-		(*counter).Inc()
-		return
-	}
-	c.mu.Lock()
-	if cell.Load() == nil {
-		counter := c.vec.WithLabelValues(string(d.Reason), codeLabel(codeIndex(d.Status)), of.label)
-		cell.Store(&counter)
-	}
-	c.mu.Unlock()
-	(*cell.Load()).Inc()
+func (m *Metrics) Decision(d *audit.Decision) {
+	of := m.decisions.of.of(d.Resource)
+	code := codeIndex(d.Status)
+	of.count(reasonIndex(d.Reason)*len(codes)+code, func() prometheus.Counter {
+		return m.decisions.vec.WithLabelValues(string(d.Reason), codeLabel(code), of.label)
+	})
 }
 
-// other is the key of what all further resources share; no resource has that name.
-const other resource.Name = "\x00other"
-
-func (c *decisions) of(name resource.Name) *counters {
-	if bound := c.bound.Load(); bound != nil {
-		if found := (*bound)[name]; found != nil {
-			return found
-		}
-		if len(*bound) >= maxResources {
-			if found := (*bound)[other]; found != nil {
-				return found
-			}
-		}
-	}
-	return c.bind(name)
+// cells are the counters of one resource, bound when first used.
+type cells struct {
+	label    string
+	counters []atomic.Pointer[prometheus.Counter]
 }
 
-func (c *decisions) bind(name resource.Name) *counters {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	next := map[resource.Name]*counters{}
-	if bound := c.bound.Load(); bound != nil {
-		if found := (*bound)[name]; found != nil {
-			return found
-		}
-		next = maps.Clone(*bound)
+func newCells(label string, n int) *cells {
+	return &cells{label: label, counters: make([]atomic.Pointer[prometheus.Counter], n)}
+}
+
+// count adds one to a cell. bind gives every caller the same counter, so that it does not matter who stores it.
+func (c *cells) count(i int, bind func() prometheus.Counter) {
+	cell := &c.counters[i]
+	counter := cell.Load()
+	if counter == nil {
+		bound := bind()
+		counter = &bound
+		cell.Store(counter)
 	}
-	label := string(name)
-	switch {
-	case name == "":
-		label = "none"
-	case len(next) >= maxResources:
-		if found := next[other]; found != nil {
-			return found
-		}
-		name, label = other, "other"
-	}
-	added := newCounters(label)
-	next[name] = added
-	c.bound.Store(&next)
-	return added
+	(*counter).Inc()
 }

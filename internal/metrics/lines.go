@@ -1,31 +1,32 @@
 package metrics
 
-import "github.com/prometheus/client_golang/prometheus"
-
 // Lines says how many lines of the records one place besides the log has taken.
 type Lines struct {
 	To               string
 	Written, Dropped uint64
 }
 
-// linesCollector reads that once a scrape.
-type linesCollector struct{ lines func() []Lines }
-
-var (
-	linesWrittenDesc = prometheus.NewDesc("gatehouse_audit_lines_total",
-		"Lines of the records, decisions and administrative changes, that a place of audit.lines has taken.", []string{"to"}, nil)
-	linesDroppedDesc = prometheus.NewDesc("gatehouse_audit_lines_dropped_total",
-		"Lines of the records that a place of audit.lines did not take in time. They are in the records themselves.", []string{"to"}, nil)
-)
-
-func (c *linesCollector) Describe(out chan<- *prometheus.Desc) {
-	out <- linesWrittenDesc
-	out <- linesDroppedDesc
+func (m *Metrics) newLines() {
+	m.reading(m.readLines,
+		Series{Name: "gatehouse_decision_log_failing", Kind: Gauge, Help: "Whether the decision log loses records: 1 while its disk is full or too slow."},
+		Series{Name: "gatehouse_audit_lines_total", Kind: Counter, Labels: []string{"to"}, Help: "Lines of the records, decisions and administrative changes, that a place besides the log has taken."},
+		Series{Name: "gatehouse_audit_lines_dropped_total", Kind: Counter, Labels: []string{"to"}, Help: "Lines of the records that a place besides the log did not take in time. They are in the records themselves."},
+	)
 }
 
-func (c *linesCollector) Collect(out chan<- prometheus.Metric) {
-	for _, l := range c.lines() {
-		out <- prometheus.MustNewConstMetric(linesWrittenDesc, prometheus.CounterValue, float64(l.Written), l.To)
-		out <- prometheus.MustNewConstMetric(linesDroppedDesc, prometheus.CounterValue, float64(l.Dropped), l.To)
+func (m *Metrics) readLines(emit emit) {
+	s := m.sources.Load()
+	if s == nil {
+		return
+	}
+	if s.LogFails != nil {
+		emit("gatehouse_decision_log_failing", number(s.LogFails()))
+	}
+	if s.Lines == nil {
+		return
+	}
+	for _, l := range s.Lines() {
+		emit("gatehouse_audit_lines_total", float64(l.Written), l.To)
+		emit("gatehouse_audit_lines_dropped_total", float64(l.Dropped), l.To)
 	}
 }

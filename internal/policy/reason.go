@@ -67,6 +67,14 @@ const (
 	SignInRefused    Reason = "sign_in_refused"   // a step of the hand-off failed
 )
 
+// Reasons for refusing a request for a limit. The last two come after it was let through.
+const (
+	HeaderTooLarge Reason = "header_too_large" // its header is longer than the listener takes
+	URLTooLong     Reason = "url_too_long"     // so is its target
+	BodyTooLarge   Reason = "body_too_large"   // its body is longer than the service takes
+	BodyTooSlow    Reason = "body_too_slow"    // its body stood still
+)
+
 // Reasons for not going on with a sign-in.
 const (
 	SignInLoops   Reason = "sign_in_loops"  // signing in leads back to signing in
@@ -101,6 +109,7 @@ func Reasons() []Reason {
 		NotGranted, PrincipalSuspended,
 		TargetInvalid, TargetAmbiguous, HostInvalid, HostUnknown, DomainRefused, HostConflict, ProxyConflict, RedirectLoop,
 		PathUnknown, MethodRefused, SnapshotStale, StoreFailed, AttributesFailed, SigningFailed, RecordFailed, UpstreamFailed, SignInRefused,
+		HeaderTooLarge, URLTooLong, BodyTooLarge, BodyTooSlow,
 		SignInLoops, ReturnRefused, SignInDeclined, SignInUnproved, AddressRefused, ProviderUnavailable, ProviderMisconfigured,
 		ProviderTokenInvalid,
 	}
@@ -139,6 +148,11 @@ var descriptions = map[Reason]Description{
 	RecordFailed:       {"Temporarily closed", "The gate cannot record who enters right now, and lets nobody in unrecorded. Try again in a few minutes."},
 	UpstreamFailed:     {"The application did not answer", "You may use this application, but it cannot be reached right now. Try again in a moment."},
 	SignInRefused:      {"Sign-in was not completed", "This step of signing in is no longer valid: it may be too old, already used, or begun in another browser. Start again."},
+
+	HeaderTooLarge: {"Your browser sends too much with each request", "The header of this request is longer than this site takes. Nearly always that is cookies that have piled up: delete the cookies of this site, also those of the domain above it, and open the address again."},
+	URLTooLong:     {"Address too long", "The address of this request is longer than this site takes. Check the link; a program should send that much in a body."},
+	BodyTooLarge:   {"Too much was sent", "What was to be uploaded is larger than this application takes. Send less, or ask an administrator to raise maxBodyBytes of the service."},
+	BodyTooSlow:    {"The upload stopped", "What was to be uploaded stopped arriving, so it was not waited for any longer. Check the connection and try again."},
 
 	ConfirmationDue:       {"Confirming your sign-in", "Your organisation's sign-in is asked whether you are still signed in there."},
 	SignInTooOld:          {"Sign in again", "This application asks for a recent sign-in, or for a second factor or a security key. Programs that act for a person cannot give that; a service account can be used instead."},

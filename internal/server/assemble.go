@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement/reverseproxy"
+	"github.com/gatehouse-iap/gatehouse/internal/exchange"
 	"github.com/gatehouse-iap/gatehouse/internal/expression"
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
@@ -37,6 +38,7 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 	if err = s.openRecords(ctx, filepath.Join(o.DataDir, audit.LogDir)); err != nil {
 		return nil, err
 	}
+	s.observeStore()
 	keySealer := state.ring.Sealer(issuer.SealingPurpose)
 	passwords := password.NewChecker(o.Now)
 	s.admin = &admin.Admin{
@@ -48,6 +50,8 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 		Store: state.store, Codec: session.Codec{Sealer: state.ring.Sealer("session cookie")},
 		Now: o.Now, Lifetimes: session.DefaultLifetimes(), Log: o.Log,
 	}
+	s.exchanges = exchange.New(s.holder.Replaced, o.Now)
+	s.sessions.Changed = s.exchanges.Wake
 	if err := s.startView(ctx, keySealer); err != nil {
 		_ = s.closeRecords()
 		return nil, err
@@ -58,7 +62,7 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 	}
 	renderer.Log = o.Log
 	s.published = &issuer.Endpoints{Keys: s.keys, Now: o.Now, IssuerURL: o.External.URL(authHost)}
-	relyingParty := &oidcrp.RelyingParty{Now: o.Now, Log: o.Log}
+	relyingParty := &oidcrp.RelyingParty{Now: o.Now, Log: o.Log, Wrap: o.Tracer.Outbound}
 	s.keyring = &oidcrp.Keyring{RelyingParty: relyingParty, Providers: s.providers}
 	s.bearers = s.verifier()
 	signIn := &signin.SignIn{
@@ -72,12 +76,17 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 		Passwords:       passwords, Now: o.Now, Log: o.Log, Lifetimes: session.DefaultLifetimes(),
 		ClientAddr: clientAddr(o.TrustedProxies), Record: s.recordSignIn(), Replica: state.replica,
 	}
+	if m := s.metrics(); m != nil {
+		signIn.Meter, relyingParty.Fetched = m, m.ProviderFetch
+	}
 	s.signIn = signIn
 	s.programs = s.authorizationServer(state, renderer)
 	s.handler = &hosts{
 		auth: authHost, authHandler: s.authMux(signIn, renderer), proxies: o.TrustedProxies,
+		newID: func() audit.DecisionID { return audit.NewDecisionID(o.Now(), state.replica) },
 		apps: &reverseproxy.Handler{
 			Point: s.point(state.replica), SignIn: appSignIn{signIn}, Pages: renderer, Log: o.Log, Scheme: o.External.Scheme,
+			Metrics: s.metrics(), Tracer: o.Tracer, Exchanges: s.exchanges,
 		},
 	}
 	return s, nil
@@ -99,6 +108,9 @@ func (s *Server) startView(ctx context.Context, keySealer *sealing.Sealer) error
 	}
 	s.builder.SessionsEnded = s.sessions.End
 	s.builder.Now, s.builder.Log = s.options.Now, s.options.Log
+	if m := s.metrics(); m != nil {
+		s.builder.Refreshed = m.Refreshed
+	}
 	s.store.Notify(s.builder.Wake)
 	if err := s.builder.Start(ctx, s.holder); err != nil {
 		return err
@@ -125,10 +137,11 @@ func (s *Server) verifier() *bearer.Verifier {
 }
 
 func (s *Server) point(replica uint16) *enforcement.Point {
+	s.asserter = &issuer.Asserter{Keys: s.keys, Now: s.options.Now}
 	return &enforcement.Point{
 		View: s.holder.Current, Confirmed: s.holder.Confirmed, Sessions: s.sessions,
 		Bearers:  s.bearers,
-		Asserter: &issuer.Asserter{Keys: s.keys, Now: s.options.Now},
+		Asserter: s.asserter,
 		Origin:   s.options.External.URL,
 		Log:      s.options.Log, Record: s.record(), Now: s.options.Now, Replica: replica,
 		MaxStaleness: enforcement.DefaultMaxStaleness, Misdirected: s.options.Dev,

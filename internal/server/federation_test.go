@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/admin"
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/policy/iam"
+	"github.com/gatehouse-iap/gatehouse/internal/server"
 	"github.com/gatehouse-iap/gatehouse/internal/signin/oidctest"
 )
 
@@ -52,7 +53,7 @@ func (v *visitor) ask(method, address string, lines ...string) (*http.Response, 
 	}
 	for _, line := range lines {
 		name, value, _ := strings.Cut(line, ": ")
-		r.Header.Set(name, value)
+		r.Header.Add(name, value)
 	}
 	for kept, cookies := range v.cookies {
 		if kept == r.URL.Host || kept[0] == '.' && strings.HasSuffix("."+r.URL.Host, kept) {
@@ -107,9 +108,9 @@ func (v *visitor) visit(address string) (*http.Response, string) {
 }
 
 // federated is a gate whose private application is for one group of the provider corp.
-func federated(t *testing.T) (*gate, *oidctest.Provider, identityprovider.Provider) {
+func federated(t *testing.T, edits ...func(*server.Options)) (*gate, *oidctest.Provider, identityprovider.Provider) {
 	t.Helper()
-	g := startGate(t)
+	g := startGate(t, edits...)
 	corp := oidctest.New(t, "corp-client")
 	corp.Now = g.clock.now
 	corp.As(oidctest.Person{Subject: "alice-at-corp", Claims: map[string]any{

@@ -31,11 +31,7 @@ func (s *Server) healthRoutes() []route {
 }
 
 func (s *Server) healthMux() http.Handler {
-	s.options.Health.Metrics.Observe(metrics.Sources{
-		Position:  func() int64 { return s.holder.Current().Position },
-		Confirmed: s.holder.Confirmed, Sessions: s.sessions.Len, Log: s.decisions.Counts, Now: s.options.Now,
-		LogFails: func() bool { return s.decisions.Failing() != nil }, Lines: s.linesOf,
-	})
+	s.observe()
 	mux := http.NewServeMux()
 	for _, r := range s.healthRoutes() {
 		mux.Handle(r.pattern, r.handler)

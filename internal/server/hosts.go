@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement/reverseproxy"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
@@ -24,6 +25,7 @@ type hosts struct {
 	local       map[string]http.Handler
 	apps        *reverseproxy.Handler
 	proxies     *listener.TrustedProxies
+	newID       func() audit.DecisionID
 }
 
 func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -42,8 +44,8 @@ func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			in.Misfit = policy.HostConflict
 		}
 	}
-	if err != nil || in.Misfit != "" || !strings.HasPrefix(r.RequestURI, "/") {
-		// Absolute form, "*", a malformed host, one that its connection does not fit: the one place that knows what
+	if err != nil || in.Misfit != "" || !strings.HasPrefix(r.RequestURI, "/") || r.Method == http.MethodConnect {
+		// Absolute form, "*", CONNECT, a malformed host, one that its connection does not fit: the one place that knows what
 		// to refuse, and records it. net/http has dropped the Host header of an absolute form by now, so whether the
 		// two agree cannot be known.
 		h.apps.Serve(w, in)
@@ -56,7 +58,7 @@ func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		}
-		h.authHandler.ServeHTTP(w, in.Request)
+		h.serveOwn(w, in)
 		return
 	}
 	if handler, found := h.local[host]; found {

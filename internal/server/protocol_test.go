@@ -71,7 +71,7 @@ func TestAnUpgradeCarriesTheAssertionAndNothingOfTheClients(t *testing.T) {
 	t.Parallel()
 	g := startGate(t)
 	g.app.say(func(*http.Request) string {
-		return "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello from the app"
+		return "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x12hello from the app"
 	})
 	conn, err := net.Dial("tcp", g.address)
 	if err != nil {
@@ -79,7 +79,7 @@ func TestAnUpgradeCarriesTheAssertionAndNothingOfTheClients(t *testing.T) {
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
-	_, err = io.WriteString(conn, "GET /ws HTTP/1.1\r\nHost: app.test\r\nConnection: Upgrade, X-Goog-Iap-Jwt-Assertion\r\nUpgrade: websocket\r\n"+
+	_, err = io.WriteString(conn, "GET /ws HTTP/1.1\r\nHost: app.test\r\nConnection: Upgrade, X-Goog-Iap-Jwt-Assertion\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"+
 		"X-Goog-Iap-Jwt-Assertion: mallory\r\nX_Goog_Iap_Jwt_Assertion: mallory\r\n"+g.as("alice@example.com", private)+"\r\n\r\n")
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func TestAnUpgradeCarriesTheAssertionAndNothingOfTheClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hello := make([]byte, len("hello from the app"))
+	hello := make([]byte, len("\x81\x12hello from the app"))
 	if _, err := io.ReadFull(reader, hello); err != nil || response.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("status %d, %q, %v", response.StatusCode, hello, err)
 	}

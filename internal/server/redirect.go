@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
+	"github.com/gatehouse-iap/gatehouse/internal/requestid"
 )
 
 // clientAddr is where sign-in takes a client's address from: the same place as the decision does.
@@ -44,6 +45,7 @@ func (s *Server) Redirect() http.Handler {
 			verdict := apps.Point.Refuse(&enforcement.Request{
 				Method: r.Method, Host: p.Client.Host, Target: r.RequestURI, Header: r.Header, Peer: p.Client.Addr,
 			}, status, reason)
+			w.Header().Set(requestid.Header, verdict.ID.String())
 			page := pages.Error{Status: status, Title: text.Title, Text: text.Text, Reason: string(reason), ID: verdict.ID.String()}
 			if p.Detail != "" {
 				page.Text += " " + p.Detail

@@ -19,6 +19,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/bearer"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
+	"github.com/gatehouse-iap/gatehouse/internal/exchange"
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/oauthserver"
@@ -28,6 +29,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/signin/oidcrp"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
 	"github.com/gatehouse-iap/gatehouse/internal/storage"
+	"github.com/gatehouse-iap/gatehouse/internal/tracing"
 )
 
 // Options are the inputs of a server.
@@ -41,6 +43,8 @@ type Options struct {
 	Endpoints []Endpoint
 	// Health is for load balancers and monitoring; nil for none.
 	Health *Health
+	// Tracer traces requests; nil for none. The server leaves it open.
+	Tracer *tracing.Tracer
 	// GoogleEndpoints answer in the place of hosts of Google's; nil for none. The server closes their listeners.
 	GoogleEndpoints *GoogleEndpoints
 	// TrustedProxies say whom requests come from; nil trusts nobody.
@@ -99,7 +103,9 @@ type Server struct {
 	bearers   *bearer.Verifier
 	keyring   *oidcrp.Keyring
 	programs  *oauthserver.Server
+	exchanges *exchange.Registry
 	decisions *audit.Log
+	asserter  *issuer.Asserter
 	records   records
 	published *issuer.Endpoints
 	handler   *hosts
@@ -135,6 +141,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 
 // Admin returns the policy administration point.
 func (s *Server) Admin() *admin.Admin { return s.admin }
+
+// Exchanges says how many exchanges last, and how many the gate has ended.
+func (s *Server) Exchanges() []exchange.Count { return s.exchanges.Counts() }
 
 // SetLocal sets what answers on exact canonical hosts that belong to no service and not to the gate itself, and, under
 // AUTH_HOST/PATH, at exact paths of the auth host. Call it before Serve.
@@ -212,6 +221,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	group.Go(func() error { s.builder.Run(failed, s.holder); return nil })
 	group.Go(func() error { return s.sessions.Run(failed) })
 	group.Go(func() error { return s.signIn.Run(failed) })
+	group.Go(func() error { s.exchanges.Run(failed); return nil })
 	group.Go(func() error { s.keyring.Run(failed); return nil })
 	group.Go(func() error { return s.admin.ServeListener(failed, socket) })
 	group.Go(func() error { s.expireEntries(failed); return nil })
@@ -253,6 +263,9 @@ func (s *Server) serveClients(ctx context.Context) error {
 	group.Go(func() error {
 		<-ending.Done()
 		s.stopping.Store(true)
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ending), s.options.Drain)
+		defer cancel()
+		s.exchanges.Drain(drain, s.options.Drain/2)
 		return nil
 	})
 	return group.Wait()
@@ -271,10 +284,11 @@ func (s *Server) UsePages(c *pages.Custom) { s.handler.apps.Pages.Use(c) }
 
 // entry is what answers at an endpoint.
 func (s *Server) entry(e Endpoint) http.Handler {
+	handler := s.withLimits(s.guarded(e))
 	if e.HealthPath != "" {
-		return s.withHealth(e.HealthPath, s.guarded(e))
+		return s.withHealth(e.HealthPath, handler)
 	}
-	return s.guarded(e)
+	return handler
 }
 
 // guarded is what answers people at an endpoint.

@@ -389,16 +389,16 @@ func TestWhatHTTPCanCarryPassesTheGate(t *testing.T) {
 			}
 		},
 		"after an upgrade both sides speak, and the end of one is told to the other": func(t *testing.T, s *stage) {
-			client := s.ask(t, "GET /", "Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\r\n")
+			client := s.ask(t, "GET /", "Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 			app, head := s.accept(t)
 			mustHold(t, "the request", head, "Connection: Upgrade", "Upgrade: WebSocket")
-			app.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Goog-IAP-Generated-Response: mallory\r\n\r\nhello")
+			app.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Goog-IAP-Generated-Response: mallory\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x05hello")
 			mustLack(t, "the answer", client.head(), "mallory")
-			client.expect("hello")
+			client.expect("\x81\x05hello")
 			client.send("ping")
 			app.expect("ping")
-			app.send("pong")
-			client.expect("pong")
+			app.send("\x81\x04pong")
+			client.expect("\x81\x04pong")
 			_ = client.conn.(*net.TCPConn).CloseWrite()
 			app.rest()
 		},

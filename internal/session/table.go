@@ -44,6 +44,9 @@ type Table struct {
 	Lifetimes Lifetimes
 	Capacity  int // sessions in memory; DefaultCapacity when zero
 	Log       *slog.Logger
+	// Changed is told when sessions have ended or are to be read anew, for what goes on under them; nil tells nobody.
+	// It must not wait.
+	Changed func()
 
 	shards  [shardCount]shard
 	revoked revocations
@@ -70,27 +73,56 @@ func (t *Table) Authenticate(ctx context.Context, cookieHeader []string, host, c
 	}
 	now := t.Now()
 	// No session outlives its cookie by more than its lifetime, so old cookies are not looked up.
-	if t.revoked.has(id) || now.Sub(issued) >= t.Lifetimes.Absolute+time.Second {
+	if now.Sub(issued) >= t.Lifetimes.Absolute+time.Second {
 		return Record{}, ErrEnded
 	}
-	e := t.lookup(id)
-	if e == nil || t.idle(e, now) { // another replica may have seen what here looks idle
-		if e, err = t.load(ctx, id); err != nil {
-			return Record{}, err
-		}
-	}
-	switch {
-	case t.revoked.has(id) || t.revoked.has(e.record.Parent): // only now: a read may have raced with the end
-		return Record{}, ErrEnded
-	case e.record.ID != id || e.record.Resource != name:
-		return Record{}, ErrInvalid
-	case !now.Before(e.record.Expires) || t.idle(e, now) || e.record.Unconfirmed(now):
-		return Record{}, ErrEnded
+	e, err := t.live(ctx, id, name, now)
+	if err != nil {
+		return Record{}, err
 	}
 	t.touch(e, now)
 	record := e.record
 	record.LastSeen = now
 	return record, nil
+}
+
+// Resume returns the session of an exchange that Authenticate let in and that goes on, with the same errors. used says
+// that it is a use of the session; an exchange that merely stays open leaves the session to become idle.
+func (t *Table) Resume(ctx context.Context, id ID, name resource.Name, used bool) (Record, error) {
+	now := t.Now()
+	e, err := t.live(ctx, id, name, now)
+	if err != nil {
+		return Record{}, err
+	}
+	if used {
+		t.touch(e, now)
+	} else if !e.used.Load() {
+		e.used.Store(true) // it is asked for again and again, and stays in memory
+	}
+	return e.record, nil
+}
+
+// live returns a session that has not ended.
+func (t *Table) live(ctx context.Context, id ID, name resource.Name, now time.Time) (*entry, error) {
+	if t.revoked.has(id) {
+		return nil, ErrEnded
+	}
+	e := t.lookup(id)
+	if e == nil || t.idle(e, now) { // another replica may have seen what here looks idle
+		var err error
+		if e, err = t.load(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case t.revoked.has(id) || t.revoked.has(e.record.Parent): // only now: a read may have raced with the end
+		return nil, ErrEnded
+	case e.record.ID != id || e.record.Resource != name:
+		return nil, ErrInvalid
+	case !now.Before(e.record.Expires) || t.idle(e, now) || e.record.Unconfirmed(now):
+		return nil, ErrEnded
+	}
+	return e, nil
 }
 
 // named opens the cookies of one name and returns the session that they agree on.
@@ -218,6 +250,13 @@ func (t *Table) End(ids ...ID) {
 		delete(s.unsaved, id)
 		s.mu.Unlock()
 	}
+	t.changed()
+}
+
+func (t *Table) changed() {
+	if t.Changed != nil {
+		t.Changed()
+	}
 }
 
 // Forget takes sessions out of memory whose stored records have changed: their next use reads them anew.
@@ -233,6 +272,7 @@ func (t *Table) Forget(ids ...ID) {
 		}
 		s.mu.Unlock()
 	}
+	t.changed()
 }
 
 // keep returns the entry of a session, with the newest known time of use.

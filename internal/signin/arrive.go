@@ -166,6 +166,7 @@ func (s *SignIn) enter(w http.ResponseWriter, r *http.Request, a attempt, who ar
 	}
 	s.Sessions.End(ended...)
 	s.Sessions.Add(record)
+	s.count(record.Identity.Provider, Success)
 	s.Log.InfoContext(ctx, "signed in", "email", record.Identity.Email, "provider", record.Identity.Provider, "session", record.ID.String(),
 		"amr", who.amr, "peer", s.clientAddr(r))
 	setCookie(w, session.AuthCookieName, s.Sessions.Codec.Seal(record.ID, now, session.AuthCookieName, s.AuthHost), now, 0)

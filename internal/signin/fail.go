@@ -40,6 +40,7 @@ func (s *SignIn) fail(w http.ResponseWriter, r *http.Request, a attempt, p ident
 			continue
 		}
 		id := s.decided(r, f.status, f.reason, a.Resource)
+		s.count(p.Name, string(f.reason))
 		attributes := []any{"decision", id, "provider", p.Name, "issuer", p.Issuer(), "reason", f.reason, "cause", cause, "host", a.Host, "peer", s.clientAddr(r)}
 		if f.reason == policy.ProviderMisconfigured && p.Kind == identityprovider.OIDC {
 			attributes = append(attributes, "redirectURI", s.redirectURI(p))

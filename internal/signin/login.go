@@ -11,6 +11,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
+	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 	"github.com/gatehouse-iap/gatehouse/internal/signin/password"
 )
@@ -49,21 +50,25 @@ func (s *SignIn) signIn(w http.ResponseWriter, r *http.Request) {
 	}
 	who, err := s.checkPassword(r, p, typed, r.PostForm.Get("password"))
 	page := pages.SignIn{Email: typed}
-	var throttled *password.ThrottledError
+	var tooMany *password.ThrottledError
+	outcome := wrongCredentials
 	switch {
 	case err == nil:
 		s.enter(w, r, a, who)
 		return
 	case r.Context().Err() != nil:
 		return // nobody is listening
-	case errors.As(err, &throttled):
+	case errors.As(err, &tooMany):
+		outcome = throttled
 		page.Status = http.StatusTooManyRequests
-		page.Problem = "There were too many attempts. Try again in " + seconds(throttled.Seconds()) + "."
-		w.Header().Set("Retry-After", strconv.Itoa(throttled.Seconds()))
+		page.Problem = "There were too many attempts. Try again in " + seconds(tooMany.Seconds()) + "."
+		w.Header().Set("Retry-After", strconv.Itoa(tooMany.Seconds()))
 	case errors.Is(err, password.ErrBusy):
+		outcome = busy
 		page.Status, page.Problem = http.StatusServiceUnavailable, "Many people are signing in right now. Try again in 2 seconds."
 		w.Header().Set("Retry-After", "2")
 	case errors.Is(err, ErrProviderDown):
+		outcome = string(policy.ProviderUnavailable)
 		page.Status, page.Problem = http.StatusServiceUnavailable, "Passwords cannot be checked right now. Try again in a minute."
 		w.Header().Set("Retry-After", "60")
 	case errors.Is(err, ErrProviderSetup), errors.Is(err, errAddress):
@@ -72,6 +77,7 @@ func (s *SignIn) signIn(w http.ResponseWriter, r *http.Request) {
 	default:
 		page.Status, page.Problem = http.StatusUnauthorized, wrongPassword
 	}
+	s.count(p.Name, outcome)
 	s.ask(w, r, a, page)
 }
 

@@ -115,18 +115,24 @@ func (s *SignIn) recheck(ctx context.Context, record session.Record) {
 	if err == nil {
 		err = s.sameAgain(p, record, vouched)
 	}
+	result := "confirmed"
 	unanswered := errors.Is(err, ErrProviderDown) || errors.Is(err, ErrProviderSetup) || errors.Is(err, ErrProviderToken) || ctx.Err() != nil
 	switch {
 	case err == nil:
 		s.confirm(ctx, record, p, vouched)
 	case unanswered && !record.Unconfirmed(s.Now()):
+		result = "unanswered"
 		s.Log.WarnContext(ctx, "the identity provider could not confirm a session; it goes on for an hour at most",
 			"provider", p.Name, "email", record.Identity.Email, "session", record.ID.String(), "since", record.Checked, "cause", err)
 		if len(vouched.Tokens) > 0 { // the old ones may be spent
 			s.keepTokens(ctx, record, vouched)
 		}
 	default:
+		result = "ended"
 		s.finish(ctx, record, p, err)
+	}
+	if s.Meter != nil {
+		s.Meter.Rechecked(p.Name, result)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
+	"github.com/gatehouse-iap/gatehouse/internal/requestid"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
 )
 
@@ -35,8 +36,16 @@ func (s *SignIn) refuse(w http.ResponseWriter, r *http.Request, name resource.Na
 func (s *SignIn) decided(r *http.Request, status int, reason policy.Reason, name resource.Name) string {
 	now := s.Now()
 	path, _, _ := strings.Cut(r.RequestURI, "?")
+	called := requestid.FromContext(r.Context())
+	id := called.Decision
+	if id == (audit.DecisionID{}) {
+		id = audit.NewDecisionID(now, s.Replica)
+	}
+	if called.Text == id.String() {
+		called.Text = "" // said already
+	}
 	d := audit.Decision{
-		ID: audit.NewDecisionID(now, s.Replica), Time: now, Reason: reason, Status: status, Method: r.Method,
+		ID: id, RequestID: called.Text, Time: now, Reason: reason, Status: status, Method: r.Method,
 		Host: hostname(r.Host), Path: path, Peer: s.clientAddr(r), Resource: name,
 	}
 	if s.Record != nil {

@@ -101,6 +101,30 @@ type SignIn struct {
 	// Record keeps refusals; it must not keep the pointer. Replica names this process in their ids.
 	Record  func(*audit.Decision)
 	Replica uint16
+	// Meter counts what becomes of sign-ins; nil for nobody.
+	Meter Meter
+}
+
+// Meter counts what becomes of sign-ins.
+type Meter interface {
+	// SignIn counts one that came to an end at a provider: Success, a reason of package policy, or one of the outcomes.
+	SignIn(provider, outcome string)
+	// Rechecked counts that a provider was asked again about a session: confirmed, unanswered or ended.
+	Rechecked(provider, result string)
+}
+
+// The outcomes of sign-ins that are no reasons of decisions.
+const (
+	Success          = "success"
+	wrongCredentials = "wrong_password"
+	throttled        = "too_many_attempts"
+	busy             = "busy"
+)
+
+func (s *SignIn) count(provider, outcome string) {
+	if s.Meter != nil && provider != "" {
+		s.Meter.SignIn(provider, outcome)
+	}
 }
 
 func (s *SignIn) clientAddr(r *http.Request) netip.Addr {

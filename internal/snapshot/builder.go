@@ -20,8 +20,10 @@ type Builder struct {
 	// SessionsEnded hears of every session that was ended anywhere, once for all that a reading brought: whoever
 	// ends the sessions of a whole company must not wait for each.
 	SessionsEnded func(ids ...session.ID)
-	Now           func() time.Time
-	Log           *slog.Logger
+	// Refreshed hears of every reading: how long it took, and whether it changed what requests see; nil for nobody.
+	Refreshed func(took time.Duration, changed bool, err error)
+	Now       func() time.Time
+	Log       *slog.Logger
 	// Poll is how often the position is confirmed without being woken.
 	Poll time.Duration
 	// Coalesce is the least time between two rebuilds: a burst of changes costs one.
@@ -90,8 +92,21 @@ func (b *Builder) pause(ctx context.Context) {
 	}
 }
 
-// refresh reads what has changed since the current snapshot and publishes its successor.
+// refresh brings the snapshot up to date, and says how that went.
 func (b *Builder) refresh(ctx context.Context, h *Holder) error {
+	if b.Refreshed == nil {
+		return b.read(ctx, h)
+	}
+	before, began := h.Current(), time.Now()
+	err := b.read(ctx, h)
+	if err == nil || ctx.Err() == nil {
+		b.Refreshed(time.Since(began), h.Current() != before, err)
+	}
+	return err
+}
+
+// read reads what has changed since the current snapshot and publishes its successor.
+func (b *Builder) read(ctx context.Context, h *Holder) error {
 	previous := h.Current()
 	var next *Snapshot
 	var ended []session.ID

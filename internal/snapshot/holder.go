@@ -46,6 +46,14 @@ func (h *Holder) Settle(ctx context.Context, position int64) error {
 	}
 }
 
+// Replaced returns a channel that is closed when the current snapshot is replaced. Before the first one there is none.
+func (h *Holder) Replaced() <-chan struct{} {
+	if p := h.published.Load(); p != nil {
+		return p.replaced
+	}
+	return nil
+}
+
 func (h *Holder) publish(s *Snapshot) {
 	before := h.published.Swap(&publication{snapshot: s, replaced: make(chan struct{})})
 	if before != nil {

@@ -34,6 +34,9 @@ type DB struct {
 	created bool
 	// The statements of the busiest paths, by their text. Written by Open only.
 	writing, reading map[string]*sql.Stmt
+	// Observe hears of every transaction, "read" or "write", when it begins; what it returns hears of the end, and
+	// whether it was the store that failed. Nil for nobody. Set it before the store is shared.
+	Observe func(ctx context.Context, operation string) (done func(failed bool))
 
 	mu     sync.Mutex
 	wakers []func()

@@ -68,7 +68,12 @@ func (db *DB) SignIn(ctx context.Context, f func(signin.Tx) error) error {
 
 // write runs f in a transaction that is committed when f returns nil and nothing failed, else undone, a panic
 // and the end of ctx included.
-func (db *DB) write(ctx context.Context, f func(*tx) error) error {
+func (db *DB) write(ctx context.Context, f func(*tx) error) (err error) {
+	var t *tx
+	if db.Observe != nil {
+		done := db.Observe(ctx, "write")
+		defer func() { done(storeFailed(ctx, t, err)) }()
+	}
 	conn, err := db.engine.Writer.Conn(ctx) // waits here for its turn
 	if err != nil {
 		return fmt.Errorf("the store could not be reached: %w", err)
@@ -81,7 +86,7 @@ func (db *DB) write(ctx context.Context, f func(*tx) error) error {
 		return fmt.Errorf("the store could not begin to write: %w", err)
 	}
 	defer began.Rollback() // does nothing after Commit
-	t := &tx{sql: began, prepared: db.writing}
+	t = &tx{sql: began, prepared: db.writing}
 	if err := f(t); err != nil {
 		return err
 	}
@@ -92,6 +97,7 @@ func (db *DB) write(ctx context.Context, f func(*tx) error) error {
 		return err
 	}
 	if err := began.Commit(); err != nil {
+		t.failed = err
 		return fmt.Errorf("the store could not commit: %w", err)
 	}
 	if t.position > 0 {
@@ -101,17 +107,28 @@ func (db *DB) write(ctx context.Context, f func(*tx) error) error {
 }
 
 // read runs f on one consistent reading.
-func (db *DB) read(ctx context.Context, f func(*tx) error) error {
+func (db *DB) read(ctx context.Context, f func(*tx) error) (err error) {
+	var t *tx
+	if db.Observe != nil {
+		done := db.Observe(ctx, "read")
+		defer func() { done(storeFailed(ctx, t, err)) }()
+	}
 	began, err := db.engine.Readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return fmt.Errorf("the store could not be read: %w", err)
 	}
 	defer began.Rollback()
-	t := &tx{sql: began, prepared: db.reading, readOnly: true}
+	t = &tx{sql: began, prepared: db.reading, readOnly: true}
 	if err := f(t); err != nil {
 		return err
 	}
 	return t.failed
+}
+
+// storeFailed reports whether it was the store that failed: what was asked of it may have failed for a reason of its
+// own, and whoever asked may have gone away.
+func storeFailed(ctx context.Context, t *tx, err error) bool {
+	return err != nil && ctx.Err() == nil && (t == nil || t.failed != nil)
 }
 
 // adminTx is what administration sees of a transaction.

@@ -42,7 +42,7 @@ func TestAnIdleGateStaysUnder40Megabytes(t *testing.T) {
 	if answer.StatusCode != 200 {
 		t.Fatalf("status %d", answer.StatusCode)
 	}
-	used := residentBytes(t, gate.PID)
+	used := residentBytes(t, gate.Ready.PID)
 	t.Logf("resident: %.1f MB", float64(used)/(1<<20))
 	if used > maxIdleBytes {
 		t.Errorf("an idle gate holds %.1f MB, more than 40", float64(used)/(1<<20))

@@ -24,7 +24,7 @@ func OverTLS(domain string, certificate *x509.Certificate) []chromedp.ExecAlloca
 
 // Response is an answer as the browser's network saw it.
 type Response struct {
-	Method, URL string
+	Method, URL string // WEBSOCKET, and no URL, for the handshake of one
 	Status      int64
 	Protocol    string  // "h2"
 	Connection  float64 // tells one connection from another
@@ -62,6 +62,8 @@ func (n *Network) hear(event any) {
 		n.methods[e.RequestID] = e.Request.Method
 	case *network.EventResponseReceived:
 		n.add(n.methods[e.RequestID], e.Response)
+	case *network.EventWebSocketHandshakeResponseReceived: // 101 over HTTP/1.1, 200 over HTTP/2
+		n.responses = append(n.responses, Response{Method: "WEBSOCKET", Status: e.Response.Status})
 	}
 }
 

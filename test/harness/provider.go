@@ -48,20 +48,36 @@ func StartDex(t testing.TB, r Registration, people map[string]string) *Provider 
 	return startProvider(t, "dex", exec.Command(path), "DEX", settings)
 }
 
-// dex builds Dex, once in a run; the build cache makes it quick in the next.
-var dex = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "gatehouse-dex-")
+var dex = sync.OnceValues(func() (string, error) { return buildPeer("dex", "./dex") })
+
+// H2Spec returns the program that tests servers of HTTP/2.
+func H2Spec(t testing.TB) string {
+	t.Helper()
+	path, err := h2spec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var h2spec = sync.OnceValues(func() (string, error) {
+	return buildPeer("h2spec", "github.com/summerwind/h2spec/cmd/h2spec")
+})
+
+// buildPeer builds a program of test/peers, once in a run; the build cache makes it quick in the next.
+func buildPeer(name, pkg string) (string, error) {
+	dir, err := os.MkdirTemp("", "gatehouse-"+name+"-")
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "dex")
-	cmd := exec.Command("go", "build", "-o", path, "./dex")
+	path := filepath.Join(dir, name)
+	cmd := exec.Command("go", "build", "-o", path, pkg)
 	cmd.Dir, cmd.Env = filepath.Join(repository, "test", "peers"), append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", errors.New("go build ./dex in test/peers: " + err.Error() + "\n" + string(out))
+		return "", errors.New("go build " + pkg + " in test/peers: " + err.Error() + "\n" + string(out))
 	}
 	return path, nil
-})
+}
 
 // NodePassword is everybody's at the provider of StartNodeProvider.
 const NodePassword = "correct horse battery staple"

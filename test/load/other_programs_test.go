@@ -1,6 +1,7 @@
 package load
 
 import (
+	"context"
 	"crypto/sha1"
 	"encoding/base64"
 	"fmt"
@@ -10,11 +11,16 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gatehouse-iap/gatehouse/assertion"
+	"github.com/gatehouse-iap/gatehouse/test/harness"
 )
 
 // The test's own binary is also the application and the bare proxy, each in a process of its own.
@@ -34,8 +40,10 @@ func TestMain(m *testing.M) {
 	case roleProxy:
 		err = serveBareProxy()
 	}
-	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 // serveApplication answers /bytes/N with N bytes, /hold/MS after that time, /post with the length of what it was
@@ -88,7 +96,49 @@ func serveApplication(address string) error {
 			base64.StdEncoding.EncodeToString(sum[:]))
 		echoFrames(conn, buffered)
 	})
-	return http.ListenAndServe(address, mux)
+	verified, err := verifiedAnswer(tell)
+	if err != nil {
+		return err
+	}
+	mux.HandleFunc("/verified", verified)
+	return serveUntilTerminated(&http.Server{Addr: address, Handler: mux})
+}
+
+// verifiedAnswer is a page that trusts the assertion alone.
+func verifiedAnswer(tell http.HandlerFunc) (http.HandlerFunc, error) {
+	keysURL, audience := os.Getenv("KEYS_URL"), os.Getenv("AUDIENCE")
+	if keysURL == "" {
+		return http.NotFound, nil
+	}
+	keys, err := assertion.NewRemoteKeySet(assertion.RemoteConfig{URL: keysURL, Client: &http.Client{Transport: harness.Connections()}})
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := assertion.NewVerifier(assertion.Config{Audiences: []string{audience}, Keys: keys})
+	if err != nil {
+		return nil, err
+	}
+	return verifier.Handler(tell).ServeHTTP, nil
+}
+
+// serveUntilTerminated finishes what it has begun when it is told to end, unless clients take for ever.
+func serveUntilTerminated(server *http.Server) error {
+	terminated, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	finished := make(chan error, 1)
+	go func() {
+		<-terminated.Done()
+		patience, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if server.Shutdown(patience) != nil {
+			_ = server.Close()
+		}
+		finished <- nil
+	}()
+	if err := server.ListenAndServe(); err != http.ErrServerClosed {
+		return err
+	}
+	return <-finished
 }
 
 // serveBareProxy is what a Go programmer writes who knows net/http: buffers are lent, connections are kept. It asks
@@ -120,5 +170,7 @@ func serveBareProxy() error {
 
 type lent struct{ pool *sync.Pool }
 
-func (l lent) Get() []byte  { return l.pool.Get().([]byte) }
-func (l lent) Put(b []byte) { l.pool.Put(b) } //nolint:staticcheck // SA6002: the slice header is what everybody pays
+func (l lent) Get() []byte { return l.pool.Get().([]byte) }
+
+//lint:ignore SA6002 the slice header is what everybody pays
+func (l lent) Put(b []byte) { l.pool.Put(b) }

@@ -144,14 +144,19 @@ func family(t testing.TB, pid int) []int {
 // run starts a program on a core and ends it with the test.
 func run(t testing.TB, core int, cmd *exec.Cmd) (pid int) {
 	t.Helper()
+	pinned(t, core, func() { t.Cleanup(start(t, cmd)) })
+	return cmd.Process.Pid
+}
+
+// start starts a program. stop lets it end by itself, and waits for that.
+func start(t testing.TB, cmd *exec.Cmd) (stop func()) {
+	t.Helper()
 	var output strings.Builder
 	cmd.Stdout, cmd.Stderr = &output, &output
-	pinned(t, core, func() {
-		if err := cmd.Start(); err != nil {
-			t.Fatalf("%v; tools/setup.sh installs what the tests need", err)
-		}
-	})
-	t.Cleanup(func() {
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("%v; tools/setup.sh installs what the tests need", err)
+	}
+	return func() {
 		_ = cmd.Process.Signal(unix.SIGTERM)
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Wait() }()
@@ -164,8 +169,7 @@ func run(t testing.TB, core int, cmd *exec.Cmd) (pid int) {
 		if t.Failed() {
 			t.Logf("%s printed:\n%s", cmd, &output)
 		}
-	})
-	return cmd.Process.Pid
+	}
 }
 
 // awaitListener waits until somebody takes connections at an address.

@@ -8,7 +8,7 @@ import (
 )
 
 // answer copies the application's answer to the client.
-func answer(w http.ResponseWriter, r *http.Request, control *http.ResponseController, response *http.Response) {
+func answer(w http.ResponseWriter, r *http.Request, control *http.ResponseController, response *http.Response, life *passage) {
 	defer response.Body.Close()
 	removeHopByHop(response.Header)
 	cleanAnswer(response.Header)
@@ -30,7 +30,12 @@ func answer(w http.ResponseWriter, r *http.Request, control *http.ResponseContro
 		header.Add("Trailer", strings.Join(names, ", "))
 	}
 	w.WriteHeader(response.StatusCode)
-	if copyBody(w, control, response) != nil {
+	err := copyBody(w, control, response, life)
+	switch {
+	case life.hasEnded():
+		life.sayWhy(w)
+		return
+	case err != nil:
 		panic(http.ErrAbortHandler)
 	}
 	_ = response.Body.Close() // all of it has been read; trailers are there now at the latest
@@ -59,7 +64,7 @@ func copyTrailer(w http.ResponseWriter, control *http.ResponseController, traile
 
 // copyBody copies a body. What comes without a length, or as events, is flushed as it comes. An application that has
 // a length to give has the whole answer, and buffers save writes.
-func copyBody(w http.ResponseWriter, control *http.ResponseController, response *http.Response) error {
+func copyBody(w http.ResponseWriter, control *http.ResponseController, response *http.Response, life *passage) error {
 	if response.ContentLength == 0 || response.Body == http.NoBody {
 		return nil
 	}
@@ -71,12 +76,13 @@ func copyBody(w http.ResponseWriter, control *http.ResponseController, response 
 			_ = control.Flush() // where it fails, so does the next write
 		}
 		n, err := response.Body.Read(*buffer)
-		if n > 0 {
-			if _, err := w.Write((*buffer)[:n]); err != nil {
+		part, ends := life.follow((*buffer)[:n])
+		if len(part) > 0 {
+			if _, err := w.Write(part); err != nil {
 				return err
 			}
 		}
-		if err == io.EOF {
+		if err == io.EOF || ends {
 			return nil
 		}
 		if err != nil {

@@ -69,8 +69,14 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close leaves the client's body open: the server closes it when the request has been answered.
-func (b *requestBody) Close() error { return nil }
+// Close leaves a body of HTTP/1 open: the server closes it when the request has been answered. That of a stream is
+// closed, which ends a read that is under way: a round trip waits for that one before it gives its answer up.
+func (b *requestBody) Close() error {
+	if b.from.ProtoMajor >= 2 {
+		return b.from.Body.Close()
+	}
+	return nil
+}
 
 // answering prepares the connection for an answer that begins before the body has ended. The server of HTTP/1 would
 // swallow the rest of the body first; and afterwards it would take what is left of it for the client's next request, so
@@ -90,11 +96,16 @@ func (b *requestBody) answering(w http.ResponseWriter, control *http.ResponseCon
 
 // linger is called when the whole answer is written. The server closes the body next, and what a client that goes on
 // sending has to receive before it sees the end of the connection is the answer. It has some time for that, no more.
+// In HTTP/2 the answer has an end of its own, which comes when the request has been seen to: a client that sends for as
+// long as it listens, as in gRPC, must not be waited for.
 func (b *requestBody) linger(control *http.ResponseController) {
 	if b == nil || b.ended.Load() {
 		return
 	}
 	b.over.Store(true)
+	if b.from.ProtoMajor >= 2 {
+		return
+	}
 	_ = control.Flush()
 	if control.SetReadDeadline(time.Now().Add(lingering)) == nil {
 		// The server would take the deadline back to end a read that is under way.

@@ -3,6 +3,7 @@ package reverseproxy
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -33,24 +34,40 @@ type Identity struct {
 }
 
 // forward passes the request on, as it was decided.
-func (h *Handler) forward(w http.ResponseWriter, in Incoming, v *enforcement.Verdict) {
-	r := in.Request
+func (h *Handler) forward(w http.ResponseWriter, in Incoming, life *passage, watch *watch) {
+	r, v := in.Request, &life.verdict
 	target, ok := targetURL(v.Target, v.Served.Upstream)
 	if !ok {
 		v.Reason, v.Status = policy.TargetInvalid, http.StatusBadRequest
 		allowOrigin(w.Header(), r.Header, v.Served)
-		h.refuse(w, r, v)
+		h.refuse(w, watch.answers(w, r), v)
 		return
 	}
-	f := Forwarder{Scheme: h.Scheme, Log: h.Log, Failed: func(w http.ResponseWriter, r *http.Request, status int) {
-		text := policy.UpstreamFailed.Describe()
+	life.begin(h.Exchanges, w, r)
+	defer life.done()
+	body := limitBody(w, r, v.Served.Service.MaxBodyBytes)
+	defer body.release()
+	headers := watch.forwarding(w, v)
+	failed := func(w http.ResponseWriter, r *http.Request, status int) {
+		reason := policy.UpstreamFailed
+		if limited, why := body.verdict(); why != "" {
+			status, reason = limited, why
+			stopsReading(w, r)
+		}
+		watch.failed(status)
+		text := reason.Describe()
 		allowOrigin(w.Header(), r.Header, v.Served)
 		h.Pages.Error(w, r, pages.Error{
-			Status: status, Title: text.Title, Text: text.Text, Reason: string(policy.UpstreamFailed), ID: v.ID.String(),
+			Status: status, Title: text.Title, Text: text.Text, Reason: string(reason), ID: v.ID.String(),
 		})
-	}}
+	}
+	if body.wasCut() {
+		failed(w, r, 0)
+		return
+	}
+	f := Forwarder{Scheme: h.Scheme, Log: h.Log, Body: body, Failed: failed, life: life, watch: watch, socket: in.socket}
 	f.Forward(w, r, v.Served.Upstream, target, Identity{
-		Prepared: v.Prepared, Headers: v.Headers, Exact: exactNames(v.Served), StripAuthorization: v.StripAuthorization,
+		Prepared: v.Prepared, Headers: headers, Exact: exactNames(v.Served), StripAuthorization: v.StripAuthorization,
 		AppEngine: v.Served.Service.Kind == resource.AppEngineApp, Client: in.Client,
 	})
 }
@@ -68,8 +85,14 @@ func exactNames(served *snapshot.Served) []string {
 type Forwarder struct {
 	Scheme string
 	Log    *slog.Logger
+	// Body is the request's body with its limits; nil where there is none.
+	Body *limitedBody
 	// Failed answers the client when the application does not.
 	Failed func(w http.ResponseWriter, r *http.Request, status int)
+
+	watch  *watch        // nil where nobody watches
+	life   *passage      // nil where nobody asks whether the exchange goes on
+	socket io.ReadCloser // Incoming.socket
 }
 
 // Forward sends a cleaned copy of r to the application at target and copies the answer. When an answer that has
@@ -82,7 +105,9 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	_, _ = control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})
 
 	hints := &hints{w: w, request: r}
-	out := r.WithContext(hints.watch(r.Context()))
+	ctx, cancel := f.life.context(r.Context())
+	defer cancel()
+	out := r.WithContext(hints.watch(ctx))
 	out.URL, out.Close = target, false
 	if up.Host != "" {
 		out.Host = up.Host
@@ -93,8 +118,12 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	defer body.release()
 	response, err := up.RoundTrip(out)
 	hints.end()
+	f.Body.release() // from here on the client may be silent
+	if err == nil {
+		f.watch.answered(response)
+	}
 	if err == nil && response.StatusCode == http.StatusSwitchingProtocols {
-		if err = upgrade(w, out, response); err == nil {
+		if err = f.upgrade(w, out, response); err == nil {
 			return
 		}
 	}
@@ -102,17 +131,25 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	if err != nil {
 		f.fail(w, r, up, err)
 	} else {
-		answer(w, r, control, response)
+		f.life.answering(response)
+		answer(w, r, control, response, f.life)
 	}
 	body.linger(control)
 }
 
 // fail answers in the place of the application.
 func (f *Forwarder) fail(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, err error) {
-	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+	switch {
+	case f.life.hasEnded():
+		f.life.sayWhy(w)
+		return
+	case f.Body.wasCut():
+		f.Failed(w, r, 0)
+		return
+	case f.Body.isBroken(), errors.Is(err, context.Canceled) && r.Context().Err() != nil:
 		panic(http.ErrAbortHandler) // the client is gone: nobody reads an answer
 	}
-	f.Log.Warn("the application did not answer", "upstream", up.Address, "error", err)
+	f.Log.Warn("the application did not answer", "request", f.watch.name(), "upstream", up.Address, "error", err)
 	status, retryAfter := upstream.Answer(err)
 	if retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))

@@ -3,15 +3,19 @@
 package reverseproxy
 
 import (
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
+	"github.com/gatehouse-iap/gatehouse/internal/exchange"
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
+	"github.com/gatehouse-iap/gatehouse/internal/metrics"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
+	"github.com/gatehouse-iap/gatehouse/internal/tracing"
 )
 
 // SignIn takes people away to sign in and back.
@@ -36,6 +40,11 @@ type Handler struct {
 	// Scheme is the one under which clients know us, "http" or "https". It is told to applications where neither
 	// the connection nor a trusted proxy says what the client used.
 	Scheme string
+	// Metrics counts what becomes of requests, and Tracer traces them; nil for neither.
+	Metrics *metrics.Metrics
+	Tracer  *tracing.Tracer
+	// Exchanges knows what lasts, and has it ended when it would not be let in any more.
+	Exchanges *exchange.Registry
 }
 
 // Incoming is a request with what the listener knows about where it comes from.
@@ -45,25 +54,36 @@ type Incoming struct {
 	// Misfit and Code are those of enforcement.Request.
 	Misfit policy.Reason
 	Code   int
+
+	// socket is the stream of HTTP/2 that is to become a WebSocket; nil for none.
+	socket io.ReadCloser
 }
 
 // Serve decides on the request and carries the verdict out. It must not stand behind http.ServeMux, which would
 // redirect paths that it thinks unclean.
 func (h *Handler) Serve(w http.ResponseWriter, in Incoming) {
-	r := in.Request
-	request := enforcement.Request{
-		Method: r.Method, Host: r.Host, Target: r.RequestURI, Header: r.Header,
-		Peer: in.Client.Addr, TLS: in.Client.Scheme == "https", Misfit: in.Misfit, Code: in.Code,
+	if !h.bridge(w, &in) {
+		return
 	}
+	r := in.Request
 	if isStatic(r.RequestURI) && in.Misfit == "" {
 		h.Pages.Static().ServeHTTP(w, r)
 		return
 	}
-	v := h.Point.Check(r.Context(), &request)
+	watch := h.watch(in)
+	defer watch.end()
+	life := &passage{point: h.Point, request: enforcement.Request{
+		Method: r.Method, Host: r.Host, Target: r.RequestURI, Header: r.Header,
+		Peer: in.Client.Addr, TLS: in.Client.Scheme == "https", Misfit: in.Misfit, Code: in.Code, RequestID: watch.given,
+	}}
+	life.verdict = h.Point.Check(watch.trace.Context(r.Context()), &life.request)
+	v := &life.verdict
+	watch.decided(v, in.Client.Scheme)
 	if v.Outcome == enforcement.Forward {
-		h.forward(w, in, &v)
+		h.forward(w, in, life, watch)
 		return
 	}
+	r = watch.answers(w, r)
 	allowOrigin(w.Header(), r.Header, v.Served)
 	switch v.Outcome {
 	case enforcement.Preflight:
@@ -83,9 +103,9 @@ func (h *Handler) Serve(w http.ResponseWriter, in Incoming) {
 	case enforcement.TellIdentity:
 		tellIdentity(w, r, v.Identity)
 	case enforcement.ShowRefresher:
-		h.showRefresher(w, r, &v)
+		h.showRefresher(w, r, v)
 	default:
-		h.refuse(w, r, &v)
+		h.refuse(w, r, v)
 	}
 }
 

@@ -15,10 +15,10 @@ const (
 )
 
 // reservedPrefixes are the beginnings, folded, of headers that only the gate may set: identity, the client's
-// certificate (RFC 9440), and what says where a request came from and went to. A value from a client would be
+// certificate (RFC 9440), what says where a request came from and went to, and what it is called. A value from a client would be
 // believed.
 var reservedPrefixes = []string{
-	"x_goog_", "ingress_authorization", "x_serverless_authorization", "client_cert", "x_forwarded", "forwarded", "x_original_", "x_rewrite_url", "x_real_ip",
+	"x_goog_", "ingress_authorization", "x_serverless_authorization", "client_cert", "x_forwarded", "forwarded", "x_original_", "x_rewrite_url", "x_real_ip", "x_request_id",
 }
 
 // clientCertificate are the headers of RFC 9440, which a trusted proxy that ends TLS may set, in this spelling only.
@@ -53,7 +53,7 @@ func outgoingHeader(in *http.Request, identity *Identity) http.Header {
 	if _, found := out["User-Agent"]; !found {
 		out["User-Agent"] = noUserAgent // or net/http would name itself
 	}
-	keepUpgrade(out, in.Header)
+	keepUpgrade(out, in)
 	if identity.StripAuthorization {
 		delete(out, "Authorization")
 	}
@@ -121,10 +121,10 @@ func hasToken(lines []string, token string) bool {
 // from becoming one on which the client speaks HTTP with it past the gate, as "Upgrade: h2c" would have it: requests
 // that nobody decided on, with identity headers of the client's own. WebSocket is the one protocol that IAP upgrades
 // to, and no HTTP. Without these headers the application answers the request as if no upgrade had been asked for
-// (RFC 9110, section 7.8).
-func keepUpgrade(out, in http.Header) {
-	if strings.EqualFold(upgradeOf(in), "websocket") {
-		out["Upgrade"], out["Connection"] = in["Upgrade"], connectionUpgrade
+// (RFC 9110, section 7.8). WebSocket begins with a GET that has no body.
+func keepUpgrade(out http.Header, in *http.Request) {
+	if in.Method == http.MethodGet && in.ContentLength == 0 && in.ProtoAtLeast(1, 1) && strings.EqualFold(upgradeOf(in.Header), "websocket") {
+		out["Upgrade"], out["Connection"] = in.Header["Upgrade"], connectionUpgrade
 	}
 }
 

@@ -1,12 +1,20 @@
 package reverseproxy
 
 import (
-	"context"
+	"bufio"
+	"crypto/sha1" //nolint:gosec // RFC 6455 asks for it; it keeps no secret
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
+
+	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
+	"github.com/gatehouse-iap/gatehouse/internal/exchange"
+	"github.com/gatehouse-iap/gatehouse/internal/exchange/framing"
+	"github.com/gatehouse-iap/gatehouse/internal/exchange/tunnel"
 )
 
 // upgradeOf returns the one protocol that a header asks to go on with, or agrees to.
@@ -17,56 +25,164 @@ func upgradeOf(h http.Header) string {
 	return ""
 }
 
-// upgrade answers with the application's 101 and connects its connection with the client's until one of them ends.
-// When it returns an error, nothing has been answered yet.
-func upgrade(w http.ResponseWriter, out *http.Request, response *http.Response) error {
+// upgrade answers with the application's 101 and connects the client with it. When it returns an error, nothing has
+// been answered yet. Over HTTP/1.1 it leaves the connection to the tunnel and returns at once: what net/http holds for
+// a request is several times what an idle WebSocket needs.
+func (f *Forwarder) upgrade(w http.ResponseWriter, out *http.Request, response *http.Response) error {
 	app, writable := response.Body.(io.ReadWriteCloser)
 	if !writable {
 		_ = response.Body.Close() // the error below says more
 		return errors.New("the application's 101 came over a connection that cannot be handed on")
 	}
-	defer app.Close()
-	asked, agreed := upgradeOf(out.Header), upgradeOf(response.Header)
-	if asked == "" || !strings.EqualFold(asked, agreed) {
-		return fmt.Errorf("the application switched to the protocol %q where %q was asked for", agreed, asked)
+	if err := checkHandshake(out.Header, response.Header); err != nil {
+		_ = app.Close() // the error says more
+		return err
 	}
+	t := &tunnel.Tunnel{App: app, Extensions: len(response.Header["Sec-Websocket-Extensions"]) > 0}
+	removeHopByHop(response.Header)
+	delete(response.Header, "Content-Length") // a 101 has none
 	cleanAnswer(response.Header)
-	client, buffered, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return fmt.Errorf("taking the client's connection over for an upgrade: %w", err)
-	}
-	defer client.Close()
-	// The client's going is seen by whoever reads from it. A shutdown is seen here only.
-	stop := context.AfterFunc(out.Context(), func() { _ = app.Close() }) // the copies end with it
-	defer stop()
 	header := w.Header()
 	copyHeader(header, response.Header)
-	switched := http.Response{StatusCode: http.StatusSwitchingProtocols, ProtoMajor: 1, ProtoMinor: 1, Header: header}
-	if switched.Write(buffered) != nil || buffered.Flush() != nil {
-		return nil // the client is gone
+	if f.socket != nil {
+		delete(header, "Sec-Websocket-Accept") // HTTP/2 proves nothing by it
+		w.WriteHeader(http.StatusOK)
+		t.Client = &stream{ReadCloser: f.socket, w: w, ResponseController: http.NewResponseController(w)}
+		if _, err := t.Client.Write(nil); err == nil {
+			f.carry(t, out.URL.Host)
+		}
+		return nil
 	}
-	tunnel(buffered, client, app)
+	client, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		_ = app.Close() // the error says more
+		return fmt.Errorf("taking the client's connection over for an upgrade: %w", err)
+	}
+	if t.Early, err = early(buffered.Reader); err == nil {
+		header["Connection"], header["Upgrade"] = connectionUpgrade, []string{"websocket"}
+		switched := http.Response{StatusCode: http.StatusSwitchingProtocols, ProtoMajor: 1, ProtoMinor: 1, Header: header}
+		if err = switched.Write(buffered); err == nil {
+			err = buffered.Flush()
+		}
+	}
+	if err != nil { // the client is gone
+		_, _ = client.Close(), app.Close()
+		return nil
+	}
+	t.Client = connection{client}
+	f.start(t, out.URL.Host)
 	return nil
 }
 
-// tunnel copies in both directions until both have ended or one has failed. from is how the client is read: part of
-// what it sent may have been read already.
-func tunnel(from io.Reader, client io.Writer, app io.ReadWriter) {
-	ended := make(chan error, 2)
-	go func() { ended <- pour(app, from) }()
-	go func() { ended <- pour(client, app) }()
-	if err := <-ended; err == nil {
-		<-ended
+// early returns what a client has sent behind its request.
+func early(from *bufio.Reader) ([]byte, error) {
+	sent, err := from.Peek(from.Buffered())
+	return append([]byte(nil), sent...), err
+}
+
+// webSocketGUID is what a server that knows WebSocket adds to the client's key (RFC 6455, section 1.3).
+const webSocketGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+// checkHandshake makes sure that the application speaks WebSocket from here on. One that does not would read what the
+// client sends as requests, which nobody has decided on.
+func checkHandshake(asked, agreed http.Header) error {
+	protocol := upgradeOf(agreed)
+	keys, accepted := asked["Sec-Websocket-Key"], agreed["Sec-Websocket-Accept"]
+	switch {
+	case !strings.EqualFold(upgradeOf(asked), "websocket") || !strings.EqualFold(protocol, "websocket"):
+		return fmt.Errorf("the application switched to the protocol %q where %q was asked for", protocol, upgradeOf(asked))
+	case len(keys) != 1 || len(accepted) != 1 || accepted[0] != acceptOf(keys[0]):
+		return errors.New("the application switched to WebSocket without Sec-WebSocket-Accept for the client's key")
+	}
+	return nil
+}
+
+func acceptOf(key string) string {
+	sum := sha1.Sum([]byte(key + webSocketGUID)) //nolint:gosec // as above
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// start carries a WebSocket on goroutines of its own.
+func (f *Forwarder) start(t *tunnel.Tunnel, upstream string) {
+	known := f.enter(t)
+	log := f.Log
+	go func() {
+		if err := t.Run(); err != nil {
+			log.Warn("a WebSocket was cut off: the application does not keep to the protocol", "upstream", upstream, "error", err)
+		}
+		if known != nil {
+			known.Done()
+		}
+	}()
+}
+
+// carry is start for the goroutine that calls it.
+func (f *Forwarder) carry(t *tunnel.Tunnel, upstream string) {
+	known := f.enter(t)
+	if known != nil {
+		defer known.Done()
+	}
+	if err := t.Run(); err != nil {
+		f.Log.Warn("a WebSocket was cut off: the application does not keep to the protocol", "upstream", upstream, "error", err)
+		panic(http.ErrAbortHandler)
 	}
 }
 
-// pour copies, and hands the end on where the other side can be told.
-func pour(to io.Writer, from io.Reader) error {
-	if _, err := io.Copy(to, from); err != nil {
-		return err
+// enter makes a WebSocket known. Nothing that it keeps refers to the request.
+func (f *Forwarder) enter(t *tunnel.Tunnel) *exchange.Exchange {
+	if f.life == nil {
+		return nil
 	}
-	if half, can := to.(interface{ CloseWrite() error }); can {
+	f.life.done() // it goes on as something else
+	known := f.life.registry.Begin(exchange.WebSocket, &socket{t, f.life.point.Admission(&f.life.request, &f.life.verdict)})
+	known.Enter(exchange.WebSocket)
+	return known
+}
+
+// socket is a WebSocket as the registry of exchanges knows it.
+type socket struct {
+	*tunnel.Tunnel
+	admission *enforcement.Admission
+}
+
+// Decision implements exchange.Carrier.
+func (s *socket) Decision() exchange.Decision { return s.admission }
+
+// End implements exchange.Carrier.
+func (s *socket) End(why exchange.Ending) bool {
+	code := uint16(framing.PolicyViolation)
+	if why.Reason == "" {
+		code = framing.GoingAway
+	}
+	s.Tunnel.End(code, saying(why))
+	return true
+}
+
+// connection is the client's side over HTTP/1.1.
+type connection struct{ net.Conn }
+
+// CloseWrite implements tunnel.Client.
+func (c connection) CloseWrite() error {
+	if half, can := c.Conn.(interface{ CloseWrite() error }); can {
 		return half.CloseWrite()
 	}
-	return io.EOF
+	return errors.ErrUnsupported
 }
+
+// stream is the client's side over HTTP/2. It ends when its handler returns.
+type stream struct {
+	io.ReadCloser
+	*http.ResponseController
+	w http.ResponseWriter
+}
+
+func (s *stream) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
+	if err == nil {
+		err = s.Flush()
+	}
+	return n, err
+}
+
+// CloseWrite implements tunnel.Client: only the handler's end does that.
+func (s *stream) CloseWrite() error { return errors.ErrUnsupported }

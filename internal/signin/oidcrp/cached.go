@@ -104,3 +104,12 @@ func (c *cached[T]) start(ctx context.Context) {
 		}
 	}()
 }
+
+// heard tells somebody how each fetch went.
+func heard[T any](fetch func(context.Context) (T, error), hear func(error)) func(context.Context) (T, error) {
+	return func(ctx context.Context) (T, error) {
+		value, err := fetch(ctx)
+		hear(err)
+		return value, err
+	}
+}

@@ -30,6 +30,10 @@ type RelyingParty struct {
 	Log *slog.Logger
 	// Client makes the HTTP client toward a provider; nil for one that is guarded as production needs it.
 	Client func(identityprovider.OIDCConfig) *http.Client
+	// Wrap sees every request to a provider, on its way out through the guarded client; nil for nobody.
+	Wrap func(http.RoundTripper) http.RoundTripper
+	// Fetched hears of every fetch of what a provider publishes, "discovery" or "keys"; nil for nobody.
+	Fetched func(provider, document string, err error)
 
 	mu      sync.Mutex
 	clients map[string]*client // by the provider's name
@@ -66,6 +70,10 @@ func (rp *RelyingParty) client(p identityprovider.Provider) (*client, error) {
 	}
 	c := newClient(p, rp.httpClient(*p.OIDC, roots), rp.Now, rp.Log)
 	c.configured, c.roots = configured, roots
+	if rp.Fetched != nil {
+		c.metadata.fetch = heard(c.metadata.fetch, func(err error) { rp.Fetched(p.Name, "discovery", err) })
+		c.keys.fetch = heard(c.keys.fetch, func(err error) { rp.Fetched(p.Name, "keys", err) })
+	}
 	if rp.clients == nil {
 		rp.clients = make(map[string]*client)
 	}
@@ -77,7 +85,11 @@ func (rp *RelyingParty) httpClient(c identityprovider.OIDCConfig, roots []byte) 
 	if rp.Client != nil {
 		return rp.Client(c)
 	}
-	return newHTTPClient(c, roots)
+	client := newHTTPClient(c, roots)
+	if rp.Wrap != nil {
+		client.Transport = rp.Wrap(client.Transport)
+	}
+	return client
 }
 
 // Leave returns the address at the provider to which a browser goes to sign in.

@@ -1,0 +1,73 @@
+package listener
+
+import (
+	"net/http"
+	"sync/atomic"
+)
+
+// Refusal is the limit for which a connection or a request was ended.
+type Refusal string
+
+// Limits of connections.
+const (
+	TooManyConnections Refusal = "total"   // of the listener
+	TooManyOfAddress   Refusal = "address" // of one address
+	TooSlow            Refusal = "slow"    // handshake or request did not come in time
+	TooManyResets      Refusal = "resets"  // of requests that were under way
+	TooMuchAside       Refusal = "flood"   // much was sent, and no request
+	NotTaken           Refusal = "unread"  // the client does not take what it is sent
+	HTTP2Broken        Refusal = "http2"   // its frames are none, or too many of a sort
+)
+
+// Limits of requests.
+const (
+	HeaderTooLarge Refusal = "header"
+	URLTooLong     Refusal = "url"
+	BodyTooLarge   Refusal = "body"
+	BodyTooSlow    Refusal = "slow_body"
+)
+
+// Counts are how often limits were reached. Listeners may share one.
+type Counts struct {
+	open                  atomic.Int64
+	connections, requests map[Refusal]*atomic.Uint64 // never written
+}
+
+// NewCounts returns counts of zero.
+func NewCounts() *Counts {
+	zero := func(refusals ...Refusal) map[Refusal]*atomic.Uint64 {
+		counts := map[Refusal]*atomic.Uint64{}
+		for _, refusal := range refusals {
+			counts[refusal] = new(atomic.Uint64)
+		}
+		return counts
+	}
+	return &Counts{
+		connections: zero(TooManyConnections, TooManyOfAddress, TooSlow, TooManyResets, TooMuchAside, NotTaken, HTTP2Broken),
+		requests:    zero(HeaderTooLarge, URLTooLong, BodyTooLarge, BodyTooSlow),
+	}
+}
+
+// Open is how many connections there are.
+func (c *Counts) Open() int64 { return c.open.Load() }
+
+// Connections are those that were refused or ended, by limit.
+func (c *Counts) Connections() map[string]uint64 { return read(c.connections) }
+
+// Requests are those that were refused or ended, by limit.
+func (c *Counts) Requests() map[string]uint64 { return read(c.requests) }
+
+func read(counts map[Refusal]*atomic.Uint64) map[string]uint64 {
+	now := make(map[string]uint64, len(counts))
+	for refusal, count := range counts {
+		now[string(refusal)] = count.Load()
+	}
+	return now
+}
+
+// CountRefused counts that a request was refused, or cut off, for a limit.
+func CountRefused(r *http.Request, why Refusal) {
+	if c := connOf(r); c != nil {
+		c.counts.requests[why].Add(1)
+	}
+}

@@ -1,0 +1,179 @@
+package listener
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A connection may receive so many bytes without a request under way: the longest header, and some frames. After a
+// request with a body, what of it is on its way in HTTP/2 comes besides. Every frame costs some
+// microseconds, however small it is, and 10,000 of the smallest fit into the first.
+const (
+	maxAside    = 16 << 10
+	maxLeftOver = 2 << 20
+)
+
+var errFlood = errors.New("much was sent, and no request")
+
+// traffic is what a connection knows about what comes and goes over it.
+type traffic struct {
+	underWay atomic.Int64 // requests
+	aside    atomic.Int64 // bytes that came since the last request began or ended
+	leftOver atomic.Int64 // bytes of the last request's body that may still come
+	// writeLimit is the deadline that whoever owns the connection has set, and armed when the one in force was set,
+	// in nanoseconds of the epoch.
+	writeLimit, armed atomic.Int64
+	resets            resets
+}
+
+// Read notes what comes, and ends a connection over which much comes and no request.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.underWay.Load() > 0 {
+		return n, err
+	}
+	aside := c.aside.Add(int64(n))
+	switch {
+	case aside > maxAside+int64(c.limits.hardHeaderBytes())+c.leftOver.Load():
+		c.refuse(TooMuchAside)
+		return 0, errFlood
+	case err != nil && aside > 0 && errors.Is(err, os.ErrDeadlineExceeded):
+		c.refuse(TooSlow)
+	}
+	return n, err
+}
+
+// Write ends the connection when the client takes nothing of what it is sent. The deadline is moved on now and then
+// only: that costs more than to look at the clock.
+func (c *conn) Write(p []byte) (written int, err error) {
+	for {
+		now := time.Now()
+		if now.UnixNano()-c.armed.Load() > int64(c.limits.SendTimeout/4) {
+			if err := c.armWrite(now); err != nil {
+				return written, err
+			}
+		}
+		n, err := c.Conn.Write(p[written:])
+		written += n
+		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return written, err
+		}
+		if limit := c.writeLimit.Load(); limit != 0 && time.Now().UnixNano() >= limit {
+			return written, err
+		}
+		if n == 0 {
+			c.refuse(NotTaken)
+			return written, err
+		}
+	}
+}
+
+// armWrite sets the earlier one of the two deadlines.
+func (c *conn) armWrite(now time.Time) error {
+	c.armed.Store(now.UnixNano())
+	deadline := now.Add(c.limits.SendTimeout)
+	if limit := c.writeLimit.Load(); limit != 0 && limit < deadline.UnixNano() {
+		deadline = time.Unix(0, limit)
+	}
+	return c.Conn.SetWriteDeadline(deadline)
+}
+
+// SetWriteDeadline sets a deadline besides the one that every connection has.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	limit := int64(0)
+	if !t.IsZero() {
+		limit = t.UnixNano()
+	}
+	c.writeLimit.Store(limit)
+	return c.armWrite(time.Now())
+}
+
+// SetDeadline sets both deadlines.
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// refuse ends the connection for a limit, at once. A connection is refused for one reason.
+func (c *conn) refuse(why Refusal) {
+	if c.refused.CompareAndSwap(false, true) {
+		c.counts.connections[why].Add(1)
+	}
+	_ = c.Close()
+}
+
+// began and over stand around every request.
+func (c *conn) began() {
+	c.arrived()
+	c.underWay.Add(1)
+	c.aside.Store(0)
+}
+
+// over is deferred: a handler may panic when the client has gone.
+func (c *conn) over(r *http.Request) {
+	c.aside.Store(0)
+	leftOver := int64(0)
+	if r.ContentLength != 0 {
+		leftOver = maxLeftOver
+	}
+	c.leftOver.Store(leftOver)
+	c.underWay.Add(-1)
+	if r.ProtoMajor < 2 || c.trusted {
+		return
+	}
+	// The context of a request ends before its handler when the client takes it back, or goes.
+	if r.Context().Err() == nil {
+		c.resets.forgive()
+	} else if c.resets.tooMany(time.Now(), c.limits.MaxResets) {
+		c.refuse(TooManyResets)
+	}
+}
+
+// tracking sees a connection become somebody's own, as a WebSocket's does: what comes over it then is no request.
+func tracking(nc net.Conn, state http.ConnState) {
+	if state != http.StateHijacked {
+		return
+	}
+	if c, ok := plain(nc).(*conn); ok {
+		c.underWay.Add(1)
+	}
+}
+
+// resets is how many requests the client took back. Whoever does so again and again costs us, and the application,
+// the work of requests without taking part in the limit on how many are under way (CVE-2023-44487).
+type resets struct {
+	some  atomic.Bool
+	mu    sync.Mutex
+	count float64
+	last  time.Time
+}
+
+// forgive takes off one for a request that ran to its end: where many are asked, some are taken back, as when a program's
+// time for a call is over.
+func (r *resets) forgive() {
+	if !r.some.Load() {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.count = max(0, r.count-1)
+	r.some.Store(r.count > 0)
+}
+
+// tooMany counts one more, and reports whether there are more than the limit in a minute; up to it they may come at
+// once, as when somebody types into a search that asks at every letter.
+func (r *resets) tooMany(now time.Time, limit int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.last.IsZero() {
+		r.count = max(0, r.count-now.Sub(r.last).Minutes()*float64(limit))
+	}
+	r.last = now
+	r.count++
+	r.some.Store(true)
+	return r.count > float64(limit)
+}
