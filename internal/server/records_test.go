@@ -135,10 +135,10 @@ func TestWhoFollowsTheRecordsHoldsUpNoEndOfTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	began, ended := make(chan struct{}), make(chan error, 1)
-	begin := sync.OnceFunc(func() { close(began) }) // the end of the server may be recorded too
+	first := sync.OnceFunc(func() { close(began) })
 	go func() {
 		ended <- client.TailRecords(t.Context(), admin.RecordQuery{Kind: admin.AllRecords, Limit: 1}, func(admin.RecordLine) error {
-			begin()
+			first()
 			return nil
 		})
 	}()
