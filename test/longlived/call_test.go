@@ -51,7 +51,8 @@ func (a *callApp) UnaryCall(ctx context.Context, r *calls.SimpleRequest) (*calls
 	if string(r.GetPayload().GetBody()) == "refuse" {
 		return nil, status.Error(codes.FailedPrecondition, "not today: 50 % off") // there is no message: trailers only
 	}
-	_ = grpc.SetHeader(ctx, metadata.Pairs("x-first", "header"))
+	until, _ := ctx.Deadline()
+	_ = grpc.SetHeader(ctx, metadata.Pairs("x-first", "header", "x-left", time.Until(until).String()))
 	_ = grpc.SetTrailer(ctx, metadata.Pairs("x-last", "trailer", "x-bytes-bin", "\x00\xff"))
 	in, _ := metadata.FromIncomingContext(ctx)
 	return &calls.SimpleResponse{
@@ -163,7 +164,7 @@ func TestCallsOfGRPCPass(t *testing.T) {
 			"a conversation":                             conversation,
 			"an answer that ends before the client does": endsEarly,
 			"a call that its client cancels":             cancelled,
-			"a call that is given up":                    givenUp,
+			"a deadline":                                 deadlinePasses,
 			"a method that there is not":                 unknown,
 		} {
 			t.Run(name+": "+what, func(t *testing.T) {
@@ -289,14 +290,16 @@ func cancelled(t *testing.T, app *callApp, client calls.TestServiceClient) {
 	}
 }
 
-func givenUp(t *testing.T, _ *callApp, client calls.TestServiceClient) {
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	stream, err := client.StreamingOutputCall(ctx, &calls.StreamingOutputCallRequest{})
-	if err == nil {
-		_, err = stream.Recv()
+// A deadline is the application's to keep: it is told when its client gives up.
+func deadlinePasses(t *testing.T, _ *callApp, client calls.TestServiceClient) {
+	var header metadata.MD
+	if _, err := client.UnaryCall(deadline(t), &calls.SimpleRequest{}, grpc.Header(&header)); err != nil {
+		t.Fatal(err)
 	}
-	mustFail(t, err, codes.DeadlineExceeded, "")
+	left, err := time.ParseDuration(strings.Join(header["x-left"], ""))
+	if err != nil || left <= 0 || left > harness.Patience {
+		t.Errorf("the application has %v left, %v", header["x-left"], err)
+	}
 }
 
 func unknown(t *testing.T, _ *callApp, client calls.TestServiceClient) {
