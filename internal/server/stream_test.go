@@ -192,7 +192,7 @@ func TestWhatHTTPCanCarryPassesTheGate(t *testing.T) {
 			client := s.ask(t, "GET /", "Connection: close\r\n\r\n")
 			app, _ := s.accept(t)
 			app.send(strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n", 100))
-			if answer := client.rest(); !strings.Contains(answer, "HTTP/1.1 502 ") {
+			if answer := client.rest(); !strings.Contains(answer, "HTTP/1.1 502 ") || strings.Count(answer, "HTTP/1.1 103 ") != 32 {
 				t.Errorf("the client read %q", answer)
 			}
 		},

@@ -375,7 +375,9 @@ func TestAnAnswerMayTakeAnyTimeOnceItHasBegun(t *testing.T) {
 		received := app.head().Body
 		app.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\no")
 		answer := <-done
-		feed.Close()
+		if r == slow {
+			feed.Close()
+		}
 		if _, err := io.Copy(io.Discard, received); err != nil {
 			t.Fatal(err)
 		}
