@@ -192,7 +192,7 @@ func TestWhatHTTPCanCarryPassesTheGate(t *testing.T) {
 			client := s.ask(t, "GET /", "Connection: close\r\n\r\n")
 			app, _ := s.accept(t)
 			app.send(strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n", 100))
-			if answer := client.rest(); !strings.Contains(answer, "HTTP/1.1 502 ") {
+			if answer := client.rest(); !strings.Contains(answer, "HTTP/1.1 502 ") || strings.Count(answer, "HTTP/1.1 103 ") != 32 {
 				t.Errorf("the client read %q", answer)
 			}
 		},
@@ -331,8 +331,9 @@ func TestWhatHTTPCanCarryPassesTheGate(t *testing.T) {
 			app, _ := s.accept(t)
 			app.expect("4\r\nsome\r\n")
 			client.send("garbage\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: ", s.host, "\r\n\r\n")
-			mustHold(t, "the answer", client.head(), "HTTP/1.1 502 Bad Gateway", "Connection: close")
-			mustLack(t, "the rest", client.rest(), "HTTP/1.1")
+			if rest := client.rest(); rest != "" {
+				t.Errorf("the client read %q", rest)
+			}
 			mustLack(t, "what the application got", app.rest(), "smuggled", "0\r\n\r\n")
 		},
 		"garbage is answered with a page": func(t *testing.T, s *stage) {

@@ -32,13 +32,10 @@ func newConn(dialled net.Conn, address string) *conn {
 }
 
 // usable reports whether an idle connection is open and silent. One that has something to say before it is asked must
-// not be used: what it says would be taken for the answer to somebody's request.
+// not be used: what it says would be taken for the answer to somebody's request. Nor is one that cannot be looked at.
 func (c *conn) usable() bool {
-	if c.raw == nil {
-		return true
-	}
 	c.quiet = false
-	return c.raw.Read(c.peek) == nil && c.quiet
+	return c.raw != nil && c.raw.Read(c.peek) == nil && c.quiet
 }
 
 // idlePool keeps the connections that nobody uses, the one used last on top. Its lock is held for a few instructions:
