@@ -234,6 +234,7 @@ func dripping(t *testing.T, protocols func(*http.Protocols), count int, pause ti
 	server := application(t, nil, protocols)
 	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
+		_ = control.Flush()
 		for range count {
 			_, _ = io.WriteString(w, "x")
 			_ = control.Flush()
@@ -292,6 +293,14 @@ func TestSilenceIsBoundedOnlyWhereThatIsConfigured(t *testing.T) {
 				}
 				if state := up.Addresses()[0]; state.InFlight != 0 {
 					t.Errorf("%+v", state)
+				}
+			})
+			t.Run("what says nothing after its header is ended", func(t *testing.T) {
+				t.Parallel()
+				_, _, _, err := get(t, dripping(t, p.protocols, 0, 0), upstream.Timeouts{Idle: short}, "/")
+				var timeout *upstream.TimeoutError
+				if !errors.As(err, &timeout) {
+					t.Errorf("error %v", err)
 				}
 			})
 			t.Run("what goes on slowly is not", func(t *testing.T) {
