@@ -374,6 +374,37 @@ func TestATunnelThatFallsSilentIsCutAndOneInUseIsNot(t *testing.T) {
 	}
 }
 
+func TestTheEndOfWhatIsSentReachesTheOtherEndOfATunnel(t *testing.T) {
+	t.Parallel()
+	up := one(t, &upstream.Pools{}, upstream.Config{URL: switching(t)})
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+up.Address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"x"}}
+	response, err := up.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	tunnel, half := response.Body.(interface {
+		io.ReadWriter
+		CloseWrite() error
+	})
+	if !half {
+		t.Fatalf("%T cannot say that it is done", response.Body)
+	}
+	if _, err := io.WriteString(tunnel, "all of it"); err != nil {
+		t.Fatal(err)
+	}
+	if err := tunnel.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(tunnel); string(got) != "all of it" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestAnAddressThatDoesNotAnswerIsNotTriedByEverybody(t *testing.T) {
 	t.Parallel()
 	clock := time.Unix(1_000_000, 0)
