@@ -76,7 +76,7 @@ func (a *address) dial(ctx context.Context, network, _ string) (net.Conn, error)
 
 const notBegun = "did not begin its answer"
 
-func (a *address) timeout(what, setting string, limit time.Duration) error {
+func (a *address) timeout(what, setting string, limit time.Duration) *TimeoutError {
 	return &TimeoutError{Address: a.hostport, Setting: setting, Limit: limit, what: what}
 }
 
