@@ -425,6 +425,45 @@ func TestAnAddressThatDoesNotAnswerIsNotTriedByEverybody(t *testing.T) {
 	}
 }
 
+func TestAnAddressThatDoesNotAnswerIsFoundOutThoughClientsAreImpatient(t *testing.T) {
+	t.Parallel()
+	address, listen := bound(t)
+	listen(0)
+	for full := false; !full; { // nobody accepts: once there is no room, connecting waits
+		conn, err := net.DialTimeout("tcp", address, short)
+		if full = err != nil; !full {
+			t.Cleanup(func() { conn.Close() })
+		}
+	}
+	up := one(t, &upstream.Pools{Log: slog.New(slog.DiscardHandler)}, upstream.Config{URL: "http://" + address})
+	leave := func(patience time.Duration) {
+		var together sync.WaitGroup
+		for range 5 {
+			together.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := up.RoundTrip(request); err == nil {
+					t.Error("answered")
+				} else if status, _ := upstream.Answer(err); status != http.StatusGatewayTimeout {
+					t.Errorf("error %v", err)
+				}
+			})
+		}
+		together.Wait()
+	}
+	if leave(short); up.Addresses()[0].Circuit != upstream.CircuitClosed {
+		t.Error("clients that leave at once close an application")
+	}
+	if leave(1100 * time.Millisecond); up.Addresses()[0].Circuit == upstream.CircuitClosed {
+		t.Error("everybody waits for it again")
+	}
+}
+
 // tried returns the error of a request.
 func tried(t *testing.T, up *upstream.Upstream) error {
 	t.Helper()
