@@ -55,8 +55,13 @@ func (p *Pools) newAddress(config Config) (*address, error) {
 	return a, nil
 }
 
+// slowConnect is how long a client must have waited for a connection for its leaving to count as a failure to connect:
+// people are less patient than Timeouts.Connect.
+const slowConnect = time.Second
+
 // dial connects to the address, whatever the name that is asked for.
 func (a *address) dial(ctx context.Context, network, _ string) (net.Conn, error) {
+	began := time.Now()
 	d := net.Dialer{Timeout: a.timeouts.Connect, KeepAlive: 30 * time.Second}
 	conn, err := d.DialContext(ctx, network, a.hostport)
 	switch {
@@ -65,7 +70,13 @@ func (a *address) dial(ctx context.Context, network, _ string) (net.Conn, error)
 			a.connected()
 		}
 		return conn, nil
-	case ctx.Err() != nil: // says nothing about the address
+	case ctx.Err() != nil, isTimeout(err) && time.Since(began) < a.timeouts.Connect: // by itself, that says nothing
+		if time.Since(began) >= slowConnect {
+			a.failed(a.timeout("could not be connected to", settingConnect, a.timeouts.Connect))
+		}
+		if ctx.Err() == nil { // the dialer keeps its deadline a moment earlier
+			err = context.DeadlineExceeded
+		}
 		return nil, err
 	case isTimeout(err):
 		err = a.timeout("could not be connected to", settingConnect, a.timeouts.Connect)
@@ -76,7 +87,7 @@ func (a *address) dial(ctx context.Context, network, _ string) (net.Conn, error)
 
 const notBegun = "did not begin its answer"
 
-func (a *address) timeout(what, setting string, limit time.Duration) error {
+func (a *address) timeout(what, setting string, limit time.Duration) *TimeoutError {
 	return &TimeoutError{Address: a.hostport, Setting: setting, Limit: limit, what: what}
 }
 
@@ -112,7 +123,7 @@ func (a *address) explain(r *http.Request, err error) error {
 	var ours *TimeoutError
 	var dialed *connectError
 	switch {
-	case r.Context().Err() != nil:
+	case r.Context().Err() != nil, errors.Is(err, context.DeadlineExceeded):
 		if errors.As(context.Cause(r.Context()), &ours) { // it was us who gave up
 			return ours
 		}

@@ -187,7 +187,7 @@ func TestABodyIsClosedThoughNoAddressTakesIt(t *testing.T) {
 
 func TestAnApplicationThatIsBackIsThereForTheVeryNextRequest(t *testing.T) {
 	t.Parallel()
-	dead := deadAddress(t)
+	dead, listen := bound(t)
 	up := one(t, &upstream.Pools{}, upstream.Config{URL: "http://" + dead})
 	for range 10 {
 		if _, err := send(t, up, "GET", ""); !errors.Is(err, syscall.ECONNREFUSED) {
@@ -197,10 +197,7 @@ func TestAnApplicationThatIsBackIsThereForTheVeryNextRequest(t *testing.T) {
 	if state := up.Addresses()[0]; state.Circuit != upstream.CircuitOpen {
 		t.Fatalf("%+v", state)
 	}
-	l, err := net.Listen("tcp", dead)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := listen(16)
 	server := &http.Server{Handler: http.HandlerFunc(echo)}
 	go server.Serve(l) //nolint:errcheck // it is closed below
 	t.Cleanup(func() { server.Close() })

@@ -234,6 +234,7 @@ func dripping(t *testing.T, protocols func(*http.Protocols), count int, pause ti
 	server := application(t, nil, protocols)
 	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
+		_ = control.Flush()
 		for range count {
 			_, _ = io.WriteString(w, "x")
 			_ = control.Flush()
@@ -292,6 +293,14 @@ func TestSilenceIsBoundedOnlyWhereThatIsConfigured(t *testing.T) {
 				}
 				if state := up.Addresses()[0]; state.InFlight != 0 {
 					t.Errorf("%+v", state)
+				}
+			})
+			t.Run("what says nothing after its header is ended", func(t *testing.T) {
+				t.Parallel()
+				_, _, _, err := get(t, dripping(t, p.protocols, 0, 0), upstream.Timeouts{Idle: short}, "/")
+				var timeout *upstream.TimeoutError
+				if !errors.As(err, &timeout) {
+					t.Errorf("error %v", err)
 				}
 			})
 			t.Run("what goes on slowly is not", func(t *testing.T) {
@@ -365,6 +374,37 @@ func TestATunnelThatFallsSilentIsCutAndOneInUseIsNot(t *testing.T) {
 	}
 }
 
+func TestTheEndOfWhatIsSentReachesTheOtherEndOfATunnel(t *testing.T) {
+	t.Parallel()
+	up := one(t, &upstream.Pools{}, upstream.Config{URL: switching(t)})
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+up.Address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"x"}}
+	response, err := up.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	tunnel, half := response.Body.(interface {
+		io.ReadWriter
+		CloseWrite() error
+	})
+	if !half {
+		t.Fatalf("%T cannot say that it is done", response.Body)
+	}
+	if _, err := io.WriteString(tunnel, "all of it"); err != nil {
+		t.Fatal(err)
+	}
+	if err := tunnel.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(tunnel); string(got) != "all of it" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestAnAddressThatDoesNotAnswerIsNotTriedByEverybody(t *testing.T) {
 	t.Parallel()
 	clock := time.Unix(1_000_000, 0)
@@ -382,6 +422,45 @@ func TestAnAddressThatDoesNotAnswerIsNotTriedByEverybody(t *testing.T) {
 	clock = clock.Add(2 * time.Second)
 	if status, _ := upstream.Answer(tried(t, up)); status != http.StatusGatewayTimeout {
 		t.Errorf("status %d: no attempt was made when it was due", status)
+	}
+}
+
+func TestAnAddressThatDoesNotAnswerIsFoundOutThoughClientsAreImpatient(t *testing.T) {
+	t.Parallel()
+	address, listen := bound(t)
+	listen(0)
+	for full := false; !full; { // nobody accepts: once there is no room, connecting waits
+		conn, err := net.DialTimeout("tcp", address, short)
+		if full = err != nil; !full {
+			t.Cleanup(func() { conn.Close() })
+		}
+	}
+	up := one(t, &upstream.Pools{Log: slog.New(slog.DiscardHandler)}, upstream.Config{URL: "http://" + address})
+	leave := func(patience time.Duration) {
+		var together sync.WaitGroup
+		for range 5 {
+			together.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := up.RoundTrip(request); err == nil {
+					t.Error("answered")
+				} else if status, _ := upstream.Answer(err); status != http.StatusGatewayTimeout {
+					t.Errorf("error %v", err)
+				}
+			})
+		}
+		together.Wait()
+	}
+	if leave(short); up.Addresses()[0].Circuit != upstream.CircuitClosed {
+		t.Error("clients that leave at once close an application")
+	}
+	if leave(1100 * time.Millisecond); up.Addresses()[0].Circuit == upstream.CircuitClosed {
+		t.Error("everybody waits for it again")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -106,15 +107,43 @@ func speaker(t *testing.T, words string) string {
 	return l.Addr().String()
 }
 
-// deadAddress is one on which nobody listens.
+// deadAddress is one on which nobody listens, nor will: the port is taken until the test ends.
 func deadAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, _ := bound(t)
+	return address
+}
+
+// bound takes a port on which nobody listens until listen is called, with room for so many connections that nobody
+// accepts.
+func bound(t *testing.T) (address string, listen func(backlog int) net.Listener) {
+	t.Helper()
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	file := os.NewFile(uintptr(socket), "bound")
+	t.Cleanup(func() { file.Close() })
+	if err := syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen = func(backlog int) net.Listener {
+		t.Helper()
+		if err := syscall.Listen(socket, backlog); err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.FileListener(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		return l
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(name.(*syscall.SockaddrInet4).Port)), listen
 }
 
 func TestAPipeInPlaceOfAFileHoldsNobodyUp(t *testing.T) {

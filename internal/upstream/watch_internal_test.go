@@ -2,7 +2,9 @@ package upstream
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +26,36 @@ func TestABodyOfWhichSomethingWasReadIsNotOfferedAgain(t *testing.T) {
 	}
 	if w.mayOfferAgain() {
 		t.Error("half a body is offered")
+	}
+}
+
+func TestAnAnswerOverAConnectionThatWasLeftClosesACircuit(t *testing.T) {
+	t.Parallel()
+	app := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(app.Close)
+	pools := &Pools{Log: slog.New(slog.DiscardHandler)}
+	config := Config{URL: app.URL}.Canonical()
+	u := pools.Keep(map[Config]struct{}{config: {}})[config]
+	t.Cleanup(func() { pools.Keep(nil) })
+	ask := func() {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, app.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := u.RoundTrip(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, response.Body) // so that the connection is left
+		response.Body.Close()
+	}
+	ask()
+	for range circuitThreshold {
+		u.addresses[0].failed(errRefused)
+	}
+	if ask(); u.Addresses()[0].Circuit != CircuitClosed {
+		t.Errorf("%+v", u.Addresses()[0])
 	}
 }
 
