@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -166,6 +167,9 @@ func (c *claims) vouched(of *client) (signin.Vouched, error) {
 	v.AMR, _ = c.list("amr", maxMethods)
 	v.Subject, _ = c.text("sub")
 	v.ACR, _ = c.text("acr")
+	if slices.Contains(of.config.SecondFactorACRValues, v.ACR) && !slices.Contains(v.AMR, "mfa") {
+		v.AMR = append(v.AMR, "mfa") // in words that do not depend on the provider
+	}
 	v.Attributes = c.attributes(of.provider.Attributes)
 	if v.Session, _ = c.text("sid"); len(v.Session) > maxSession || len(v.ACR) > maxSession {
 		return v, fmt.Errorf("%w: its sid or acr is longer than %d bytes", signin.ErrProviderToken, maxSession)
