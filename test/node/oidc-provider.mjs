@@ -49,7 +49,7 @@ function post(address, {headers, body}) {
 
 function account(ctx, email, token) {
   if (disabled.has(email) || (switches.refuse && token?.kind === 'RefreshToken')) return undefined;
-  return {accountId: email, claims: () => ({sub: email, email, email_verified: true})};
+  return {accountId: email, claims: () => ({sub: email, email, email_verified: true, department: 'Research, Development', sites: ['Berlin', 'Lisbon']})};
 }
 
 const provider = new Provider(issuer, {
@@ -60,7 +60,7 @@ const provider = new Provider(issuer, {
   }],
   jwks: {keys: [{...privateKey.export({format: 'jwk'}), use: 'sig', alg: 'RS256', kid: 'first'}]},
   cookies: {keys: ['a test needs no secret here']},
-  claims: {openid: ['sub', 'acr', 'amr', 'auth_time'], email: ['email', 'email_verified']},
+  claims: {openid: ['sub', 'acr', 'amr', 'auth_time'], email: ['email', 'email_verified'], profile: ['department', 'sites']},
   conformIdTokenClaims: false, // the address is in the ID token
   findAccount: account,
   fetch: (address, options) => post(address, options),
