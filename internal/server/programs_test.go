@@ -420,6 +420,19 @@ func TestAProgramThatAnApplicationListsSignsPeopleIn(t *testing.T) {
 	}
 }
 
+func TestAServiceAccountIsNotAskedForARecentSignIn(t *testing.T) {
+	t.Parallel()
+	g := startGate(t)
+	r, p := g.robot("nightly-report"), g.program()
+	g.set(private.Service.Name(), `{accessSettings: {reauthSettings: {method: SECURE_KEY, maxAge: 300s, policyType: MINIMUM}}}`)
+	if status, body := p.app("http://app.test/reports", r.bearer(t, time.Now(), "http://app.test/*")); status != http.StatusOK {
+		t.Errorf("a service account: %d %s", status, body)
+	}
+	if response, body := g.get("app.test", "/", g.as("alice@example.com", private)); response.StatusCode != http.StatusForbidden {
+		t.Errorf("a program that acts for a person: %d %s", response.StatusCode, body)
+	}
+}
+
 func TestAProvidersTokenCarriesTheAttributesThatTheApplicationIsTold(t *testing.T) {
 	t.Parallel()
 	g, corp, p := federated(t)
