@@ -125,13 +125,13 @@ func TestAnApplicationThatSpeaksHTTP2OnlyIsCheckedInIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			check := w.everything(t, test.app)
-			check.URL = overHTTP2(t, test.app)
+			check.URL, check.Only = overHTTP2(t, test.app), test.caught
 			report := run(t, check)
 			if report.Protocol != "HTTP/2.0" {
 				t.Errorf("it was checked in %s", report.Protocol)
 			}
 			for _, probe := range report.Probes {
-				if caught := slices.Contains(test.caught, probe.ID); caught && probe.Verdict != conformance.Accepted || test.caught == nil && probe.Verdict != conformance.Refused {
+				if caught := slices.Contains(test.caught, probe.ID); caught != (probe.Verdict == conformance.Accepted) || !caught && probe.Verdict != conformance.Refused {
 					t.Errorf("%s: %s (%s)", probe.ID, probe.Verdict, probe.Reason)
 				}
 			}

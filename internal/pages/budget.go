@@ -11,7 +11,7 @@ import (
 // or more time than anybody has, when it is shown.
 const (
 	maxPage  = 1 << 20
-	maxSteps = 100_000 // some hundred times what the built-in pages take
+	maxSteps = 20_000 // some hundred times what the built-in pages take
 )
 
 var (
