@@ -55,7 +55,7 @@ func (t *target) ask(ctx context.Context, path string, a attempt) (*Answer, []by
 	answer.Status = response.StatusCode
 	answer.Location = strings.ToValidUTF8(response.Header.Get("Location"), "?")
 	answer.Generated = strings.EqualFold(response.Header.Get("X-Goog-IAP-Generated-Response"), "true")
-	answer.header = response.Header
+	answer.header, answer.protocol = response.Header, response.Proto
 	return answer, body, nil
 }
 

@@ -44,6 +44,9 @@ type Check struct {
 	// CallbackAddress is where the check listens to see whether keys are fetched from where a token says. The
 	// application must be able to reach it. When the application is on this machine, a free port is taken.
 	CallbackAddress string
+	// CallbackPatience is how long after it was told where keys are an application may take to fetch them; 0 means 2
+	// seconds.
+	CallbackPatience time.Duration
 
 	// Only are the probes to make; empty means all.
 	Only []string
@@ -108,6 +111,10 @@ func (c Check) Run(ctx context.Context) (*Report, error) {
 		}
 		r.report.Probes = append(r.report.Probes, *result)
 	}
+	if r.kit.callback != nil {
+		r.kit.callback.await(ctx, r.CallbackPatience)
+		r.lateFetches()
+	}
 	r.doubt()
 	r.report.finish()
 	return r.report, nil
@@ -163,6 +170,9 @@ func (c *Check) setDefaults() {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.CallbackPatience == 0 {
+		c.CallbackPatience = 2 * time.Second
 	}
 	if c.Email == "" {
 		c.Email = DefaultEmail

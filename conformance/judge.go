@@ -42,6 +42,8 @@ type Answer struct {
 	Verdict   Verdict `json:"verdict"`
 	Reason    string  `json:"reason,omitempty"`
 	header    http.Header
+	fetch     string // the path of our callback that the request named
+	protocol  string
 }
 
 // text is the answer in a word or two.

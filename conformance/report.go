@@ -14,6 +14,9 @@ type Report struct {
 	Person   string   `json:"person"` // in whose name forgeries were made
 	KeyIDs   []string `json:"keyIds,omitempty"`
 	Language Language `json:"language,omitempty"`
+	// Protocol is the one that the application answered in first. Over HTTP/2.0 header names have no upper case, and probes
+	// of their spelling are made without it.
+	Protocol string `json:"protocol,omitempty"`
 	// InsecureTLS says that certificates were not verified.
 	InsecureTLS bool `json:"insecureTLS,omitempty"`
 	// Baseline is what the application answers to nobody, and to people whom the gate vouches for.

@@ -24,6 +24,7 @@ func (r *run) baseline(ctx context.Context) error {
 			return fmt.Errorf("%s is a gate, not the application: the answer has X-Goog-IAP-Generated-Response; name the application's own address, and the gate's with --gate", r.report.URL)
 		}
 		r.toNobody[path] = body
+		r.report.Protocol = answer.protocol
 		r.report.Baseline = append(r.report.Baseline, *answer)
 		if r.report.Language == "" {
 			r.report.Language = Detect(answer.header)
@@ -137,6 +138,7 @@ func (r *run) attempt(ctx context.Context, path string, a attempt) (*Answer, err
 		return nil, err
 	}
 	answer.Names = names(answer.header, body, r.toNobody[path], a.person)
+	answer.fetch = a.fetch
 	judge.read(answer)
 	switch {
 	case a.gate && answer.Generated:
@@ -145,6 +147,21 @@ func (r *run) attempt(ctx context.Context, path string, a attempt) (*Answer, err
 		answer.Verdict, answer.Reason = Accepted, "the application fetched the keys that the token named"
 	}
 	return answer, nil
+}
+
+// lateFetches accuses the application of what it fetched after it had answered.
+func (r *run) lateFetches() {
+	for i := range r.report.Probes {
+		result := &r.report.Probes[i]
+		for j := range result.Answers {
+			a := &result.Answers[j]
+			if a.fetch == "" || a.Verdict == Accepted || !r.kit.callback.wasFetched(a.fetch) {
+				continue
+			}
+			a.Verdict, a.Reason = Accepted, "the application fetched the keys that the token named, after it had answered"
+			result.Verdict, result.Reason = a.Verdict, a.Reason
+		}
+	}
 }
 
 // public sees whether anybody is believed on a path that is open to all.

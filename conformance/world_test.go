@@ -165,7 +165,7 @@ func (w *world) everything(t testing.TB, app http.Handler) conformance.Check {
 	server := httptest.NewServer(app)
 	t.Cleanup(server.Close)
 	return conformance.Check{
-		URL: server.URL, Email: alice, Subject: aliceSub, KeysURL: w.emulator.URL + "/iap/verify/public_key-jwk",
+		URL: server.URL, CallbackPatience: time.Millisecond, Email: alice, Subject: aliceSub, KeysURL: w.emulator.URL + "/iap/verify/public_key-jwk",
 		Minter: conformance.Emulator{Client: &emulator.Client{Endpoint: w.emulator.URL}}, Audience: audience,
 		Gate: &conformance.Gate{URL: w.gate(t, app).URL, Header: http.Header{"Authorization": {"Bearer " + bearer}}},
 	}

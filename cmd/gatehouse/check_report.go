@@ -36,6 +36,9 @@ func printBaseline(w io.Writer, report *conformance.Report) {
 	for _, answer := range report.Baseline {
 		fmt.Fprintf(w, "  %s to %s: %s\n", printable(answer.Path), answer.What, printable(reply(answer)))
 	}
+	if report.Protocol == "HTTP/2.0" {
+		fmt.Fprintln(w, "  the application speaks HTTP/2 only, in which header names have no upper case")
+	}
 	if report.InsecureTLS {
 		fmt.Fprintln(w, "  certificates were NOT verified")
 	}

@@ -23,7 +23,8 @@ An app that was written for Google Cloud runs unchanged: what its process asks o
 metadata.google.internal is answered here. Variables lead it there (--no-intercept leaves all but the metadata
 server's address out); gatehouse dev env prints them for programs that you start yourself.
 
-The app's process sees PORT, IAP_AUDIENCE and GOOGLE_CLOUD_PROJECT (its own value is kept), reads nothing from
+The app's process sees PORT, IAP_AUDIENCE and GOOGLE_CLOUD_PROJECT (its own value is kept), and with --cloud-run
+or --app-engine the variables by which these say what runs (K_SERVICE, GAE_SERVICE, …). It reads nothing from
 standard input, and dies with gatehouse dev, together with everything that it starts and that does not detach
 itself (setsid). Its death ends gatehouse dev, with its exit status.
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
+	"github.com/gatehouse-iap/gatehouse/internal/principal"
 )
 
 // proveForeign checks an ID token of an identity provider. The provider's keys are those at hand: one that is not
@@ -79,6 +80,10 @@ func (v *Verifier) identify(ctx context.Context, f *proof, t token, p identitypr
 	}
 	if p.Groups != nil {
 		f.Groups = p.GroupAddresses(list(t.claims[p.Groups.ClaimName()]))
+	}
+	f.Attributes = p.AttributesOf(t.claims)
+	if err := principal.CheckAttributes(f.Attributes); err != nil {
+		return &Refusal{Text: TextUnparsable, Cause: err}
 	}
 	f.Identity.Subject, err = v.People.Number(ctx, identityprovider.Link{
 		Issuer: p.OIDC.Issuer, Subject: claimed.Subject, Number: number, Email: f.Identity.Email, Created: now, LastSignIn: now,

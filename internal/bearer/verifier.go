@@ -88,9 +88,11 @@ type Verified struct {
 	// Identity is as the token has it. Tokens do not say whether an account is suspended: whoever decides must ask.
 	Identity principal.Identity
 	// Groups are canonical addresses of groups that the claims of the identity's provider name.
-	Groups   []string
-	Expires  time.Time
-	IssuedAt time.Time
+	Groups []string
+	// Attributes are what the identity's provider says besides; those of accounts here stand in the directory.
+	Attributes []principal.Attribute
+	Expires    time.Time
+	IssuedAt   time.Time
 }
 
 var (

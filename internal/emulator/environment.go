@@ -23,11 +23,11 @@ type surroundings struct {
 // variables returns what is to be set on top of environ, and what could not be set: the variables that the app would
 // see on Google Cloud, and those that lead it to us for what it asks of Google.
 func (s surroundings) variables(environ []string) (set []interception.Variable, notes []string, err error) {
-	// GOOGLE_CLOUD_PROJECT and the metadata server are the developer's own where they are set.
+	// The project, the metadata server and the platform are the developer's own where they are set.
 	metadata := strings.TrimPrefix(s.info.URLs.Machine, "http://") // an address: names are not resolved everywhere
-	for _, v := range []interception.Variable{
+	for _, v := range append([]interception.Variable{
 		{Name: "GOOGLE_CLOUD_PROJECT", Value: s.info.Project}, {Name: "GCE_METADATA_HOST", Value: metadata}, {Name: "GCE_METADATA_IP", Value: metadata},
-	} {
+	}, platformVariables(s.info)...) {
 		if !slices.ContainsFunc(environ, func(own string) bool { return strings.HasPrefix(own, v.Name+"=") && len(own) > len(v.Name)+1 }) {
 			set = append(set, v)
 		}

@@ -86,8 +86,8 @@ func (c *check) acceptBearer(verified bearer.Verified, err error) bool {
 		v.refuse(http.StatusServiceUnavailable, policy.StoreFailed)
 		return false
 	}
-	v.Identity, v.Credential, c.groups = verified.Identity, audit.BearerToken, verified.Groups
-	v.Expires = verified.Expires
+	v.Identity, v.Credential, v.Expires = verified.Identity, audit.BearerToken, verified.Expires
+	c.groups, c.told = verified.Groups, verified.Attributes
 	if v.Identity.Provider != directory.LocalProvider {
 		return true
 	}

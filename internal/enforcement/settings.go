@@ -31,7 +31,7 @@ func (c *check) turnAway(reason policy.Reason, ids []uint32) {
 	if page == nil || c.call.Mode != "" || v.Credential != audit.SessionCookie || !c.canFollow() || c.refusedAt(page, reason, ids) {
 		return
 	}
-	v.Status, v.Location = http.StatusFound, page.URL
+	v.Status, v.Location = http.StatusFound, page.Address(v.ID.String())
 }
 
 // refusedAt reports whether the page for those who are turned away is one that would turn the same person away: they

@@ -83,6 +83,10 @@ type OIDCConfig struct {
 	Algorithms []string `json:"algorithms,omitempty"`
 	// What the provider is asked to show: login, consent or select_account.
 	Prompt string `json:"prompt,omitempty"`
+	// The values of the claim acr by which the provider says that a second factor was used. Where an application demands one
+	// (ENROLLED_SECOND_FACTORS), the provider is asked for them, in this order, as acr_values; and either of them in its answer
+	// is as good as mfa in amr.
+	SecondFactorACRValues []string `json:"secondFactorAcrValues,omitempty"`
 	// A file with the certificates, in PEM, that the provider is verified by, in place of the system's roots.
 	CAFile string `json:"caFile,omitempty"`
 	// Lets the provider be at a loopback, private or link-local address.

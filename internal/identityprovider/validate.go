@@ -235,6 +235,11 @@ func (c *OIDCConfig) check(p Provider, fault faultFunc) {
 			fault("oidc.algorithms: %q is not one of %s", algorithm, strings.Join(algorithms, ", "))
 		}
 	}
+	for _, context := range c.SecondFactorACRValues {
+		if context == "" || len(context) > 255 || !printable(context) {
+			fault("oidc.secondFactorAcrValues: %q is not a value of acr: 1 to 255 visible ASCII characters", context)
+		}
+	}
 	if !slices.Contains([]string{"", "login", "consent", "select_account"}, c.Prompt) {
 		fault("oidc.prompt %q is not one of login, consent and select_account", c.Prompt)
 	}

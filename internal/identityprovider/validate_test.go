@@ -105,6 +105,8 @@ func TestProvidersThatAreRefused(t *testing.T) {
 		"a way of authentication that is none":       {func(p *provider) { p.OIDC.ClientAuthentication = "none" }, "client_secret_basic"},
 		"an algorithm with a shared secret":          {func(p *provider) { p.OIDC.Algorithms = []string{"HS256"} }, "algorithms"},
 		"no algorithm at all":                        {func(p *provider) { p.OIDC.Algorithms = []string{"none"} }, "algorithms"},
+		"an acr with a space in it":                  {func(p *provider) { p.OIDC.SecondFactorACRValues = []string{"2 3"} }, "secondFactorAcrValues"},
+		"an empty acr":                               {func(p *provider) { p.OIDC.SecondFactorACRValues = []string{""} }, "secondFactorAcrValues"},
 		"prompt=none":                                {func(p *provider) { p.OIDC.Prompt = "none" }, "prompt"},
 		"an address from a claim nobody has checked": {func(p *provider) { p.OIDC.EmailClaim = "upn" }, "trustEmail"},
 		"two ways to groups":                         {func(p *provider) { p.Groups = &groups{Template: "{value}@corp.example", Table: map[string]string{}} }, "use one"},

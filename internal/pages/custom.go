@@ -96,6 +96,7 @@ func (c *Custom) parse(own map[string]string) (faults []error) {
 			faults = append(faults, fmt.Errorf("%s: %w", name, err))
 			continue
 		}
+		countSteps(parsed)
 		for _, s := range p.samples {
 			for _, err := range tryOut(parsed, p, s, builtIn) {
 				faults = append(faults, fmt.Errorf("%s: %w", name, err))

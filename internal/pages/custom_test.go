@@ -134,6 +134,17 @@ func TestATemplateThatFailsGivesWayToTheBuiltInPage(t *testing.T) {
 	}
 }
 
+// What the sample data does not show is stopped when it is shown.
+func TestATemplateThatLoopsForOneApplicationDoesNotKeepTheServerBusy(t *testing.T) {
+	t.Parallel()
+	p := newRenderer(t)
+	p.Use(load(t, own(t, "done.html", `{{define "title"}}x{{end}}{{define "main"}}<h1>Hello</h1>{{if eq .App "Wiki"}}{{range 1000000000000000000}}{{end}}{{end}}{{end}}`)))
+	response := get(t, func(w http.ResponseWriter, r *http.Request) { p.Done(w, r, pages.Done{App: "Wiki"}) })
+	if got := parse(t, response).one(t, "h1").text(); response.StatusCode != http.StatusOK || got != "You are signed in" {
+		t.Errorf("%d, %q", response.StatusCode, got)
+	}
+}
+
 func TestTemplatesThatWouldNotWorkAreRefusedWithAllThatIsWrong(t *testing.T) {
 	t.Parallel()
 	page := func(main string) string { return `{{define "title"}}x{{end}}{{define "main"}}` + main + `{{end}}` }
@@ -159,7 +170,11 @@ func TestTemplatesThatWouldNotWorkAreRefusedWithAllThatIsWrong(t *testing.T) {
 		"static/app.js: static files are style sheets and pictures":                {"static/app.js", "x"},
 		"static/a.b.css: names of static files":                                    {"static/a.b.css", "x"},
 		"static/big.css: it is larger than 512 KiB":                                {"static/big.css", strings.Repeat(" ", 600<<10)},
-		"the page becomes larger than 1024 KiB":                                    {"done.html", page("{{range 2000000000}}more and more {{end}}")},
+		"the page becomes larger than 1024 KiB":                                    {"done.html", page("{{range 2000000000}}" + strings.Repeat("more and more ", 20) + "{{end}}")},
+		"takes more than 20000 steps":                                              {"done.html", page("{{range 2000000000}}{{end}}")},
+		"done.html: the page takes more":                                           {"done.html", page("{{range 1000000}}{{if true}}{{with 1}}{{end}}{{else}}x{{end}}{{else}}y{{end}}")},
+		"address.html: the page takes more":                                        {"address.html", page(`{{range 60000}}{{range 60000}}{{range 60000}}{{end}}{{end}}{{end}}`)},
+		"chooser.html: the page takes more":                                        {"chooser.html", page(`{{template "a"}}`) + `{{define "a"}}{{template "b"}}{{template "b"}}{{end}}{{define "b"}}{{template "a"}}{{template "a"}}{{end}}`},
 		"done.html: it is larger than 256 KiB":                                     {"done.html", strings.Repeat(" ", 300<<10)},
 	} {
 		_, err := pages.LoadCustom(own(t, files...))

@@ -137,8 +137,8 @@ func (p *Renderer) pageWith(w http.ResponseWriter, r *http.Request, status int, 
 func (p *Renderer) render(name string, data any) ([]byte, error) {
 	what := newView(p.assets, page{script: p.script[name]}, data)
 	if c := p.custom.Load(); c != nil && c.now != nil && c.now.pages[name] != nil {
-		own := bounded{left: maxPage}
-		err := c.now.pages[name].Execute(&own, what)
+		own := newBounded()
+		err := c.now.pages[name].Execute(own, what)
 		if err == nil {
 			return own.Bytes(), nil
 		}

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -39,8 +40,8 @@ func (p *Renderer) Refused(w http.ResponseWriter, r *http.Request, data Refused)
 type Error struct {
 	Status      int    // 400 when zero, as in IAP
 	Code        int    // IAP's error code; 0 for none
-	Title       string // a headline
-	Text        string // what happened and what to do next
+	Title       string // a headline; what is known of the code when empty
+	Text        string // what happened and what to do next; likewise
 	Reason      string // the reason's name, when there is one
 	ID          string // what an administrator looks the decision up by
 	ActionURL   string // the one thing to do next
@@ -56,9 +57,9 @@ func (p *Renderer) Error(w http.ResponseWriter, r *http.Request, data Error) {
 	if data.ActionURL = safeLink(data.ActionURL); data.ActionLabel == "" {
 		data.ActionLabel = "Try again"
 	}
-	if data.Title == "" {
-		data.Title = "There was a problem with your request"
-	}
+	explained := errorCodes[data.Code]
+	data.Title = cmp.Or(data.Title, explained.title, "There was a problem with your request")
+	data.Text = cmp.Or(data.Text, explained.text)
 	if data.Sentence, data.CodeURL = "", ""; data.Code != 0 {
 		data.Sentence, data.CodeURL = codeSentence(data.Code), codeURL(data.Code)
 	}

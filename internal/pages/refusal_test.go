@@ -2,7 +2,10 @@ package pages_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,6 +82,29 @@ func TestAnErrorSaysIAPsCodeAndOneThingToDo(t *testing.T) {
 	}
 }
 
+func TestEveryErrorCodeHasAPageThatSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	if got, want := pages.ErrorCodes(), []int{7, 8, 9, 11, 13, 37, 38, 39, 40, 41, 42, 43, 51, 52, 53}; !slices.Equal(got, want) {
+		t.Errorf("the codes are %v, not IAP's %v", got, want)
+	}
+	whatToDo := regexp.MustCompile(`(?i)(start|sign in|open|try|check|use|tell|ask|administrator)[^.]*\.`)
+	for _, code := range pages.ErrorCodes() {
+		response := get(t, failed(t, pages.Error{Code: code}))
+		document := parse(t, response)
+		main := document.one(t, "main")
+		if title := main.one(t, "h1").text(); title == "" || title == "There was a problem with your request" {
+			t.Errorf("code %d: the headline %q says nothing", code, title)
+		}
+		lead := main.where("p", "class", "lead")
+		if len(lead) != 1 || !whatToDo.MatchString(lead[0].text()) {
+			t.Errorf("code %d: the page does not say what to do: %q", code, main.text())
+		}
+		if !strings.Contains(main.text(), fmt.Sprintf("faq#error_codes. Error code %d", code)) {
+			t.Errorf("code %d: the page does not have IAP's sentence: %q", code, main.text())
+		}
+	}
+}
+
 func TestEachClientIsRefusedInTheFormItReads(t *testing.T) {
 	t.Parallel()
 	const page, problem, text = "text/html; charset=utf-8", "application/problem+json", "text/plain; charset=utf-8"
@@ -146,7 +172,7 @@ func TestAClientThatReadsNeitherIsToldASentence(t *testing.T) {
 		want string
 	}{
 		"a refusal":          {refused(t, notGranted), "You don't have access. Nobody has given this account access. Ask the platform team. (reason not_granted, id r1-42)\n"},
-		"an error":           {failed(t, pages.Error{Code: 9, Text: "Start again."}), "There was a problem with your request. Start again.\nThere was a problem with your request. Please reference https://cloud.google.com/iap/docs/faq#error_codes. Error code 9\n"},
+		"an error":           {failed(t, pages.Error{Code: 9, Text: "Start again."}), "Sign-in was not completed. Start again.\nThere was a problem with your request. Please reference https://cloud.google.com/iap/docs/faq#error_codes. Error code 9\n"},
 		"a bare error":       {failed(t, pages.Error{}), "There was a problem with your request.\n"},
 		"one line, no other": {failed(t, pages.Error{Title: "Nothing\r\nhere", Text: "  "}), "Nothing here.\n"},
 	} {

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"html/template"
@@ -11,30 +10,10 @@ import (
 	"golang.org/x/net/html"
 )
 
-// maxPage is how large a page may become. Templates can repeat themselves: what is a few lines in a file may be more
-// than all memory when it is shown.
-const maxPage = 1 << 20
-
-var errPageTooLarge = fmt.Errorf("the page becomes larger than %d KiB", maxPage>>10)
-
-// bounded is memory for so many bytes. The write that goes beyond them ends the rendering.
-type bounded struct {
-	bytes.Buffer
-	left int
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if len(p) > b.left {
-		return 0, errPageTooLarge
-	}
-	b.left -= len(p)
-	return b.Buffer.Write(p)
-}
-
 // tryOut renders a page with sample data and says what would not work in a browser.
 func tryOut(t *template.Template, p page, s sample, builtIn assets) (faults []error) {
-	body := bounded{left: maxPage}
-	if err := t.Execute(&body, newView(builtIn, p, s.data)); err != nil {
+	body := newBounded()
+	if err := t.Execute(body, newView(builtIn, p, s.data)); err != nil {
 		return []error{err}
 	}
 	document, err := html.Parse(&body.Buffer)

@@ -420,6 +420,50 @@ func TestAProgramThatAnApplicationListsSignsPeopleIn(t *testing.T) {
 	}
 }
 
+func TestAServiceAccountIsNotAskedForARecentSignIn(t *testing.T) {
+	t.Parallel()
+	g := startGate(t)
+	r, p := g.robot("nightly-report"), g.program()
+	g.set(private.Service.Name(), `{accessSettings: {reauthSettings: {method: SECURE_KEY, maxAge: 300s, policyType: MINIMUM}}}`)
+	if status, body := p.app("http://app.test/reports", r.bearer(t, time.Now(), "http://app.test/*")); status != http.StatusOK {
+		t.Errorf("a service account: %d %s", status, body)
+	}
+	if response, body := g.get("app.test", "/", g.as("alice@example.com", private)); response.StatusCode != http.StatusForbidden {
+		t.Errorf("a program that acts for a person: %d %s", response.StatusCode, body)
+	}
+}
+
+func TestAProvidersTokenCarriesTheAttributesThatTheApplicationIsTold(t *testing.T) {
+	t.Parallel()
+	g, corp, p := federated(t)
+	p.Attributes = []string{"department"}
+	g.put(p)
+	g.set(private.Service.Name(), `{applicationSettings: {attributePropagationSettings: {enable: true, expression: "attributes.saml_attributes", outputCredentials: [HEADER]}}}`)
+	now := time.Now()
+	token := func(department any) string {
+		return corp.Signed(map[string]any{
+			"iss": corp.Issuer, "sub": "alice-at-corp", "aud": private.OAuthClientID, "email": "alice@corp.example", "email_verified": true,
+			"groups": []string{"admins"}, "department": department, "iat": now.Unix(), "exp": now.Unix() + 600,
+		}, "JWT")
+	}
+	waitForKeys(t, g, token("Research"))
+	program := g.program()
+	for range 2 { // the second time the token is known
+		if status, body := program.app(appURL, token("Research")); status != http.StatusOK {
+			t.Fatalf("%d %s", status, body)
+		}
+		if told := headerOf(g.app.last(), "X-Goog-Iap-Attr-Department"); len(told) != 1 || told[0] != "Research" {
+			t.Errorf("the application is told %q", told)
+		}
+	}
+	if status, _ := program.app(appURL, token(strings.Repeat("x", 9000))); status != http.StatusUnauthorized {
+		t.Errorf("more than can be handed on: %d, want 401", status)
+	}
+	if status, _ := program.app(appURL, token("a\r\nb")); status != http.StatusUnauthorized {
+		t.Errorf("what could not stand in a header: %d, want 401", status)
+	}
+}
+
 func TestAProvidersTokenOpensTheApplicationItIsFor(t *testing.T) {
 	t.Parallel()
 	g, corp, _ := federated(t)

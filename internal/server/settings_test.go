@@ -3,6 +3,7 @@ package server_test
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -97,6 +98,16 @@ func TestAHostThatIsNotAllowedIsRefusedWithIAPsCodeWhoeverAsks(t *testing.T) {
 	}
 }
 
+var decisionInAddress = regexp.MustCompile(`[?&]gatehouse_decision=([0-9A-Z]+)`)
+
+// withoutDecision takes the id of the decision out of an address.
+func withoutDecision(address string) (rest, id string) {
+	if found := decisionInAddress.FindStringSubmatch(address); found != nil {
+		id = found[1]
+	}
+	return decisionInAddress.ReplaceAllString(address, ""), id
+}
+
 func TestPeopleWhoAreTurnedAwayGoWhereTheSettingsSayUnlessTheyWouldBeTurnedAwayThere(t *testing.T) {
 	t.Parallel()
 	g, corp, _ := federated(t)
@@ -109,21 +120,24 @@ func TestPeopleWhoAreTurnedAwayGoWhereTheSettingsSayUnlessTheyWouldBeTurnedAwayT
 		g.set(onProject, `{applicationSettings: {accessDeniedPageSettings: {accessDeniedPageUri: "`+uri+`"}}}`)
 	}
 	for uri, goes := range map[string]bool{
-		"https://help.example/denied?from=iap": true,
-		"http://public.test/denied":            true, // allUsers
-		"http://open.test/denied":              true, // the gate is off
-		"http://app.test/denied":               false,
-		"https://APP.test.:8443/":              false,
-		"http://engine.test/":                  false,
-		"http://prefixed.test/api":             false,
-		"http://prefixed.test/elsewhere":       false, // ours, and nothing answers there
-		"http://public.test/%00":               false, // ours, and refused for its form
-		"https://help.example/%00":             true,
+		"https://help.example/denied?from=iap":   true,
+		"https://help.example/denied?from=iap#x": true,
+		"https://help.example#denied?":           true,
+		"http://public.test/denied":              true, // allUsers
+		"http://open.test/denied":                true, // the gate is off
+		"http://app.test/denied":                 false,
+		"https://APP.test.:8443/":                false,
+		"http://engine.test/":                    false,
+		"http://prefixed.test/api":               false,
+		"http://prefixed.test/elsewhere":         false, // ours, and nothing answers there
+		"http://public.test/%00":                 false, // ours, and refused for its form
+		"https://help.example/%00":               true,
 	} {
 		page(uri)
 		response, body := v.ask(http.MethodGet, appURL, "Accept: text/html")
+		led, id := withoutDecision(response.Header.Get("Location"))
 		switch {
-		case goes && (response.StatusCode != http.StatusFound || response.Header.Get("Location") != uri || response.Header.Get("X-Goog-Iap-Generated-Response") != "true"):
+		case goes && (response.StatusCode != http.StatusFound || led != uri || len(id) != 26 || response.Header.Get("X-Goog-Iap-Generated-Response") != "true"):
 			t.Errorf("%s: %s, %v", uri, response.Status, response.Header)
 		case !goes && (response.StatusCode != http.StatusForbidden || !strings.Contains(body, "not_granted")):
 			t.Errorf("%s: %s, %v", uri, response.Status, response.Header)

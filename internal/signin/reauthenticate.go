@@ -29,18 +29,11 @@ func (s *SignIn) proveAgain(w http.ResponseWriter, r *http.Request, a attempt, p
 	s.ask(w, r, a, pages.SignIn{Email: present.Identity.Email, Again: true})
 }
 
-// securityKeyContexts are the contexts of authentication to ask a provider for, best first (OpenID Connect EAP ACR
-// Values). There is none for second factors in general: providers have names of their own.
-const securityKeyContexts = "phrh phr"
-
 // demandOf puts what an attempt demands into a departure's words.
 func (d *Departure) demandOf(a attempt) {
 	demand := a.demand()
 	if demand.IsZero() {
 		return
 	}
-	d.MaxAge = demand.MaxAge
-	if demand.Factor == session.SecurityKey {
-		d.ACRValues = securityKeyContexts
-	}
+	d.MaxAge, d.Factor = demand.MaxAge, demand.Factor
 }

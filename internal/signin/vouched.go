@@ -8,6 +8,7 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
+	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
 
 // Vouched is what a provider says about a person who has just proved to it who they are. A method of sign-in has
@@ -44,9 +45,9 @@ type Departure struct {
 	// HostedDomain is the domain of the people who are expected, one that the provider may vouch for; empty for any.
 	HostedDomain string
 	// MaxAge asks the provider for a sign-in that is no older, and to say when it was; zero asks for nothing.
-	MaxAge    time.Duration
-	ACRValues string // contexts of authentication to ask for, best first
-	Prompt    string // besides the provider's own; "none" to ask the person nothing
+	MaxAge time.Duration
+	Factor session.Factor // how the person is to prove who they are
+	Prompt string         // besides the provider's own; "none" to ask the person nothing
 }
 
 // Answer is what a browser brought back from a provider.

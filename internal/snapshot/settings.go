@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
@@ -68,6 +69,23 @@ type DeniedPage struct {
 	Target catalog.Target
 	// Malformed says that no service of ours would take the target.
 	Malformed bool
+}
+
+// decisionParameter tells the page which decision it was, so that it can show what an administrator looks up.
+const decisionParameter = "gatehouse_decision="
+
+// Address is where somebody goes whom a decision has turned away.
+func (p *DeniedPage) Address(decision string) string {
+	address, fragment, hasFragment := strings.Cut(p.URL, "#")
+	separator := "?"
+	if strings.Contains(address, "?") {
+		separator = "&"
+	}
+	address += separator + decisionParameter + decision
+	if hasFragment {
+		address += "#" + fragment
+	}
+	return address
 }
 
 // deniedPage reads the address of the settings; nil for our own page.

@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/admin"
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
+	"github.com/gatehouse-iap/gatehouse/internal/storage"
 	"github.com/gatehouse-iap/gatehouse/internal/upstream"
 )
 
@@ -29,7 +30,11 @@ type viewed struct {
 
 func newViewed(t *testing.T) *viewed {
 	t.Helper()
-	db := openStore(t)
+	return newViewedOf(t, openStore(t))
+}
+
+func newViewedOf(t *testing.T, db *storage.DB) *viewed {
+	t.Helper()
 	v := &viewed{t: t, builder: newBuilder(db), holder: &snapshot.Holder{}}
 	v.builder.Log = slog.New(slog.NewTextHandler(&v.log, nil))
 	v.put = func(s catalog.Service) {

@@ -122,6 +122,17 @@ func (p *Provider) Switch(t testing.TB, name, field, value string) {
 	}
 }
 
+// Asked is with what parameters a provider of StartNodeProvider was last asked to sign somebody in.
+func (p *Provider) Asked(t testing.TB) map[string]string {
+	t.Helper()
+	answer := Get(t, Client(nil), p.Issuer+"/switch/asked")
+	asked := map[string]string{}
+	if err := json.Unmarshal([]byte(answer.Text), &asked); err != nil {
+		t.Fatalf("asked: %v\n%s", err, answer.Text)
+	}
+	return asked
+}
+
 // Count is how often a provider of StartNodeProvider was asked for tokens by a grant type.
 func (p *Provider) Count(t testing.TB, grant string) int {
 	t.Helper()

@@ -10,8 +10,10 @@
 //   refresh   true or false: whether refresh tokens are given
 //   refuse    true or false: whether they are answered with invalid_grant
 //   disable   an address: nobody by that address any more
+//   proof     JSON with what to say of the next sign-ins besides who it is: amr, acr, and secondsAgo
 //   logout    an address: its sessions here end, and the client is told; answers when it has been
 // GET /switch/counts: how often tokens were asked for, by grant type.
+// GET /switch/asked: the parameters of the last request to sign in.
 import {createServer, request} from 'node:http';
 import {generateKeyPairSync} from 'node:crypto';
 import Provider from 'oidc-provider';
@@ -22,6 +24,8 @@ const switches = {rotate: true, refresh: true, refuse: false};
 const disabled = new Set();
 const sessions = new Map(); // by address: the ids of the sessions here, as the client knows them
 const counts = {};
+let asked = {}; // the parameters of the last request to sign in
+let proof = {};
 
 const {privateKey} = generateKeyPairSync('rsa', {modulusLength: 2048});
 const server = createServer();
@@ -46,7 +50,7 @@ function post(address, {headers, body}) {
 
 function account(ctx, email, token) {
   if (disabled.has(email) || (switches.refuse && token?.kind === 'RefreshToken')) return undefined;
-  return {accountId: email, claims: () => ({sub: email, email, email_verified: true})};
+  return {accountId: email, claims: () => ({sub: email, email, email_verified: true, department: 'Research, Development', sites: ['Berlin', 'Lisbon']})};
 }
 
 const provider = new Provider(issuer, {
@@ -58,7 +62,7 @@ const provider = new Provider(issuer, {
   }],
   jwks: {keys: [{...privateKey.export({format: 'jwk'}), use: 'sig', alg: 'RS256', kid: 'first'}]},
   cookies: {keys: ['a test needs no secret here']},
-  claims: {openid: ['sub'], email: ['email', 'email_verified']},
+  claims: {openid: ['sub', 'acr', 'amr', 'auth_time'], email: ['email', 'email_verified'], profile: ['department', 'sites']},
   conformIdTokenClaims: false, // the address is in the ID token
   findAccount: account,
   fetch: (address, options) => post(address, options),
@@ -97,6 +101,7 @@ provider.on('grant.error', (ctx, error) => console.error(error.message, error.er
 provider.on('backchannel.error', (ctx, error) => console.error(error));
 
 provider.use(async (ctx, next) => {
+  if (ctx.path === '/auth') asked = {...ctx.query};
   await next();
   if (ctx.path === '/token' && ctx.oidc?.params) counts[ctx.oidc.params.grant_type] = (counts[ctx.oidc.params.grant_type] ?? 0) + 1;
 });
@@ -123,15 +128,19 @@ async function interact(req, res, uid) {
     res.writeHead(fields ? 401 : 200, {'Content-Type': 'text/html'}).end(form(uid, fields ? 'That is not right.' : ''));
     return;
   }
-  await provider.interactionFinished(req, res, {login: {accountId: login}}, {mergeWithLastSubmission: false});
+  const {secondsAgo = 0, amr, acr} = proof;
+  const signedIn = {accountId: login, amr, acr, ts: Math.floor(Date.now() / 1000) - secondsAgo};
+  await provider.interactionFinished(req, res, {login: signedIn}, {mergeWithLastSubmission: false});
 }
 
 async function flip(req, res, name, value) {
-  if (name === 'counts') {
-    res.end(JSON.stringify(counts));
+  if (name === 'counts' || name === 'asked') {
+    res.end(JSON.stringify({counts, asked}[name]));
     return;
   }
-  if (name === 'disable') {
+  if (name === 'proof') {
+    proof = JSON.parse(value);
+  } else if (name === 'disable') {
     disabled.add(value);
   } else if (name === 'logout') {
     const client = await provider.Client.find(settings.clientId);

@@ -120,6 +120,7 @@ func gaps(missed map[string][]assertiontest.Fault) string {
 			fmt.Fprintf(&b, "| `%s` | %s |\n", fault, fault.Reason().Text())
 		}
 	}
+	b.WriteString(notRun)
 	return b.String()
 }
 
@@ -144,8 +145,7 @@ writes this page from what they do (` + "`test/verifiers`" + `), in the versions
 test/go.mod and test/node/package.json, Python's and Ruby's as Debian packages them. Each of them accepts a good assertion.
 
 What a verifier misses, the application has to check itself: see [verify the assertion](verify-assertion.md), and
-[check an application](check.md) for finding out what it really does. Python's google-auth, and the libraries for Java, PHP and C#,
-are not here: none is to be had as a package that the tests could run.
+[check an application](check.md) for finding out what it really does.
 `
 
 const otherFaults = `
@@ -162,4 +162,20 @@ itself. So not all of these are holes: only the gate could make an assertion tha
 const whatTheFaultsAre = `
 | fault | our ` + "`assertion`" + ` says |
 | --- | --- |
+`
+
+// notRun is what is known of libraries that the tests do not have.
+const notRun = `
+## Not run here
+
+Google's libraries for Java, PHP and C#, and the one for Python, of which Debian has a version that is too old for ES256, are not among those that the
+tests have. This is what their public documentation and source say of IAP's assertion; nobody has run them against this gate, and an application that
+uses one of them is best asked itself, with [` + "`gatehouse check`" + `](check.md).
+
+| library | checks, by its documentation | so of IAP's test it misses | its keys |
+| --- | --- | --- | --- |
+| Python: ` + "`google.oauth2.id_token.verify_token`" + ` | signature, ` + "`exp` and `iat`" + ` without tolerance; ` + "`aud`" + ` where it is given; not ` + "`iss`" + ` | ` + "`ISSUER`" + `, unless the application looks itself; ` + "`AUDIENCE`" + ` where it is not given | ` + "`certs_url`" + `, which has to be given; fetched for each assertion |
+| Java: ` + "`com.google.auth.oauth2.TokenVerifier`" + ` | signature and ` + "`exp`" + `; ` + "`aud` and `iss`" + ` where they are set; not ` + "`iat`" + ` | ` + "`FUTURE_ISSUE`" + `; ` + "`ISSUER` and `AUDIENCE`" + ` where they are not set | ` + "`public_key-jwk`" + `, with ` + "`alg`" + ` on each key; ` + "`setCertificatesLocation`" + ` leads elsewhere; kept for an hour |
+| PHP: ` + "`Google\\Auth\\AccessToken::verify`" + ` | signature, ` + "`exp` and `iss`" + `; ` + "`aud`" + ` where it is given | ` + "`AUDIENCE`" + ` where it is not given; of ` + "`iat`" + ` its documentation says nothing | ` + "`public_key-jwk`" + ` by ` + "`certsLocation`" + `, a URL or a file; needs ` + "`kelvinmo/simplejwt`" + ` |
+| C#: ` + "`JsonWebSignature.VerifySignedTokenAsync`" + ` of Google.Apis.Auth | signature, ` + "`exp` and `iat`" + ` with a tolerance; ` + "`aud` and `iss`" + ` where they are listed | ` + "`ISSUER` and `AUDIENCE`" + ` where they are not listed | ` + "`public_key-jwk`" + ` as ` + "`GoogleAuthConsts.IapKeySetUrl`" + `; ` + "`CertificatesUrl`" + ` leads elsewhere |
 `

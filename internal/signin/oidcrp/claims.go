@@ -175,7 +175,10 @@ func (c *claims) vouched(of *client) (signin.Vouched, error) {
 	v.AMR, _ = c.list("amr", maxMethods)
 	v.Subject, _ = c.text("sub")
 	v.ACR, _ = c.text("acr")
-	v.Attributes = c.attributes(of.provider.Attributes)
+	if slices.Contains(of.config.SecondFactorACRValues, v.ACR) && !slices.Contains(v.AMR, "mfa") {
+		v.AMR = append(v.AMR, "mfa") // in words that do not depend on the provider
+	}
+	v.Attributes = of.provider.AttributesOf(c.raw)
 	if v.Session, _ = c.text("sid"); len(v.Session) > maxSession || len(v.ACR) > maxSession {
 		return v, fmt.Errorf("%w: its sid or acr is longer than %d bytes", signin.ErrProviderToken, maxSession)
 	}

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
+	"github.com/gatehouse-iap/gatehouse/internal/session"
 )
 
 func claimsOf(t *testing.T, text string) *claims {
@@ -82,6 +85,24 @@ func TestListsHaveABound(t *testing.T) {
 	} {
 		if got, more := claimsOf(t, text).list("g", 2); len(got) != want.length || more != want.more {
 			t.Errorf("%.60s: %q, %v", text, got, more)
+		}
+	}
+}
+
+func TestASecondFactorIsAskedForAndReadInTheWordsOfTheProvider(t *testing.T) {
+	t.Parallel()
+	c := &client{config: identityprovider.OIDCConfig{SecondFactorACRValues: []string{"loa:2fa:any", "3"}}}
+	for factor, want := range map[session.Factor]string{session.AnyFactor: "", session.SecondFactor: "loa:2fa:any 3", session.SecurityKey: "phrh phr"} {
+		if got := c.contexts(factor); got != want {
+			t.Errorf("for %q the provider is asked for %q, want %q", factor, got, want)
+		}
+	}
+	for text, want := range map[string][]string{
+		`{"acr":"3"}`: {"mfa"}, `{"acr":"loa:2fa:any","amr":["pwd"]}`: {"pwd", "mfa"}, `{"acr":"3","amr":["mfa"]}`: {"mfa"},
+		`{"acr":"2","amr":["pwd"]}`: {"pwd"}, `{"acr":"loa:2fa"}`: nil, `{"acr":3}`: nil, `{"acr":["3"]}`: nil, `{}`: nil,
+	} {
+		if v, err := claimsOf(t, text).vouched(c); err != nil || !slices.Equal(v.AMR, want) {
+			t.Errorf("%s: amr %q, %v, want %q", text, v.AMR, err, want)
 		}
 	}
 }

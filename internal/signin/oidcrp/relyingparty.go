@@ -111,7 +111,7 @@ func (rp *RelyingParty) Leave(ctx context.Context, p identityprovider.Provider, 
 		"client_id": c.config.ClientID, "response_type": "code", "scope": c.scope(), "redirect_uri": d.RedirectURI,
 		"state": d.State, "nonce": d.Nonce, "code_challenge": d.Challenge, "code_challenge_method": "S256",
 		"login_hint": d.LoginHint, "prompt": prompts(c.config.Prompt, d.Prompt), "hd": hostedDomainHint(p, d.HostedDomain),
-		"domain_hint": domainHint(p, d.HostedDomain), "max_age": maxAge(d.MaxAge), "acr_values": d.ACRValues,
+		"domain_hint": domainHint(p, d.HostedDomain), "max_age": maxAge(d.MaxAge), "acr_values": c.contexts(d.Factor),
 	} {
 		if value != "" {
 			query.Set(name, value)
@@ -119,6 +119,19 @@ func (rp *RelyingParty) Leave(ctx context.Context, p identityprovider.Provider, 
 	}
 	address.RawQuery = query.Encode()
 	return address.String(), nil
+}
+
+// contexts are the contexts of authentication to ask the provider for, best first. Those for security keys have common
+// names (OpenID Connect EAP ACR Values); for second factors in general each provider has its own.
+func (c *client) contexts(factor session.Factor) string {
+	switch factor {
+	case session.SecurityKey:
+		return "phrh phr"
+	case session.SecondFactor:
+		return strings.Join(c.config.SecondFactorACRValues, " ")
+	default:
+		return ""
+	}
 }
 
 func maxAge(age time.Duration) string {

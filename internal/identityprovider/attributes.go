@@ -1,4 +1,4 @@
-package oidcrp
+package identityprovider
 
 import (
 	"encoding/json"
@@ -7,12 +7,15 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/principal"
 )
 
-// attributes returns the claims that are kept for applications, in the order of the configuration. Applications get
+// maxValues bounds the values of one attribute.
+const maxValues = 2000
+
+// AttributesOf returns the claims that are kept for applications, in the order of the configuration. Applications get
 // text: a number or a boolean is written as JSON writes it, and what is an object is passed over.
-func (c *claims) attributes(names []string) []principal.Attribute {
+func (p Provider) AttributesOf(claims map[string]json.RawMessage) []principal.Attribute {
 	var found []principal.Attribute
-	for _, name := range names {
-		raw, present := c.raw[name]
+	for _, name := range p.Attributes {
+		raw, present := claims[name]
 		if !present {
 			continue
 		}
@@ -21,7 +24,7 @@ func (c *claims) attributes(names []string) []principal.Attribute {
 			items = []json.RawMessage{raw}
 		}
 		attribute := principal.Attribute{Name: name}
-		for _, item := range items[:min(len(items), maxGroups)] {
+		for _, item := range items[:min(len(items), maxValues)] {
 			if value, ok := plainValue(item); ok {
 				attribute.Values = append(attribute.Values, value)
 			}
