@@ -146,8 +146,8 @@ func (f *Forwarder) fail(w http.ResponseWriter, r *http.Request, up *upstream.Up
 	case f.Body.wasCut():
 		f.Failed(w, r, 0)
 		return
-	case (f.Body.isBroken() || errors.Is(err, context.Canceled)) && r.Context().Err() != nil:
-		panic(http.ErrAbortHandler) // the client is gone: nobody reads an answer
+	case f.Body.isBroken(), errors.Is(err, context.Canceled) && r.Context().Err() != nil:
+		panic(http.ErrAbortHandler) // the client is gone, or speaks no HTTP: nobody reads an answer
 	}
 	f.Log.Warn("the application did not answer", "request", f.watch.name(), "upstream", up.Address, "error", err)
 	status, retryAfter := upstream.Answer(err)
