@@ -90,7 +90,10 @@ func takeConfig(dir, text string) error {
 			return err
 		}
 	}
-	whole = strings.ReplaceAll(whole, "/etc/gatehouse/", dir+"/")
+	whole = strings.NewReplacer("/etc/gatehouse/", dir+"/", "/var/log/gatehouse/", dir+"/").Replace(whole)
+	if err := os.WriteFile(filepath.Join(dir, "collector"), []byte("Bearer x"), 0o600); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(filepath.Join(dir, "pages"), 0o700); err != nil {
 		return err
 	}

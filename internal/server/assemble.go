@@ -35,10 +35,10 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 		return nil, fmt.Errorf("auth host %q: %w", o.AuthHost, err)
 	}
 	s := &Server{options: o, store: state.store, holder: &snapshot.Holder{}, ready: make(chan struct{}), ended: make(chan struct{})}
+	s.observeStore()
 	if err = s.openRecords(ctx, filepath.Join(o.DataDir, audit.LogDir)); err != nil {
 		return nil, err
 	}
-	s.observeStore()
 	keySealer := state.ring.Sealer(issuer.SealingPurpose)
 	passwords := password.NewChecker(o.Now)
 	s.admin = &admin.Admin{

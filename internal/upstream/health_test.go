@@ -135,6 +135,8 @@ func TestAnUnhealthyAddressGetsNoRequestsUntilItIsWellAgain(t *testing.T) {
 	if text := log.String(); strings.Count(text, "is unhealthy") != 1 || strings.Count(text, "is healthy again") != 1 || !strings.Contains(text, "with 503") {
 		t.Errorf("logged\n%s", text)
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	for _, r := range a.checks {
 		if r.Method != http.MethodGet || r.RequestURI != "/healthz?deep=1" || r.Host != "app.internal" {
 			t.Errorf("asked %s %s of %s", r.Method, r.RequestURI, r.Host)

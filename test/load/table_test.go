@@ -15,6 +15,7 @@ var (
 	write  = flag.String("write", "", "also write the table to this file")
 	micro  = flag.String("micro", "", "output of go test -bench, to be written beside the table")
 	rounds = flag.Int("rounds", 5, "how often each proxy is measured, in turn with the others")
+	only   = flag.String("only", "", "measure only scenarios whose name contains this")
 	length = flag.Duration("length", 2*time.Second, "how long each measurement takes")
 )
 
@@ -65,6 +66,9 @@ func BenchmarkTable(b *testing.B) {
 	pinSelf(b, loadCore)
 	report := report{machine: describeMachine(b)}
 	for _, s := range scenarios() {
+		if !strings.Contains(s.name, *only) {
+			continue
+		}
 		report.results = append(report.results, result{s.name, s.measure(b, subjects)})
 		b.Logf("%s: done", s.name)
 	}
