@@ -35,8 +35,12 @@ unit: ## the tests that need only Go, with the race detector
 	$(GO) test $(RACE) ./...
 	cd assertion && $(GO) test -race ./...
 
-e2e: build ## the real parts: Chromium, real identity providers, Google's and other verifiers, kill -9
-	cd test && GATEHOUSE_BINARY=$(BINARY) $(GO) test -count=1 -p 1 ./...
+# These measure time or memory, and run when nothing else does.
+QUIET := ./footprint ./hostile ./load ./longlived ./traffic
+
+e2e: build ## the real parts: Chromium, real identity providers, Google's and other verifiers, kill -9, load
+	cd test && GATEHOUSE_BINARY=$(BINARY) $(GO) test -count=1 -p 2 $$($(GO) list ./... | grep -vE '/($(subst $() ,|,$(patsubst ./%,%,$(QUIET))))$$')
+	cd test && GATEHOUSE_BINARY=$(BINARY) $(GO) test -count=1 -p 1 $(QUIET)
 
 check: lint ## quick: lint, and the unit tests without the race detector
 	$(GO) test ./...

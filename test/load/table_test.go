@@ -31,11 +31,11 @@ type scenario struct {
 
 func scenarios() []scenario {
 	return []scenario{
-		{"HTTP/1.1, 1 KiB", func() dial { return overHTTP1("/bytes/1024") }, false, 8, 1000, nil},
-		{"HTTP/1.1, 100 KiB", func() dial { return overHTTP1("/bytes/102400") }, false, 8, 300, nil},
-		{"TLS, 1 KiB", func() dial { return overTLS("/bytes/1024") }, true, 8, 1000, nil},
-		{"HTTP/2 over TLS, 1 KiB", func() dial { return overHTTP2("/bytes/1024") }, true, 8, 500, nil},
-		{"WebSocket, messages of 64 bytes", func() dial { return overWebSocket("/echo") }, false, 8, 1000, nil},
+		{"HTTP/1.1, 1 KiB", func() dial { return overHTTP1("/bytes/1024") }, false, 32, 1000, nil},
+		{"HTTP/1.1, 100 KiB", func() dial { return overHTTP1("/bytes/102400") }, false, 32, 300, nil},
+		{"TLS, 1 KiB", func() dial { return overTLS("/bytes/1024") }, true, 32, 1000, nil},
+		{"HTTP/2 over TLS, 1 KiB", func() dial { return overHTTP2("/bytes/1024") }, true, 32, 500, nil},
+		{"WebSocket, messages of 64 bytes", func() dial { return overWebSocket("/echo") }, false, 32, 1000, nil},
 	}
 }
 
