@@ -61,9 +61,33 @@ func repeat(w http.ResponseWriter, r *http.Request) {
 	defer conn.Close()
 	fmt.Fprintf(buffered, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\nX-Email: %s\r\n\r\n",
 		accept(r.Header.Get("Sec-WebSocket-Key")), r.Header.Get("X-Goog-Authenticated-User-Email"))
-	if buffered.Flush() == nil {
-		_, _ = io.Copy(conn, buffered) // until the client has enough
+	for buffered.Flush() == nil {
+		said, err := readFrame(buffered)
+		if err != nil {
+			return // the client has enough
+		}
+		_, _ = buffered.Write(append([]byte{0x81, byte(len(said))}, said...)) // Flush says whether it could
 	}
+}
+
+// readFrame reads a short frame of text, masked or not.
+func readFrame(from io.Reader) ([]byte, error) {
+	head := make([]byte, 2)
+	if _, err := io.ReadFull(from, head); err != nil {
+		return nil, err
+	}
+	mask := make([]byte, 4)
+	if head[1]&0x80 != 0 {
+		if _, err := io.ReadFull(from, mask); err != nil {
+			return nil, err
+		}
+	}
+	said := make([]byte, head[1]&0x7f)
+	_, err := io.ReadFull(from, said)
+	for i := range said {
+		said[i] ^= mask[i%4]
+	}
+	return said, err
 }
 
 func accept(key string) string {
@@ -235,9 +259,8 @@ func (w *world) webSocket(t *testing.T) {
 		t.Fatalf("%s %v", response.Status, response.Header)
 	}
 	for _, words := range []string{"hello", "and again"} {
-		fmt.Fprint(conn, words)
-		heard := make([]byte, len(words))
-		if _, err := io.ReadFull(reader, heard); err != nil || string(heard) != words {
+		_, _ = conn.Write(append([]byte{0x81, 0x80 | byte(len(words)), 0, 0, 0, 0}, words...)) // what is heard tells
+		if heard, err := readFrame(reader); err != nil || string(heard) != words {
 			t.Fatalf("heard %q, %v", heard, err)
 		}
 	}

@@ -255,6 +255,10 @@ func (p *Page) Click(text string) {
 	p.t.Helper()
 	click := chromedp.Click(fmt.Sprintf(`//*[self::a or self::button][contains(normalize-space(.), %q)]`, text))
 	var err error
+	p.eventually(func() bool { // or its scripts do not listen yet
+		state, err := try(p, Patience, chromedp.Evaluate[string]("document.readyState"))
+		return err == nil && state == "complete"
+	})
 	if !p.eventually(func() bool {
 		_, err = try(p, Patience, click)
 		// The page was replaced by another between looking for the button and clicking: nothing was clicked.

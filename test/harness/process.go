@@ -47,7 +47,8 @@ func (p *Process) awaitLine(t testing.TB, text string) string {
 	defer look.Stop()
 	tooLate := time.After(Patience)
 	for {
-		lines := bufio.NewScanner(strings.NewReader(p.output.String()))
+		printed := p.output.String()
+		lines := bufio.NewScanner(strings.NewReader(printed[:strings.LastIndexByte(printed, '\n')+1])) // whole ones
 		for lines.Scan() {
 			if _, rest, found := strings.Cut(lines.Text(), text); found {
 				return strings.TrimSpace(rest)
