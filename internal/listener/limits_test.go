@@ -372,7 +372,7 @@ func TestFloodsEndTheirConnection(t *testing.T) {
 				if _, err := f.conn.Write(thousand.Bytes()); err != nil {
 					break
 				}
-				if sent > 10*maxLeftOver {
+				if sent > 10*maxAside {
 					t.Fatal("the server takes it without end")
 				}
 			}
@@ -534,15 +534,32 @@ func TestAConnectionThatHasBecomeAWebSocketMayReceiveAnyAmount(t *testing.T) {
 	c := dial(t, address)
 	_, _ = io.WriteString(c, request)
 	for range 2 {
-		if _, err := c.Write(make([]byte, maxLeftOver)); err != nil {
+		if _, err := c.Write(make([]byte, maxAside)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	_ = c.(*net.TCPConn).CloseWrite()
-	if n := <-received; n != 2*maxLeftOver {
+	if n := <-received; n != 2*maxAside {
 		t.Errorf("%d bytes were received", n)
 	}
 }
+
+// A client of HTTP/2 may send what fits into its window before the handler of its request has a processor to run on.
+func TestABodyThatIsThereBeforeItsHandlerIsNoFlood(t *testing.T) {
+	t.Parallel()
+	c := &conn{Conn: silent{}, counts: NewCounts(), limits: DefaultLimits()}
+	const window = 1 << 20
+	for read := 0; read < window+64<<10; read += 16 << 10 {
+		if _, err := c.Read(make([]byte, 16<<10)); err != nil {
+			t.Fatalf("ended after %d bytes: %v", read, err)
+		}
+	}
+}
+
+// silent is a connection that always has something to read.
+type silent struct{ net.Conn }
+
+func (silent) Read(p []byte) (int, error) { return len(p), nil }
 
 func TestEveryLimitHasACounter(t *testing.T) {
 	t.Parallel()

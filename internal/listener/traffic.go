@@ -10,13 +10,11 @@ import (
 	"time"
 )
 
-// A connection may receive so many bytes without a request under way: the longest header, and some frames. After a
-// request with a body, what of it is on its way in HTTP/2 comes besides. Every frame costs some
-// microseconds, however small it is, and 10,000 of the smallest fit into the first.
-const (
-	maxAside    = 16 << 10
-	maxLeftOver = 2 << 20
-)
+// A connection may receive so many bytes without a request under way, besides the longest header. In HTTP/2 a client
+// may send as much of bodies as fits into the connection's window, a mebibyte, before the handler of its request has
+// begun or after it has ended, and as much again for what was read meanwhile. Every frame costs some microseconds,
+// however small it is.
+const maxAside = 2 << 20
 
 var errFlood = errors.New("much was sent, and no request")
 
@@ -24,7 +22,6 @@ var errFlood = errors.New("much was sent, and no request")
 type traffic struct {
 	underWay atomic.Int64 // requests
 	aside    atomic.Int64 // bytes that came since the last request began or ended
-	leftOver atomic.Int64 // bytes of the last request's body that may still come
 	// writeLimit is the deadline that whoever owns the connection has set, and armed when the one in force was set,
 	// in nanoseconds of the epoch.
 	writeLimit, armed atomic.Int64
@@ -39,7 +36,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 	aside := c.aside.Add(int64(n))
 	switch {
-	case aside > maxAside+int64(c.limits.hardHeaderBytes())+c.leftOver.Load():
+	case aside > maxAside+int64(c.limits.hardHeaderBytes()):
 		c.refuse(TooMuchAside)
 		return 0, errFlood
 	case err != nil && aside > 0 && errors.Is(err, os.ErrDeadlineExceeded):
@@ -116,11 +113,6 @@ func (c *conn) began() {
 // over is deferred: a handler may panic when the client has gone.
 func (c *conn) over(r *http.Request) {
 	c.aside.Store(0)
-	leftOver := int64(0)
-	if r.ContentLength != 0 {
-		leftOver = maxLeftOver
-	}
-	c.leftOver.Store(leftOver)
 	c.underWay.Add(-1)
 	if r.ProtoMajor < 2 || c.trusted {
 		return
