@@ -74,7 +74,7 @@ func (a *Admission) Again(ctx context.Context, used bool) (until time.Time, end 
 		v.refuse(http.StatusNotFound, policy.PathUnknown)
 	default:
 		c.decide(ctx)
-		c.holdToFirst()
+		c.holdToFirst(ctx)
 	}
 	if v.Outcome == Forward {
 		a.confirmed = now
@@ -91,9 +91,14 @@ func (a *Admission) Again(ctx context.Context, used bool) (until time.Time, end 
 	return time.Time{}, v.Reason
 }
 
-// holdToFirst refuses what would pass as a new request, but not as the one that was let in.
-func (c *check) holdToFirst() {
+// holdToFirst refuses what would pass as a new request, but not as the one that was let in. Where it has become
+// irrelevant who asks (a public path, a gate that is turned off), the application still takes the exchange for that of
+// whom it was told, and that has to be true.
+func (c *check) holdToFirst(ctx context.Context) {
 	v, first := c.verdict, c.again
+	if v.Outcome == Forward && !c.asked && first.credential != audit.NoCredential && !c.recognise(ctx) {
+		return // which has refused
+	}
 	switch {
 	case v.Outcome != Forward || !c.asked:
 	case first.credential == audit.BearerToken && !first.expires.IsZero() && !c.now.Before(first.expires):
