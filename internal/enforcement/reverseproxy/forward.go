@@ -47,6 +47,7 @@ func (h *Handler) forward(w http.ResponseWriter, in Incoming, life *passage, wat
 	defer life.done()
 	body := limitBody(w, r, v.Served.Service.MaxBodyBytes)
 	defer body.release()
+	life.carries(body)
 	headers := watch.forwarding(w, v)
 	failed := func(w http.ResponseWriter, r *http.Request, status int) {
 		reason := policy.UpstreamFailed
