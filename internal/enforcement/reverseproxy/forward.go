@@ -115,7 +115,7 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	}
 	out.Header = outgoingHeader(r, &identity)
 	setForwarded(out.Header, r.Host, identity.Client, f.Scheme)
-	body := outgoingBody(out, r, identity.Exact)
+	body := outgoingBody(out, r, identity.Exact, hints)
 	defer body.release()
 	response, err := up.RoundTrip(out)
 	hints.end()
