@@ -31,7 +31,7 @@ func outgoingBody(out, in *http.Request, exact []string, hints *hints) *requestB
 func outgoingTrailer(trailer http.Header, exact []string) http.Header {
 	var announced http.Header
 	for name := range trailer {
-		if reserved(name, trailerPrefixes) || isExact(name, exact) {
+		if !isTrailer(name, exact) {
 			continue
 		}
 		if announced == nil {
