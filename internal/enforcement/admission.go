@@ -80,8 +80,13 @@ func (a *Admission) Again(ctx context.Context, used bool) (until time.Time, end 
 		a.confirmed = now
 		return c.until(), ""
 	}
-	if v.Reason == policy.StoreFailed && now.Sub(a.confirmed) <= p.MaxStaleness {
-		return time.Time{}, ""
+	if v.Reason == policy.StoreFailed {
+		switch {
+		case !a.expires.IsZero() && !now.Before(a.expires): // whatever the store would say
+			v.refuse(http.StatusUnauthorized, a.over())
+		case now.Sub(a.confirmed) <= p.MaxStaleness:
+			return a.expires, ""
+		}
 	}
 	if v.Identity.IsZero() { // the record says whose exchange it was
 		v.Identity, v.Credential, v.Session = a.identity, a.credential, a.session
@@ -89,6 +94,14 @@ func (a *Admission) Again(ctx context.Context, used bool) (until time.Time, end 
 	v.ID = audit.NewDecisionID(now, p.Replica)
 	c.record(c.decision())
 	return time.Time{}, v.Reason
+}
+
+// over is the reason when the credential has expired.
+func (a *Admission) over() policy.Reason {
+	if a.credential == audit.BearerToken {
+		return policy.BearerInvalid
+	}
+	return policy.SessionEnded
 }
 
 // holdToFirst refuses what would pass as a new request, but not as the one that was let in. Where it has become

@@ -110,6 +110,9 @@ func TestAnExchangeEndsWhenItWouldNotBeLetInAnyMore(t *testing.T) {
 		}, policy.SessionEnded},
 		{"the view has not been confirmed for too long", nil, nil, func(p *enforcement.Point) { p.Now = at(11 * time.Minute) }, policy.SnapshotStale},
 		{"the session cannot be looked up for a moment", nil, nil, func(p *enforcement.Point) { p.Sessions = sessions{err: session.ErrStore} }, ""},
+		{"the session cannot be looked up, and its time is over", nil, func(p *enforcement.Point) {
+			p.Sessions = sessions{record: session.Record{ID: session.NewID(), Identity: alice.Identity(), Expires: start.Add(time.Minute)}}
+		}, func(p *enforcement.Point) { p.Sessions, p.Now = sessions{err: session.ErrStore}, at(time.Minute) }, policy.SessionEnded},
 		{"the session cannot be looked up for longer than the gate stays open", nil, nil, func(p *enforcement.Point) {
 			p.Sessions, p.Now, p.Confirmed = sessions{err: session.ErrStore}, at(11*time.Minute), at(11*time.Minute)
 		}, policy.StoreFailed},
