@@ -130,10 +130,14 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	}
 	body.answering(w, control)
 	if err != nil {
+		limitRest(r, control)
 		f.fail(w, r, up, err)
 	} else {
 		f.life.answering(response)
 		answer(w, r, control, response, f.life)
+		if !f.life.hasEnded() { // which has set a deadline of its own
+			limitRest(r, control)
+		}
 	}
 	body.linger(control)
 }
