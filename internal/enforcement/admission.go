@@ -74,14 +74,19 @@ func (a *Admission) Again(ctx context.Context, used bool) (until time.Time, end 
 		v.refuse(http.StatusNotFound, policy.PathUnknown)
 	default:
 		c.decide(ctx)
-		c.holdToFirst()
+		c.holdToFirst(ctx)
 	}
 	if v.Outcome == Forward {
 		a.confirmed = now
 		return c.until(), ""
 	}
-	if v.Reason == policy.StoreFailed && now.Sub(a.confirmed) <= p.MaxStaleness {
-		return time.Time{}, ""
+	if v.Reason == policy.StoreFailed {
+		switch {
+		case !a.expires.IsZero() && !now.Before(a.expires): // whatever the store would say
+			v.refuse(http.StatusUnauthorized, a.over())
+		case now.Sub(a.confirmed) <= p.MaxStaleness:
+			return a.expires, ""
+		}
 	}
 	if v.Identity.IsZero() { // the record says whose exchange it was
 		v.Identity, v.Credential, v.Session = a.identity, a.credential, a.session
@@ -91,9 +96,22 @@ func (a *Admission) Again(ctx context.Context, used bool) (until time.Time, end 
 	return time.Time{}, v.Reason
 }
 
-// holdToFirst refuses what would pass as a new request, but not as the one that was let in.
-func (c *check) holdToFirst() {
+// over is the reason when the credential has expired.
+func (a *Admission) over() policy.Reason {
+	if a.credential == audit.BearerToken {
+		return policy.BearerInvalid
+	}
+	return policy.SessionEnded
+}
+
+// holdToFirst refuses what would pass as a new request, but not as the one that was let in. Where it has become
+// irrelevant who asks (a public path, a gate that is turned off), the application still takes the exchange for that of
+// whom it was told, and that has to be true.
+func (c *check) holdToFirst(ctx context.Context) {
 	v, first := c.verdict, c.again
+	if v.Outcome == Forward && !c.asked && first.credential != audit.NoCredential && !c.recognise(ctx) {
+		return // which has refused
+	}
 	switch {
 	case v.Outcome != Forward || !c.asked:
 	case first.credential == audit.BearerToken && !first.expires.IsZero() && !c.now.Before(first.expires):

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 	"github.com/gatehouse-iap/gatehouse/internal/bearer"
+	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/directory"
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
@@ -59,6 +60,14 @@ func suspend(p *enforcement.Point) {
 	p.View = func() *snapshot.Snapshot { return &changed }
 }
 
+func turnOff(t *testing.T, p *enforcement.Point) {
+	t.Helper()
+	service := theService()
+	service.IAPDisabled = true
+	other, _ := newPoint(t, service, settings.IapSettings{})
+	p.View = other.View
+}
+
 func byBearer(r *enforcement.Request) { r.Header.Set("Authorization", "Bearer a.b.c") }
 
 func TestAnExchangeEndsWhenItWouldNotBeLetInAnyMore(t *testing.T) {
@@ -101,15 +110,31 @@ func TestAnExchangeEndsWhenItWouldNotBeLetInAnyMore(t *testing.T) {
 		}, policy.SessionEnded},
 		{"the view has not been confirmed for too long", nil, nil, func(p *enforcement.Point) { p.Now = at(11 * time.Minute) }, policy.SnapshotStale},
 		{"the session cannot be looked up for a moment", nil, nil, func(p *enforcement.Point) { p.Sessions = sessions{err: session.ErrStore} }, ""},
+		{"the session cannot be looked up, and its time is over", nil, func(p *enforcement.Point) {
+			p.Sessions = sessions{record: session.Record{ID: session.NewID(), Identity: alice.Identity(), Expires: start.Add(time.Minute)}}
+		}, func(p *enforcement.Point) { p.Sessions, p.Now = sessions{err: session.ErrStore}, at(time.Minute) }, policy.SessionEnded},
 		{"the session cannot be looked up for longer than the gate stays open", nil, nil, func(p *enforcement.Point) {
 			p.Sessions, p.Now, p.Confirmed = sessions{err: session.ErrStore}, at(11*time.Minute), at(11*time.Minute)
 		}, policy.StoreFailed},
-		{"the gate has been turned off", nil, nil, func(p *enforcement.Point) {
+		{"the gate has been turned off", nil, nil, func(p *enforcement.Point) { turnOff(t, p) }, ""},
+		{"the gate has been turned off, and the session has ended", nil, nil, func(p *enforcement.Point) {
+			turnOff(t, p)
+			p.Sessions = sessions{err: session.ErrEnded}
+		}, policy.SessionEnded},
+		{"the gate has been turned off, and the account is suspended", nil, nil, func(p *enforcement.Point) {
+			turnOff(t, p)
+			suspend(p)
+		}, policy.PrincipalSuspended},
+		{"the gate has been turned off, and the token has expired", byBearer, byToken, func(p *enforcement.Point) {
+			turnOff(t, p)
+			p.Now = at(time.Minute)
+		}, policy.BearerInvalid},
+		{"the path has become public, and the session has ended", nil, nil, func(p *enforcement.Point) {
 			service := theService()
-			service.IAPDisabled = true
+			service.PublicPaths = []catalog.PublicPath{{Path: "/live", Methods: []string{"GET"}}}
 			other, _ := newPoint(t, service, settings.IapSettings{})
-			p.View = other.View
-		}, ""},
+			p.View, p.Sessions = other.View, sessions{err: session.ErrEnded}
+		}, policy.SessionEnded},
 		{"the provider should be asked at the next page", nil, nil, func(p *enforcement.Point) {
 			p.Sessions = sessions{record: session.Record{Identity: alice.Identity(), Silent: true, AskAfter: start.Add(-time.Minute)}}
 		}, ""},

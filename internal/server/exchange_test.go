@@ -103,6 +103,9 @@ func endlessly(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "\x00\x00\x00\x00\x05begun")
 	case "/download":
 		_, _ = io.WriteString(w, "begun")
+	case "/upload":
+		_, _ = io.Copy(io.Discard, r.Body)
+		return
 	case "/silence":
 		<-r.Context().Done()
 		return
@@ -140,6 +143,8 @@ var forms = []form{
 		" EOF 14 " + url.PathEscape(stopping)},
 	{"a download", openHTTP("/download", false), func(policy.Reason) string { return " unexpected EOF" }, ""},
 	{"a download over HTTP/2", openHTTP("/download", true), func(policy.Reason) string { return " reset" }, ""},
+	{"an upload", openUpload(false), func(policy.Reason) string { return "cut" }, ""},
+	{"an upload over HTTP/2", openUpload(true), func(policy.Reason) string { return "cut" }, ""},
 }
 
 func openSocket(t *testing.T, e *endless, credential func(string) string) (string, func() string) {
@@ -216,6 +221,31 @@ func openHTTP(path string, two bool) func(*testing.T, *endless, func(string) str
 			begun = "data: begun\n\n"
 		}
 		return readFirst(t, response.Body, begun), func() string { return readRest(response.Body) }
+	}
+}
+
+// openUpload sends without end to an application that takes everything.
+func openUpload(two bool) func(*testing.T, *endless, func(string) string) (string, func() string) {
+	return func(t *testing.T, e *endless, credential func(string) string) (string, func() string) {
+		body, up := io.Pipe()
+		t.Cleanup(func() { up.Close() })
+		go func() {
+			pace := time.NewTicker(5 * time.Millisecond)
+			defer pace.Stop()
+			for err := error(nil); err == nil; <-pace.C {
+				_, err = io.WriteString(up, "more")
+			}
+		}()
+		r, client, over := request(t, http.MethodPost, "http://app.test/upload", credential("app.test"), body), e.client(t, two), make(chan string, 1)
+		go func() {
+			if response, err := client.Do(r); err != nil {
+				over <- "cut"
+			} else {
+				response.Body.Close()
+				over <- response.Status
+			}
+		}()
+		return "", func() string { return <-over }
 	}
 }
 

@@ -52,3 +52,39 @@ func TestWhatGoesOnIsHeldToItsSession(t *testing.T) {
 		t.Errorf("a session that is nowhere: %v, want ErrEnded", err)
 	}
 }
+
+func TestExchangesDoNotAskAStoreThatHasJustFailed(t *testing.T) {
+	t.Parallel()
+	table, store, clock := newTable(t)
+	var of [3]Record
+	for i := range of {
+		of[i] = open(t, table, ID{})
+	}
+	resume := func(r Record) error {
+		_, err := table.Resume(t.Context(), r.ID, r.Resource, false)
+		return err
+	}
+	store.err = errors.New("down")
+	for _, r := range of {
+		if err := resume(r); !errors.Is(err, ErrStore) {
+			t.Errorf("the store is down: %v, want ErrStore", err)
+		}
+	}
+	if store.reads != 1 {
+		t.Errorf("three exchanges asked %d times, want once", store.reads)
+	}
+	store.err = nil
+	if _, err := table.Authenticate(t.Context(), []string{testCookie + "=" + table.sealed(of[0])}, testHost, testCookie, testName); err != nil {
+		t.Errorf("a request does not ask anew: %v", err)
+	}
+	if err := resume(of[1]); err != nil {
+		t.Errorf("the store has answered a request since: %v", err)
+	}
+	store.err = errors.New("down")
+	_, _ = table.Authenticate(t.Context(), []string{testCookie + "=" + table.sealed(of[2])}, testHost, testCookie, testName)
+	store.err = nil
+	clock.advance(storeRest)
+	if err := resume(of[2]); err != nil {
+		t.Errorf("some time later: %v", err)
+	}
+}

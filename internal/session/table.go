@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/resource"
@@ -32,6 +33,9 @@ const (
 	seenResolution = time.Second
 	// storeTimeout bounds the read of one record, for which several requests may be waiting.
 	storeTimeout = 5 * time.Second
+	// storeRest is how long exchanges that go on do not ask a store that has failed: there may be ten thousand, and
+	// each would wait for storeTimeout while others should end. That they are not answered ends none of them.
+	storeRest = 10 * time.Second
 )
 
 // Table keeps the live sessions in memory. A request whose session is there touches no store; one whose cookie
@@ -50,7 +54,8 @@ type Table struct {
 
 	shards  [shardCount]shard
 	revoked revocations
-	cleaned time.Time // when Run last let the store remove what had ended
+	cleaned time.Time    // when Run last let the store remove what had ended
+	failed  atomic.Int64 // when the store last failed, in microseconds; zero since it answered
 }
 
 // load is a read of the store in flight.
@@ -76,7 +81,7 @@ func (t *Table) Authenticate(ctx context.Context, cookieHeader []string, host, c
 	if now.Sub(issued) >= t.Lifetimes.Absolute+time.Second {
 		return Record{}, ErrEnded
 	}
-	e, err := t.live(ctx, id, name, now)
+	e, err := t.live(ctx, id, name, now, false)
 	if err != nil {
 		return Record{}, err
 	}
@@ -90,7 +95,7 @@ func (t *Table) Authenticate(ctx context.Context, cookieHeader []string, host, c
 // that it is a use of the session; an exchange that merely stays open leaves the session to become idle.
 func (t *Table) Resume(ctx context.Context, id ID, name resource.Name, used bool) (Record, error) {
 	now := t.Now()
-	e, err := t.live(ctx, id, name, now)
+	e, err := t.live(ctx, id, name, now, true)
 	if err != nil {
 		return Record{}, err
 	}
@@ -102,13 +107,16 @@ func (t *Table) Resume(ctx context.Context, id ID, name resource.Name, used bool
 	return e.record, nil
 }
 
-// live returns a session that has not ended.
-func (t *Table) live(ctx context.Context, id ID, name resource.Name, now time.Time) (*entry, error) {
+// live returns a session that has not ended. patient says that the answer may as well come later.
+func (t *Table) live(ctx context.Context, id ID, name resource.Name, now time.Time, patient bool) (*entry, error) {
 	if t.revoked.has(id) {
 		return nil, ErrEnded
 	}
 	e := t.lookup(id)
 	if e == nil || t.idle(e, now) { // another replica may have seen what here looks idle
+		if failed := t.failed.Load(); patient && failed != 0 && now.UnixMicro()-failed < storeRest.Microseconds() {
+			return nil, fmt.Errorf("%w: it failed a moment ago", ErrStore)
+		}
 		var err error
 		if e, err = t.load(ctx, id); err != nil {
 			return nil, err
@@ -220,6 +228,11 @@ func (t *Table) read(ctx context.Context, id ID) (*entry, error) {
 	record, err := t.Store.Session(ctx, id)
 	if ctx.Err() != nil { // too old to be kept, even if it came: see revocationMemory
 		record, err = Record{}, ctx.Err()
+	}
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		t.failed.Store(t.Now().UnixMicro())
+	} else if t.failed.Load() != 0 {
+		t.failed.Store(0)
 	}
 	switch {
 	case errors.Is(err, ErrNotFound):

@@ -30,7 +30,7 @@ func answer(w http.ResponseWriter, r *http.Request, control *http.ResponseContro
 		header.Add("Trailer", strings.Join(names, ", "))
 	}
 	w.WriteHeader(response.StatusCode)
-	err := copyBody(w, control, response, life)
+	err := copyBody(w, r, control, response, life)
 	switch {
 	case life.hasEnded():
 		life.sayWhy(w)
@@ -64,21 +64,28 @@ func copyTrailer(w http.ResponseWriter, control *http.ResponseController, traile
 
 // copyBody copies a body. What comes without a length, or as events, is flushed as it comes. An application that has
 // a length to give has the whole answer, and buffers save writes.
-func copyBody(w http.ResponseWriter, control *http.ResponseController, response *http.Response, life *passage) error {
+func copyBody(w http.ResponseWriter, r *http.Request, control *http.ResponseController, response *http.Response, life *passage) error {
 	if response.ContentLength == 0 || response.Body == http.NoBody {
 		return nil
 	}
 	streams := response.ContentLength < 0 || isEventStream(response.Header)
 	buffer := bufferPool.Get().(*[]byte)
 	defer bufferPool.Put(buffer)
+	waiting := patienceWith(r, control)
+	defer waiting.release()
 	for {
 		if streams && !isReady(response.Body) {
+			waiting.begins()
 			_ = control.Flush() // where it fails, so does the next write
+			waiting.ends()
 		}
 		n, err := response.Body.Read(*buffer)
 		part, ends := life.follow((*buffer)[:n])
 		if len(part) > 0 {
-			if _, err := w.Write(part); err != nil {
+			waiting.begins()
+			_, err := w.Write(part)
+			waiting.ends()
+			if err != nil {
 				return err
 			}
 		}

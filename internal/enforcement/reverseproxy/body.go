@@ -12,13 +12,16 @@ import (
 const lingering = time.Second
 
 // outgoingBody gives the outgoing request its body and trailers. It returns nil when there is no body.
-func outgoingBody(out, in *http.Request, exact []string) *requestBody {
+func outgoingBody(out, in *http.Request, exact []string, hints *hints) *requestBody {
 	if in.ContentLength == 0 || in.Body == nil || in.Body == http.NoBody {
 		// HTTP/2 lets a request announce trailers and end with its header: there is nothing that they could follow.
 		out.Body, out.Trailer = nil, nil
 		return nil
 	}
 	body := &requestBody{from: in, announced: outgoingTrailer(in.Trailer, exact)}
+	if in.ProtoMajor == 1 && hasToken(in.Header["Expect"], "100-continue") {
+		body.hints = hints
+	}
 	out.Body, out.Trailer = body, body.announced
 	return body
 }
@@ -28,7 +31,7 @@ func outgoingBody(out, in *http.Request, exact []string) *requestBody {
 func outgoingTrailer(trailer http.Header, exact []string) http.Header {
 	var announced http.Header
 	for name := range trailer {
-		if reserved(name, trailerPrefixes) || isExact(name, exact) {
+		if !isTrailer(name, exact) {
 			continue
 		}
 		if announced == nil {
@@ -45,6 +48,7 @@ func outgoingTrailer(trailer http.Header, exact []string) http.Header {
 type requestBody struct {
 	from      *http.Request
 	announced http.Header
+	hints     *hints      // nil where the server says nothing when the body is read
 	begun     atomic.Bool // somebody has read from it
 	ended     atomic.Bool // all of it has been read
 	over      atomic.Bool // nobody may read any more
@@ -58,8 +62,14 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	if b.over.Load() {
 		return 0, http.ErrBodyReadAfterClose
 	}
-	b.begun.Store(true)
+	first := !b.begun.Swap(true) && b.hints != nil
+	if first {
+		b.hints.reads(true)
+	}
 	n, err := b.from.Body.Read(p)
+	if first {
+		b.hints.reads(false)
+	}
 	if err == io.EOF {
 		for name := range b.announced {
 			b.announced[name] = b.from.Trailer[name]

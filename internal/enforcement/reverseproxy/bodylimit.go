@@ -122,6 +122,16 @@ func (b *limitedBody) release() {
 	b.done = true
 }
 
+// abandon leaves the deadline to somebody else: nothing of the body is to be read any more.
+func (b *limitedBody) abandon() {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	b.done = true
+	b.mu.Unlock()
+}
+
 func (b *limitedBody) end(why policy.Reason) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

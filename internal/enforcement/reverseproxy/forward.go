@@ -47,6 +47,7 @@ func (h *Handler) forward(w http.ResponseWriter, in Incoming, life *passage, wat
 	defer life.done()
 	body := limitBody(w, r, v.Served.Service.MaxBodyBytes)
 	defer body.release()
+	life.carries(body)
 	headers := watch.forwarding(w, v)
 	failed := func(w http.ResponseWriter, r *http.Request, status int) {
 		reason := policy.UpstreamFailed
@@ -114,7 +115,7 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	}
 	out.Header = outgoingHeader(r, &identity)
 	setForwarded(out.Header, r.Host, identity.Client, f.Scheme)
-	body := outgoingBody(out, r, identity.Exact)
+	body := outgoingBody(out, r, identity.Exact, hints)
 	defer body.release()
 	response, err := up.RoundTrip(out)
 	hints.end()
@@ -129,10 +130,14 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	}
 	body.answering(w, control)
 	if err != nil {
+		limitRest(r, control)
 		f.fail(w, r, up, err)
 	} else {
 		f.life.answering(response)
 		answer(w, r, control, response, f.life)
+		if !f.life.hasEnded() { // which has set a deadline of its own
+			limitRest(r, control)
+		}
 	}
 	body.linger(control)
 }

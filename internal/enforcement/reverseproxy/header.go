@@ -35,6 +35,14 @@ var appEnginePrefixes = append(slices.Clip(reservedPrefixes), "x_appengine_", "x
 // place behind a body (RFC 9110, section 6.5.1) and which some servers would add to the header.
 var trailerPrefixes = append(slices.Clip(appEnginePrefixes), "cookie", "authorization", "proxy_authorization")
 
+// noTrailers are the names of no trailer besides, nor are those that belong to one connection: they say where a request
+// goes and how its body is read, and some servers would add them to the header when that has been acted on.
+var noTrailers = [...]string{"Host", "Expect", "Max-Forwards", "Content-Type", "Content-Encoding", "Content-Range"}
+
+func isTrailer(name string, exact []string) bool {
+	return !reserved(name, trailerPrefixes) && !isExact(name, exact) && !slices.Contains(hopByHop[:], name) && !slices.Contains(noTrailers[:], name)
+}
+
 // outgoingHeader makes the header that the application gets: without what belongs to the client's connection, without
 // everything that could pass for a word of ours, and then with ours, which Connection cannot take out any more.
 // Values are shared with the client's header: nobody writes into them.

@@ -22,9 +22,10 @@ type hints struct {
 	trace   httptrace.ClientTrace
 	request *http.Request
 
-	mu     sync.Mutex
-	w      http.ResponseWriter // nil when the answer itself has begun
-	passed int
+	mu      sync.Mutex
+	w       http.ResponseWriter // nil when the answer itself has begun
+	passed  int
+	reading bool // the client's body is being read for the first time
 }
 
 // watch returns a context from which transports learn where hints go.
@@ -48,11 +49,24 @@ func (h *hints) pass(code int, header textproto.MIMEHeader) error {
 	own := h.w.Header()
 	kept := maps.Clone(own)
 	clear(own)
+	if h.reading && code != http.StatusContinue {
+		// The server says 100 by itself when a body that waits for it is read, and may be writing that right now. To be
+		// told to say so makes it wait for what it writes; a hint does not, and both would write at the same time.
+		h.w.WriteHeader(http.StatusContinue)
+		h.reading = false
+	}
 	copyHeader(own, http.Header(header))
 	h.w.WriteHeader(code)
 	clear(own)
 	maps.Copy(own, kept)
 	return nil
+}
+
+// reads says that the first read of the client's body is about to begin, or is over.
+func (h *hints) reads(now bool) {
+	h.mu.Lock()
+	h.reading = now
+	h.mu.Unlock()
 }
 
 // end makes way for the answer.

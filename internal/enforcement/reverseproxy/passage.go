@@ -30,6 +30,7 @@ type passage struct {
 
 	mu    sync.Mutex
 	kind  exchange.Kind
+	body  *limitedBody     // the request's; nil without one
 	parts parts            // of the answer, where it consists of some
 	whole bool             // the answer stands between two of them
 	begun bool             // the answer has begun
@@ -50,6 +51,13 @@ func (p *passage) begin(registry *exchange.Registry, w http.ResponseWriter, r *h
 		p.kind, p.parts, p.whole = exchange.GRPC, &framing.GRPC{}, true
 	}
 	p.entry = registry.Begin(p.kind, p)
+}
+
+// carries says what the body of the request is.
+func (p *passage) carries(body *limitedBody) {
+	p.mu.Lock()
+	p.body = body
+	p.mu.Unlock()
 }
 
 // done ends what begin began, once.
@@ -82,6 +90,8 @@ func (p *passage) End(why exchange.Ending) bool {
 	switch {
 	case p.kind == exchange.HTTP:
 		// The server takes the first for the end of the client, and the second keeps nobody waiting who writes to it.
+		// An upload is read on until its reader comes by, who must not move the first.
+		p.body.abandon()
 		past := time.Unix(1, 0)
 		_, _ = p.control.SetReadDeadline(past), p.control.SetWriteDeadline(past)
 		return true
@@ -128,7 +138,7 @@ func (p *passage) answering(response *http.Response) {
 		// For gRPC too: a transport of HTTP/2 that waits for more of the request looks at nothing else.
 		p.stop = func() { _ = response.Body.Close() }
 	}
-	if p.why != nil && p.kind == exchange.GRPC { // it was told so before there was anything to stop
+	if p.why != nil && p.stop != nil { // it was told so before there was anything to stop
 		go p.stop()
 	}
 	p.mu.Unlock()

@@ -4,7 +4,9 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/exchange"
 	"github.com/gatehouse-iap/gatehouse/internal/exchange/framing"
@@ -70,5 +72,32 @@ func TestARoundTripDoesNotBeginForWhatHasEnded(t *testing.T) {
 		if ctx.Err() == nil {
 			t.Errorf("%s: the round trip begins", kind)
 		}
+	}
+}
+
+// timedWriter remembers the deadline that was set last.
+type timedWriter struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+}
+
+func (w *timedWriter) SetReadDeadline(t time.Time) error {
+	w.deadline = t
+	return nil
+}
+
+// The application may have been slow to take the part before: then nobody was reading when the upload was to end.
+func TestAnUploadThatIsToEndIsNotGivenMoreTime(t *testing.T) {
+	t.Parallel()
+	w := &timedWriter{ResponseRecorder: httptest.NewRecorder()}
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("the rest"))
+	p := &passage{control: *http.NewResponseController(w)}
+	body := limitBody(w, r, 0)
+	p.carries(body)
+	p.End(exchange.Ending{Reason: policy.SessionEnded})
+	_, _ = body.Read(make([]byte, 4))
+	body.release()
+	if !w.deadline.Equal(time.Unix(1, 0)) {
+		t.Errorf("the rest of the body has until %s", w.deadline)
 	}
 }

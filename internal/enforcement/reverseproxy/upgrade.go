@@ -47,7 +47,10 @@ func (f *Forwarder) upgrade(w http.ResponseWriter, out *http.Request, response *
 	if f.socket != nil {
 		delete(header, "Sec-Websocket-Accept") // HTTP/2 proves nothing by it
 		w.WriteHeader(http.StatusOK)
-		t.Client = &stream{ReadCloser: f.socket, w: w, ResponseController: http.NewResponseController(w)}
+		control := http.NewResponseController(w)
+		waiting := patienceWith(out, control)
+		defer waiting.release()
+		t.Client = &stream{ReadCloser: f.socket, w: w, ResponseController: control, waiting: waiting}
 		if _, err := t.Client.Write(nil); err == nil {
 			f.carry(t, out.URL.Host)
 		}
@@ -173,10 +176,13 @@ func (c connection) CloseWrite() error {
 type stream struct {
 	io.ReadCloser
 	*http.ResponseController
-	w http.ResponseWriter
+	w       http.ResponseWriter
+	waiting *patience
 }
 
 func (s *stream) Write(p []byte) (int, error) {
+	s.waiting.begins()
+	defer s.waiting.ends()
 	n, err := s.w.Write(p)
 	if err == nil {
 		err = s.Flush()
