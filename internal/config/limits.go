@@ -27,7 +27,7 @@ func limitsKeys(l *listener.Limits) []key {
 		period("idleTimeout", &l.IdleTimeout, standard.IdleTimeout, "75s",
 			"How long a connection is kept open on which no request is under way. WebSockets and event streams are under way for as long as they last."),
 		period("bodyTimeout", &l.BodyTimeout, standard.BodyTimeout, "30s",
-			"How long a body may stand still while the application waits for it, before it answers; then 408. It does not hold for gRPC, whose streams may be silent."),
+			"How long a body may stand still while the application waits for it, before it answers; then 408. It does not hold for gRPC over HTTP/2, whose streams may be silent."),
 		period("sendTimeout", &l.SendTimeout, standard.SendTimeout, "30s",
 			"How long a client may leave untaken what it is sent; then the connection is closed."),
 		number("maxConcurrentStreams", &l.MaxStreams, standard.MaxStreams, 1, most, "250",

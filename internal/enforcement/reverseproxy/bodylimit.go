@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -43,8 +42,9 @@ func limitBody(w http.ResponseWriter, r *http.Request, most int64) *limitedBody 
 	}
 	b := &limitedBody{ReadCloser: r.Body, request: r, control: http.NewResponseController(w), most: most}
 	r.Body = b
-	// A stream of gRPC may be silent for as long as its ends like: it has pings of its own for what is dead.
-	if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
+	// A stream of gRPC may be silent for as long as its ends like: HTTP/2 has pings for what is dead. Over HTTP/1 there
+	// is none, and whoever writes its name there wants to keep a connection of the application's for nothing.
+	if r.ProtoMajor < 2 || !isGRPC(r.Header) {
 		b.timeout = listener.BodyTimeout(r)
 	}
 	if most > 0 && r.ContentLength > most {
