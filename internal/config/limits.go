@@ -29,7 +29,7 @@ func limitsKeys(l *listener.Limits) []key {
 		period("bodyTimeout", &l.BodyTimeout, standard.BodyTimeout, "30s",
 			"How long a body may stand still while the application waits for it, before it answers; then 408. It does not hold for gRPC over HTTP/2, whose streams may be silent."),
 		period("sendTimeout", &l.SendTimeout, standard.SendTimeout, "30s",
-			"How long a client may leave untaken what it is sent; then the connection is closed."),
+			"How long a client may leave untaken what it is sent; then the connection is closed, or the stream of HTTP/2 is reset."),
 		number("maxConcurrentStreams", &l.MaxStreams, standard.MaxStreams, 1, most, "250",
 			"How many requests may be under way on one connection of HTTP/2. WebSockets and event streams count for as long as they last."),
 		number("maxResetsPerMinute", &l.MaxResets, standard.MaxResets, 1, most, "1000",

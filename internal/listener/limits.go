@@ -73,6 +73,9 @@ func limitsOf(r *http.Request) Limits {
 // BodyTimeout returns how long the body of a request may stand still.
 func BodyTimeout(r *http.Request) time.Duration { return limitsOf(r).BodyTimeout }
 
+// SendTimeout returns how long a client may leave untaken what a request is answered.
+func SendTimeout(r *http.Request) time.Duration { return limitsOf(r).SendTimeout }
+
 // Oversized returns the limit that a request passes with its header, or nothing. A header is measured as HTTP/2 does
 // it (RFC 9113, section 10.5.1), in every protocol: names, values, and 32 bytes for each field, so that many small
 // fields count as what they cost.

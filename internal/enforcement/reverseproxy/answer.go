@@ -30,7 +30,7 @@ func answer(w http.ResponseWriter, r *http.Request, control *http.ResponseContro
 		header.Add("Trailer", strings.Join(names, ", "))
 	}
 	w.WriteHeader(response.StatusCode)
-	err := copyBody(w, control, response, life)
+	err := copyBody(w, control, response, life, watchTaking(r, control, response))
 	switch {
 	case life.hasEnded():
 		life.sayWhy(w)
@@ -64,7 +64,7 @@ func copyTrailer(w http.ResponseWriter, control *http.ResponseController, traile
 
 // copyBody copies a body. What comes without a length, or as events, is flushed as it comes. An application that has
 // a length to give has the whole answer, and buffers save writes.
-func copyBody(w http.ResponseWriter, control *http.ResponseController, response *http.Response, life *passage) error {
+func copyBody(w http.ResponseWriter, control *http.ResponseController, response *http.Response, life *passage, client *taking) error {
 	if response.ContentLength == 0 || response.Body == http.NoBody {
 		return nil
 	}
@@ -73,16 +73,17 @@ func copyBody(w http.ResponseWriter, control *http.ResponseController, response 
 	defer bufferPool.Put(buffer)
 	for {
 		if streams && !isReady(response.Body) {
-			_ = control.Flush() // where it fails, so does the next write
+			_ = client.do(control.Flush) // where it fails, so does the next write
 		}
 		n, err := response.Body.Read(*buffer)
 		part, ends := life.follow((*buffer)[:n])
 		if len(part) > 0 {
-			if _, err := w.Write(part); err != nil {
+			if err := client.do(func() error { _, err := w.Write(part); return err }); err != nil {
 				return err
 			}
 		}
 		if err == io.EOF || ends {
+			client.last()
 			return nil
 		}
 		if err != nil {
