@@ -89,16 +89,17 @@ func (b *limitedBody) isBroken() bool {
 	return b.broke
 }
 
-// arm moves the deadline on. It does so now and then only: HTTP/2 asks the connection's one goroutine for it.
+// arm moves the deadline on. It does so now and then only: HTTP/2 asks the connection's one goroutine for it. The
+// deadline is later by as much as one in force may be old, so that nobody has less time than was promised.
 func (b *limitedBody) arm() {
 	if b.timeout == 0 {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if now := time.Now(); !b.done && now.Sub(b.armed) > b.timeout/4 {
+	if now, slack := time.Now(), b.timeout/4; !b.done && now.Sub(b.armed) > slack {
 		b.armed = now
-		_ = b.control.SetReadDeadline(now.Add(b.timeout)) // where there are no deadlines, nothing can be waited for
+		_ = b.control.SetReadDeadline(now.Add(b.timeout + slack)) // where there are no deadlines, nothing can be waited for
 	}
 }
 
