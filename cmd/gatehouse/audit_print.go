@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -102,7 +103,7 @@ func (p *recordPrinter) object(kind string, record any) error {
 	if err := encoder.Encode(record); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(p.out, "{\"type\":%q,%s", kind, text.Bytes()[1:])
+	_, err := fmt.Fprintf(p.out, "{\"type\":%q,%s", kind, printableJSON(text.Bytes()[1:]))
 	return err
 }
 
@@ -172,7 +173,7 @@ func (p *recordPrinter) row(line admin.RecordLine) error {
 	}
 	cells := make([]string, len(recordColumns))
 	for i, column := range recordColumns {
-		cells[i] = harmlessCell(row[column])
+		cells[i] = harmlessCell(printable(row[column]))
 	}
 	if err := p.csv.Write(cells); err != nil {
 		return err
@@ -183,7 +184,7 @@ func (p *recordPrinter) row(line admin.RecordLine) error {
 
 // harmlessCell keeps a spreadsheet from taking what a stranger wrote for a formula.
 func harmlessCell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+	if first, _ := utf8.DecodeRuneInString(s); s != "" && strings.ContainsRune("=+-@\t\r＝＋－＠", first) {
 		return "'" + s
 	}
 	return s

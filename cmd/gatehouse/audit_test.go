@@ -1,8 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gatehouse-iap/gatehouse/internal/admin"
+	"github.com/gatehouse-iap/gatehouse/internal/audit"
 )
 
 func TestTimesAreReadAsPeopleWriteThem(t *testing.T) {
@@ -30,9 +38,47 @@ func TestTimesAreReadAsPeopleWriteThem(t *testing.T) {
 
 func TestNoCellIsTakenForAFormula(t *testing.T) {
 	t.Parallel()
-	for in, want := range map[string]string{"": "", "/a=b": "/a=b", "=1+1": "'=1+1", "@x": "'@x", "-1": "'-1", "+1": "'+1", "\tx": "'\tx"} {
+	for in, want := range map[string]string{"": "", "/a=b": "/a=b", "=1+1": "'=1+1", "@x": "'@x", "-1": "'-1", "+1": "'+1", "\tx": "'\tx", "＝1": "'＝1", "日": "日"} {
 		if got := harmlessCell(in); got != want {
 			t.Errorf("%q is written as %q", in, got)
 		}
+	}
+}
+
+// What strangers wrote is shown to administrators. JSON need not escape the controls of the upper half, nor characters
+// that turn the direction of a line; terminals act on them all the same.
+func TestNoRecordActsOnTheTerminalInAnyFormat(t *testing.T) {
+	t.Parallel()
+	const hostile = "/\x7f\u009b2J\u202e=\ufeffend"
+	change := audit.Entry{Seq: 1, Action: "users.create", Target: hostile, After: json.RawMessage(`{"name":"` + hostile + `"}`)}
+	decision := json.RawMessage(`{"id":"06G4CWQ1ZR0005V1YSD82KTRH8","time":"2026-03-01T12:00:00Z","reason":"granted","status":0,"path":"` + hostile + "\xff" + `","position":1}`)
+	for _, format := range []string{formatText, formatJSON, formatCSV} {
+		var out bytes.Buffer
+		cmd := &cobra.Command{}
+		cmd.SetOut(&out)
+		printer := newRecordPrinter(cmd, format)
+		for _, line := range []admin.RecordLine{{Change: &change}, {Decision: decision}} {
+			if err := printer.hear(line); err != nil {
+				t.Fatal(err)
+			}
+			if format != formatJSON {
+				continue
+			}
+			var back struct{ Target, Path string }
+			if err := json.Unmarshal(out.Bytes()[bytes.LastIndexByte(bytes.TrimSpace(out.Bytes()), '\n')+1:], &back); err != nil || !strings.HasPrefix(back.Target+back.Path, hostile) {
+				t.Errorf("%v: the JSON says %+q, %+q", err, back.Target, back.Path)
+			}
+		}
+		for _, text := range strings.Split(out.String(), "\n") {
+			if printable(text) != text {
+				t.Errorf("%s prints %+q", format, text)
+			}
+		}
+	}
+	var out bytes.Buffer
+	cmd := &cobra.Command{}
+	cmd.SetOut(&out)
+	if err := (&output{format: formatJSON}).print(cmd, change); err != nil || printable(strings.ReplaceAll(out.String(), "\n", "")) != strings.ReplaceAll(out.String(), "\n", "") {
+		t.Errorf("%v: %+q", err, &out)
 	}
 }

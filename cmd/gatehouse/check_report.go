@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -14,10 +13,7 @@ import (
 // printCheck writes the report: as JSON in the order of its fields, or for people.
 func printCheck(cmd *cobra.Command, format *output, report *conformance.Report, requireAll bool) error {
 	if format.format == formatJSON {
-		encoder := json.NewEncoder(cmd.OutOrStdout())
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(report)
+		return writeJSON(cmd.OutOrStdout(), report)
 	}
 	w := cmd.OutOrStdout()
 	printBaseline(w, report)

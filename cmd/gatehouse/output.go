@@ -63,15 +63,12 @@ func (o *output) print(cmd *cobra.Command, v any) error {
 	if err != nil {
 		return err
 	}
-	var plain any // JSON is YAML; read as YAML, whole numbers stay whole
-	if err := yaml.Unmarshal(b, &plain); err != nil {
+	var plain any // JSON is YAML, but for controls that it leaves as they are; read as YAML, whole numbers stay whole
+	if err := yaml.Unmarshal(printableJSON(b), &plain); err != nil {
 		return err
 	}
 	if o.format == formatJSON {
-		encoder := json.NewEncoder(cmd.OutOrStdout())
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(plain)
+		return writeJSON(cmd.OutOrStdout(), plain)
 	}
 	var document bytes.Buffer
 	encoder := yaml.NewEncoder(&document)
@@ -82,6 +79,39 @@ func (o *output) print(cmd *cobra.Command, v any) error {
 	}
 	_, err = document.WriteTo(cmd.OutOrStdout())
 	return err
+}
+
+// writeJSON writes v as indented JSON on which no terminal acts.
+func writeJSON(w io.Writer, v any) error {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(printableJSON(text.Bytes()))
+	return err
+}
+
+// printableJSON escapes in JSON what it may hold unescaped and a terminal may act on: the controls from U+007F on, and
+// characters that are not seen or turn the direction of a line. Bytes that are no UTF-8 are replaced.
+func printableJSON(text []byte) []byte {
+	acts := func(c rune) bool {
+		return c == utf8.RuneError || c >= 0x7f && c <= 0xffff && !unicode.IsPrint(c)
+	}
+	if bytes.IndexFunc(text, acts) < 0 {
+		return text
+	}
+	var b bytes.Buffer
+	for _, c := range string(text) {
+		if c != utf8.RuneError && acts(c) {
+			fmt.Fprintf(&b, `\u%04x`, c)
+		} else {
+			b.WriteRune(c)
+		}
+	}
+	return b.Bytes()
 }
 
 func printTable(w io.Writer, columns []string, rows [][]string) error {

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/regularfile"
 )
 
 // Archive is the files of a decision log, which may be a copy that no server writes to.
@@ -202,22 +204,15 @@ func (s *searching) advance(p *part) error {
 func (s *searching) open(p *part) error {
 	path := p.files[0].path
 	p.files = p.files[1:]
-	file, err := os.Open(path)
+	file, info, err := regularfile.Open(path) // it was one when it was listed
 	if gone(err) {
 		return nil
-	}
-	var size int64
-	if err == nil {
-		var info os.FileInfo
-		if info, err = file.Stat(); err == nil {
-			size = info.Size()
-		}
 	}
 	if err != nil {
 		s.damaged(Damage{File: filepath.Base(path), Problem: "it cannot be read: " + err.Error()})
 		return nil
 	}
-	p.file, p.lines = file, newLineReader(file, size, !s.OldestFirst)
+	p.file, p.lines = file, newLineReader(file, info.Size(), !s.OldestFirst)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -311,5 +312,53 @@ func BenchmarkSearch(b *testing.B) {
 				searchAll(b, Archive{Dir: dir}, Search{Query: q})
 			}
 		})
+	}
+}
+
+// A copy of the log may come from anywhere, and is read by somebody who may read everything.
+func TestAFileOfOneEndlessLineIsReadInPieces(t *testing.T) {
+	t.Parallel()
+	granted := full(start, policy.Granted)
+	line := appendLine(nil, &granted)
+	dir := t.TempDir()
+	file, err := os.Create(filepath.Join(dir, "passed-"+granted.ID.String()+segmentSuffix))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	const size = 16 * maxLine // of nothing: a hole takes no room, and may be of any length
+	for at, text := range map[int64]string{0: string(line), size: "\n" + string(line)} {
+		if _, err := file.WriteAt([]byte(text), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, oldestFirst := range []bool{true, false} {
+		ids, damage := searchAll(t, Archive{Dir: dir}, Search{OldestFirst: oldestFirst})
+		if len(ids) != 2 || len(damage) != 1 || damage[0].Offset != int64(len(line)) || damage[0].Offset+damage[0].Bytes != size+1 {
+			t.Errorf("found %v, damage %v", ids, damage)
+		}
+		r := newLineReader(file, size, !oldestFirst)
+		for {
+			if _, err := r.next(); err != nil {
+				break
+			}
+			if cap(r.buffer) > 4*maxLine {
+				t.Fatalf("%d bytes are held at once", cap(r.buffer))
+			}
+		}
+	}
+}
+
+func TestASearchDoesNotWaitForAPipeInTheNameOfAFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "passed-"+NewDecisionID(start, 0).String()+segmentSuffix)
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var damage []Damage
+	s := &searching{Search: Search{Damaged: func(d Damage) { damage = append(damage, d) }}}
+	s.parts = []*part{{files: []segment{{path: path}}}} // listed when it was a file still
+	if err := s.advance(s.parts[0]); err != nil || len(damage) != 1 {
+		t.Errorf("%v, damage %v", err, damage)
 	}
 }

@@ -32,11 +32,19 @@ type gaps struct {
 	seen  uint64             // of all of them, at the last tick
 }
 
+// failDisk notes that the disk takes no records, of whichever class: the others lie beside them.
+func (l *Log) failDisk(cause error) {
+	for c := range l.shut {
+		l.shut[c].Store(true)
+	}
+	l.fail(cause)
+}
+
 // settle ends a tick: after a failure it tries whether records can be kept again, by noting the gap in the very files
 // that lack them.
 func (l *Log) settle(err error) {
 	if err != nil {
-		l.fail(err)
+		l.failDisk(err)
 	}
 	l.report(err)
 	failure := l.failing.Load()
@@ -53,6 +61,9 @@ func (l *Log) settle(err error) {
 		return
 	}
 	l.failing.Store(nil)
+	for c := range l.shut { // after failing: whoever shuts a class meanwhile has it set again, for the next tick to open
+		l.shut[c].Store(false)
+	}
 	l.alerts.failing = nil
 	l.options.Log.Warn("the decision log keeps records again", "failing_for", l.options.Now().Sub(failure.Since).String(), "cause", failure.Cause)
 }

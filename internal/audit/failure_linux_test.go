@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
+	"github.com/gatehouse-iap/gatehouse/internal/principal"
 )
 
 // ticking starts a log whose ticks the test gives; each has been carried out when it returns.
@@ -210,5 +211,33 @@ func TestFollowersSeeEveryLineAndOneThatIsTooSlowIsToldHowManyItMissed(t *testin
 		}
 	}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Strangers can fill their queues while the disk is slow. That must not close the gate to people whose own have room.
+func TestStrangersWhoFillTheirQueuesDoNotHavePeopleRefused(t *testing.T) {
+	t.Parallel()
+	for _, strangers := range []policy.Reason{policy.BearerInvalid, policy.PublicPath} {
+		l, err := newLog(t.TempDir(), LogOptions{Refuse: true, Now: func() time.Time { return start }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.patience = time.Millisecond // nobody writes
+		for i := range bufferLimit + 1 {
+			d := inBuffer(i, strangers)
+			d.Identity = principal.Identity{}
+			l.Record(d)
+		}
+		if l.Failing() == nil {
+			t.Errorf("%s: nobody is told that records are lost", strangers)
+		}
+		if d := full(start, policy.Granted); !l.Record(&d) {
+			t.Errorf("%s: somebody is refused whose record has room", strangers)
+		}
+		if d := brief(start, policy.PublicPath); (strangers == policy.PublicPath) == l.Record(d) {
+			t.Errorf("%s: a pass of nobody does not fare as its own queue does", strangers)
+		}
+		go l.run(nil)
+		mustClose(t, l)
 	}
 }

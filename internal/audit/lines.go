@@ -16,6 +16,10 @@ type lineReader struct {
 	used     int // of buffer, from the side that is read first
 }
 
+// maxLine bounds what is held of one line: no record comes near it. What is longer comes in pieces, of which none has
+// an end.
+const maxLine = 4 << 20
+
 // textLine is one line, without its break. It holds until the next is read.
 type textLine struct {
 	text   []byte
@@ -51,7 +55,7 @@ func (r *lineReader) next() (textLine, error) {
 			r.used += i + 1
 			return line, nil
 		}
-		if r.high == r.size {
+		if r.high == r.size || len(rest) >= maxLine {
 			if len(rest) == 0 {
 				return textLine{}, io.EOF
 			}
@@ -85,6 +89,10 @@ func (r *lineReader) previous() (textLine, error) {
 		}
 		if r.low == 0 {
 			return textLine{}, io.EOF
+		}
+		if len(rest) >= maxLine {
+			r.used = len(r.buffer)
+			return textLine{rest, r.low, false}, nil
 		}
 		more := min(r.low, int64(max(chunkBytes, len(rest))))
 		next := make([]byte, int(more)+len(rest))

@@ -17,6 +17,9 @@ type Log struct {
 	buffers [bufferCount]buffer
 	refuse  atomic.Bool             // LogOptions.Refuse
 	failing atomic.Pointer[Failure] // nil while records are kept
+	// shut are the classes that take nothing while Refuse is set: all of them where the disk fails, and where only a
+	// queue is full, the class whose it is. Strangers can fill theirs, and must not close the gate to people.
+	shut [classCount]atomic.Bool
 	// patience is for how long a refusal waits for room in a full buffer.
 	patience time.Duration
 	sampled  atomic.Uint64 // the second in the upper bits, how many were recorded in it in the lowest sampleBits
@@ -189,7 +192,7 @@ type buffer struct {
 func (l *Log) Record(d *Decision) bool {
 	c := classOf(d)
 	strict := c.passed() && l.refuse.Load()
-	if strict && l.failing.Load() != nil {
+	if strict && l.shut[c].Load() {
 		return false
 	}
 	b := &l.buffers[d.ID[len(d.ID)-1]%bufferCount]
@@ -214,6 +217,7 @@ func (l *Log) Record(d *Decision) bool {
 			b.drop(c, 1)
 		}
 		b.mu.Unlock()
+		l.shut[c].Store(true)
 		l.fail(errFull)
 		return !strict
 	}

@@ -133,7 +133,7 @@ func (l *Log) write(b *buffer, c class, batch []Decision) {
 			b.mu.Lock()
 			b.drop(c, uint64(i+1-start))
 			b.mu.Unlock()
-			l.fail(err)
+			l.failDisk(err)
 			l.report(err)
 		}
 		start, l.scratch = i+1, l.scratch[:0]

@@ -53,7 +53,7 @@ func boolean(target *bool) value {
 	}}
 }
 
-var sizeForm = regexp.MustCompile(`^([1-9][0-9]{0,9})(MiB|GiB)$`)
+var sizeForm = regexp.MustCompile(`^([1-9][0-9]{0,8})(MiB|GiB)$`)
 
 // minSize lets each of the classes have files of a useful size.
 const minSize = 16 << 20
@@ -64,7 +64,7 @@ func size(target *int64) value {
 		if m == nil {
 			return 0, wrong("is not a size", "write a whole number of MiB or GiB, such as 512MiB")
 		}
-		n, err := strconv.ParseInt(m[1], 10, 64) // of at most ten digits
+		n, err := strconv.ParseInt(m[1], 10, 64) // of at most nine digits: of GiB, too, they fit
 		if err != nil {
 			return 0, wrong("is not a size", "write a whole number of MiB or GiB, such as 512MiB")
 		}

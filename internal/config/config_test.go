@@ -160,6 +160,7 @@ var faulty = map[string]struct{ old, new, where, problem string }{
 	"another way to go on":                      {"dataDir:", "audit: {onFailure: stop}\ndataDir:", "3:20: audit.onFailure", "write one of continue, refuse"},
 	"a size without a unit":                     {"dataDir:", "audit: {maxSize: \"512\"}\ndataDir:", "3:18: audit.maxSize", "such as 512MiB"},
 	"too little room for records":               {"dataDir:", "audit: {maxSize: 1MiB}\ndataDir:", "3:18: audit.maxSize", "write 16MiB or more"},
+	"more room than there are numbers for":      {"dataDir:", "audit: {maxSize: 9999999999GiB}\ndataDir:", "3:18: audit.maxSize", "is not a size"},
 	"a length of time without a unit":           {"dataDir:", "audit: {maxAge: ninety}\ndataDir:", "3:17: audit.maxAge", "such as 90d"},
 	"more days than can be counted":             {"dataDir:", "audit: {maxAge: 999999d}\ndataDir:", "3:17: audit.maxAge", "fewer days"},
 	"a record that is gone at once":             {"dataDir:", "audit: {changesMaxAge: 1s}\ndataDir:", "3:24: audit.changesMaxAge", "write 1h or more"},

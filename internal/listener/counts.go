@@ -25,6 +25,7 @@ const (
 	URLTooLong     Refusal = "url"
 	BodyTooLarge   Refusal = "body"
 	BodyTooSlow    Refusal = "slow_body"
+	AnswerUnread   Refusal = "unread_answer" // by a stream of HTTP/2
 )
 
 // Counts are how often limits were reached. Listeners may share one.
@@ -44,7 +45,7 @@ func NewCounts() *Counts {
 	}
 	return &Counts{
 		connections: zero(TooManyConnections, TooManyOfAddress, TooSlow, TooManyResets, TooMuchAside, NotTaken, HTTP2Broken),
-		requests:    zero(HeaderTooLarge, URLTooLong, BodyTooLarge, BodyTooSlow),
+		requests:    zero(HeaderTooLarge, URLTooLong, BodyTooLarge, BodyTooSlow, AnswerUnread),
 	}
 }
 

@@ -458,7 +458,7 @@ func TestAClientThatTakesNothingIsNotWaitedFor(t *testing.T) {
 		if _, err := io.WriteString(conn, request); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(DefaultLimits().SendTimeout + time.Second)
+		time.Sleep(DefaultLimits().SendTimeout*5/4 + time.Second)
 		select {
 		case err := <-ended:
 			if !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -572,4 +572,33 @@ func TestEveryLimitHasACounter(t *testing.T) {
 		}
 	}
 	CountRefused(httptest.NewRequest(http.MethodGet, "/", nil), BodyTooLarge) // one that came otherwise
+}
+
+// deadlines keeps the deadline of the next write.
+type deadlines struct {
+	net.Conn
+	write time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(t time.Time) error {
+	d.write = t
+	return nil
+}
+
+func (d *deadlines) Write(p []byte) (int, error) { return len(p), nil }
+
+func TestAClientHasAllOfItsTimeToTakeWhateverWasSentBefore(t *testing.T) {
+	t.Parallel()
+	connection := &deadlines{}
+	c := &conn{Conn: connection, limits: Limits{SendTimeout: time.Hour}}
+	for _, ago := range []time.Duration{0, time.Hour / 5, time.Hour / 2} {
+		_, _ = c.Write([]byte("a"))
+		c.armed.Add(-int64(ago))
+		connection.write = connection.write.Add(-ago)
+		began := time.Now()
+		_, _ = c.Write([]byte("b"))
+		if left := connection.write.Sub(began); left < time.Hour {
+			t.Errorf("%s after the deadline was set, a client has %s", ago, left)
+		}
+	}
 }

@@ -45,12 +45,15 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write ends the connection when the client takes nothing of what it is sent. The deadline is moved on now and then
-// only: that costs more than to look at the clock.
+// sendSlack is how old a deadline in force may be: to set one costs more than to look at the clock. Deadlines are later
+// by as much, so that no client has less time than was promised.
+func (c *conn) sendSlack() time.Duration { return c.limits.SendTimeout / 4 }
+
+// Write ends the connection when the client takes nothing of what it is sent.
 func (c *conn) Write(p []byte) (written int, err error) {
 	for {
 		now := time.Now()
-		if now.UnixNano()-c.armed.Load() > int64(c.limits.SendTimeout/4) {
+		if now.UnixNano()-c.armed.Load() > int64(c.sendSlack()) {
 			if err := c.armWrite(now); err != nil {
 				return written, err
 			}
@@ -73,7 +76,7 @@ func (c *conn) Write(p []byte) (written int, err error) {
 // armWrite sets the earlier one of the two deadlines.
 func (c *conn) armWrite(now time.Time) error {
 	c.armed.Store(now.UnixNano())
-	deadline := now.Add(c.limits.SendTimeout)
+	deadline := now.Add(c.limits.SendTimeout + c.sendSlack())
 	if limit := c.writeLimit.Load(); limit != 0 && limit < deadline.UnixNano() {
 		deadline = time.Unix(0, limit)
 	}

@@ -15,31 +15,39 @@ import (
 // ErrNotRegular reports a pipe, a directory, a socket or a device.
 var ErrNotRegular = errors.New("not an ordinary file")
 
-// Read returns what a file holds, and what the system said of that very file, whatever takes its name meanwhile. Its
-// errors are of the type *fs.PathError.
-func Read(path string, limit int64) ([]byte, fs.FileInfo, error) {
-	failed := func(err error) ([]byte, fs.FileInfo, error) {
-		return nil, nil, &fs.PathError{Op: "read", Path: path, Err: err}
-	}
+// Open opens a file to be read, and returns what the system says of that very file, whatever takes its name meanwhile.
+// Its errors are of the type *fs.PathError.
+func Open(path string) (*os.File, fs.FileInfo, error) {
 	// O_NONBLOCK: a pipe is opened at once, whether anybody writes to it or not, and refused below.
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, err // a *fs.PathError already
 	}
-	defer file.Close()
 	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "read", Path: path, Err: ErrNotRegular}
+	}
+	if err != nil {
+		_ = file.Close() // nothing was written
+		return nil, nil, err
+	}
+	return file, info, nil
+}
+
+// Read returns what a file holds, and what the system said of that very file. Its errors are those of Open, and one for
+// a file that is too large.
+func Read(path string, limit int64) ([]byte, fs.FileInfo, error) {
+	file, info, err := Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return failed(ErrNotRegular)
-	}
+	defer file.Close()
 	content, err := io.ReadAll(io.LimitReader(file, limit+1))
 	switch {
 	case err != nil:
 		return nil, nil, err
 	case int64(len(content)) > limit:
-		return failed(fmt.Errorf("larger than %d bytes: is it the right file?", limit))
+		return nil, nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("larger than %d bytes: is it the right file?", limit)}
 	}
 	return content, info, nil
 }

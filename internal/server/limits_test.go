@@ -20,11 +20,19 @@ import (
 // standstill is how long a body of these tests may stand still.
 const standstill = 100 * time.Millisecond
 
-// limited starts a gate with limits, in front of an application that reads what it is sent. Its open service takes
-// bodies of ten bytes.
+// limited starts a gate with limits, in front of an application that reads what it is sent, and at /endless sends until
+// it is stopped. Its open service takes bodies of ten bytes.
 func limited(t *testing.T, counts *listener.Counts) *gate {
 	t.Helper()
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/endless" {
+			w.Header().Set("Content-Type", r.Header.Get("Content-Type"))
+			for piece := make([]byte, 64<<10); ; {
+				if _, err := w.Write(piece); err != nil {
+					panic(http.ErrAbortHandler)
+				}
+			}
+		}
 		if r.URL.Path == "/early" {
 			_ = http.NewResponseController(w).EnableFullDuplex()
 			_ = http.NewResponseController(w).Flush()
@@ -38,7 +46,7 @@ func limited(t *testing.T, counts *listener.Counts) *gate {
 	t.Cleanup(app.Close)
 	g := startGate(t, func(o *server.Options) {
 		var err error
-		spec := listener.Spec{Address: "127.0.0.1:0", Counts: counts, Limits: listener.Limits{BodyTimeout: standstill}}
+		spec := listener.Spec{Address: "127.0.0.1:0", Counts: counts, Limits: listener.Limits{BodyTimeout: standstill, SendTimeout: standstill}}
 		if o.Listener, err = listener.Open(t.Context(), spec, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -172,7 +180,7 @@ func TestABodyThatStandsStillIsNotWaitedForUntilTheAppAnswers(t *testing.T) {
 	counts := listener.NewCounts()
 	g := limited(t, counts)
 	t.Cleanup(func() {
-		if n := counts.Requests()[string(listener.BodyTooSlow)]; n != 2 { // over each protocol
+		if n := counts.Requests()[string(listener.BodyTooSlow)]; n != 5 {
 			t.Errorf("counted %d", n)
 		}
 	})
@@ -182,15 +190,20 @@ func TestABodyThatStandsStillIsNotWaitedForUntilTheAppAnswers(t *testing.T) {
 		says              string
 	}{
 		"an upload":                               {"/", "text/plain", 408, "body_too_slow"},
-		"a call of gRPC":                          {"/", "application/grpc+proto", 200, "read 9"},
+		"a call of gRPC":                          {"/", "application/grpc+proto", 200, "read 9"}, // which there is over HTTP/2 alone
+		"an upload that looks like gRPC":          {"/", "application/grpc-web", 408, "body_too_slow"},
 		"an upload that is answered as it comes":  {"/early", "text/plain", 200, "read 9"},
 		"an upload that is answered by gRPC-like": {"/early", "application/grpc", 200, "read 9"},
 	} {
 		for protocol, send := range map[string]func(*gate, *testing.T, string, string) (int, string){"HTTP/1.1": pausedHTTP1, "HTTP/2": pausedHTTP2} {
 			t.Run(name+" over "+protocol, func(t *testing.T) {
 				t.Parallel()
+				wanted, says := c.status, c.says
+				if name == "a call of gRPC" && protocol == "HTTP/1.1" {
+					wanted, says = http.StatusRequestTimeout, "body_too_slow"
+				}
 				status, said := send(g, t, c.path, c.contentType)
-				if status != c.status || !strings.Contains(said, c.says) {
+				if status != wanted || !strings.Contains(said, says) {
 					t.Errorf("status %d: %s", status, said)
 				}
 			})
@@ -287,5 +300,58 @@ func TestAnAnswerThatHasBegunIsCutWhenTheBodyIsTooLong(t *testing.T) {
 	}
 	if n := counts.Requests()[string(listener.BodyTooLarge)]; n != 1 {
 		t.Errorf("counted %d", n)
+	}
+}
+
+// A stream that its client gives no room writes nothing to the connection, and no deadline of that passes. It keeps the
+// application's connection and the gate's memory all the same.
+func TestAnAnswerThatAClientOfHTTP2LeavesUntakenEndsItsStreamAlone(t *testing.T) {
+	t.Parallel()
+	counts := listener.NewCounts()
+	g := limited(t, counts)
+	transport := g.overHTTP2(t)
+	for _, c := range []struct {
+		contentType string
+		ends        bool
+	}{
+		{"application/octet-stream", true},
+		{"application/grpc", false}, // whose streams may wait for as long as their ends like
+	} {
+		response, err := g.post(t, transport, "/endless", http.NoBody, c.contentType)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(3 * standstill)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_, _ = io.Copy(io.Discard, response.Body)
+		}()
+		select {
+		case <-ended:
+			if !c.ends {
+				t.Errorf("%s was ended", c.contentType)
+			}
+		case <-time.After(3 * standstill):
+			if c.ends {
+				t.Errorf("%s goes on", c.contentType)
+			}
+		}
+		_ = response.Body.Close()
+		<-ended
+	}
+	response, err := g.post(t, transport, "/", strings.NewReader("12345"), "text/plain")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, err := io.ReadAll(response.Body); string(body) != "read 5" || err != nil {
+		t.Errorf("%q, %v", body, err)
+	}
+	if n := counts.Requests()[string(listener.AnswerUnread)]; n != 1 {
+		t.Errorf("counted %d", n)
+	}
+	if n := counts.Connections()[string(listener.NotTaken)]; n != 0 {
+		t.Errorf("%d connections were ended", n)
 	}
 }

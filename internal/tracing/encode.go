@@ -1,6 +1,8 @@
 package tracing
 
 import (
+	"strings"
+
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -59,11 +61,12 @@ func kind(k trace.SpanKind) wire.Span_SpanKind {
 	}
 }
 
-// attributes writes those of the two types that our spans have; others, from the environment, as text.
+// attributes writes those of the two types that our spans have; others, from the environment, as text. Protobuf refuses
+// text that is not UTF-8, and a batch with it: clients write paths, and one of them must not lose the spans of others.
 func attributes(list []attribute.KeyValue) []*common.KeyValue {
 	written := make([]*common.KeyValue, len(list))
 	for i, a := range list {
-		value := &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: a.Value.String()}}
+		value := &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: strings.ToValidUTF8(a.Value.String(), "\uFFFD")}}
 		if a.Value.Type() == attribute.INT64 {
 			value = &common.AnyValue{Value: &common.AnyValue_IntValue{IntValue: a.Value.AsInt64()}}
 		}

@@ -61,18 +61,19 @@ func newExporter(c Config) *exporter {
 
 // ExportSpans sends one batch. It never fails toward the library.
 func (e *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	all := uint64(len(spans))
+	rejected := all
 	body, err := proto.Marshal(exportRequest(spans))
 	if err == nil {
-		var rejected uint64
-		if rejected, err = e.send(ctx, body); err == nil {
-			e.exported.Add(uint64(len(spans)) - min(rejected, uint64(len(spans))))
-			e.failed.Add(min(rejected, uint64(len(spans))))
-			if rejected > 0 {
-				err = fmt.Errorf("it refused %d of %d spans", rejected, len(spans))
-			}
-		} else {
-			e.failed.Add(uint64(len(spans)))
+		if rejected, err = e.send(ctx, body); err != nil {
+			rejected = all
 		}
+	}
+	rejected = min(rejected, all)
+	e.exported.Add(all - rejected)
+	e.failed.Add(rejected)
+	if err == nil && rejected > 0 {
+		err = fmt.Errorf("it refused %d of %d spans", rejected, all)
 	}
 	if err != nil {
 		e.warn(err)

@@ -297,3 +297,26 @@ func BenchmarkRequest(b *testing.B) {
 		})
 	}
 }
+
+// Text of protobuf is UTF-8: one span with other bytes would take all spans of its batch with it.
+func TestNobodysRequestLosesTheSpansOfOthers(t *testing.T) {
+	t.Parallel()
+	for name, path := range map[string]string{
+		"bytes that are no UTF-8":      "/%ff%fe",
+		"a character across the bound": "/" + strings.Repeat("%C3%A9", 1024),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tracer, receiver, log := start(t, 1)
+			serve(tracer, request(), false, 200)
+			serve(tracer, httptest.NewRequest("GET", path, nil), false, 200)
+			flush(t, tracer)
+			if exported, failed := tracer.Counts(); exported != 6 || failed != 0 {
+				t.Errorf("%d spans were exported, %d failed: %s", exported, failed, log)
+			}
+			if got := len(receiver.Spans()); got != 6 {
+				t.Errorf("the collector has %d spans", got)
+			}
+		})
+	}
+}

@@ -148,6 +148,9 @@ func (a *address) connected() {
 }
 
 func (a *address) failed(err error) {
+	if isOurs(err) {
+		return
+	}
 	if a.circuit.failed(a.now(), isTimeout(err)) {
 		a.log.Warn("an address of an application cannot be connected to; nothing is sent to it until an attempt succeeds",
 			"upstream", a.url, "failures", circuitThreshold, "error", err)

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -329,5 +332,34 @@ func BenchmarkRoundTrip(b *testing.B) {
 				response.Body.Close()
 			}
 		})
+	}
+}
+
+// One person can have the gate run out of files or ports, with WebSockets to one application. That says nothing of the
+// others, to which idle connections may be open.
+func TestThatTheGateHasRunOutOfSomethingOpensNoCircuit(t *testing.T) {
+	t.Parallel()
+	failure := func(ip string, errno syscall.Errno) error {
+		return &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.ParseIP(ip), Port: 80}, Err: os.NewSyscallError("connect", errno)}
+	}
+	for name, c := range map[string]struct {
+		err   error
+		opens bool
+	}{
+		"no more files":                     {failure("10.0.0.1", syscall.EMFILE), false},
+		"no more files of the machine":      {failure("10.0.0.1", syscall.ENFILE), false},
+		"no memory for a socket":            {failure("10.0.0.1", syscall.ENOBUFS), false},
+		"no more ports":                     {failure("10.0.0.1", syscall.EADDRNOTAVAIL), false},
+		"nothing listens":                   {failure("10.0.0.1", syscall.ECONNREFUSED), true},
+		"IPv6 on a machine that has none":   {failure("2001:db8::1", syscall.EADDRNOTAVAIL), true},
+		"something that nobody can tell of": {errors.New("broken"), true},
+	} {
+		a := &address{url: "http://10.0.0.1:80", now: time.Now, log: slog.New(slog.DiscardHandler)}
+		for range circuitThreshold {
+			a.failed(c.err)
+		}
+		if a.circuit.closed() == c.opens {
+			t.Errorf("%s: the circuit opens: %v", name, !c.opens)
+		}
 	}
 }

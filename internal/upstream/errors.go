@@ -4,8 +4,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -51,6 +53,23 @@ func (e *connectError) Unwrap() error { return e.err }
 func notSent(err error) bool {
 	var connect *connectError
 	return errors.As(err, &connect)
+}
+
+// isOurs reports whether we could not connect for want of something of our own: files, memory, or ports. Somebody who
+// is let through can use these up, and that says nothing about an address. For IPv6, no address to connect from may be
+// all that a machine without it has to say.
+func isOurs(err error) bool {
+	for _, errno := range [...]syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	var operation *net.OpError
+	if !errors.Is(err, syscall.EADDRNOTAVAIL) || !errors.As(err, &operation) {
+		return false
+	}
+	to, known := operation.Addr.(*net.TCPAddr)
+	return known && to.IP.To4() != nil
 }
 
 // refusedHandshake reports whether we found the other end's part of a TLS handshake wanting.

@@ -46,6 +46,8 @@ func advise(err error, overTLS bool) string {
 		return "the application does not speak HTTP/1.1; make the upstream https:// or h2c://"
 	case strings.Contains(text, "looked like an HTTP/1.1 header"), !overTLS && strings.Contains(text, notEstablished):
 		return "the application does not speak HTTP/2; make the upstream http://"
+	case isOurs(err):
+		return "the gate itself has run out of files, memory or ports: see which application so many requests are under way at (gatehouse upstreams list), and allow the process more open files"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there"
 	case overTLS && (errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) || strings.Contains(text, notEstablished)):

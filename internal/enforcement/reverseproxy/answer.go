@@ -40,6 +40,7 @@ func answer(w http.ResponseWriter, r *http.Request, control *http.ResponseContro
 	}
 	_ = response.Body.Close() // all of it has been read; trailers are there now at the latest
 	if len(response.Trailer) > 0 {
+		limitRest(r, control)
 		copyTrailer(w, control, response.Trailer, announced)
 	}
 }
@@ -71,8 +72,7 @@ func copyBody(w http.ResponseWriter, r *http.Request, control *http.ResponseCont
 	streams := response.ContentLength < 0 || isEventStream(response.Header)
 	buffer := bufferPool.Get().(*[]byte)
 	defer bufferPool.Put(buffer)
-	waiting := patienceWith(r, control)
-	defer waiting.release()
+	waiting := patienceOverAnswer(r, control, response)
 	for {
 		if streams && !isReady(response.Body) {
 			waiting.begins()

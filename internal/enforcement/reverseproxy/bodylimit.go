@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -43,8 +42,9 @@ func limitBody(w http.ResponseWriter, r *http.Request, most int64) *limitedBody 
 	}
 	b := &limitedBody{ReadCloser: r.Body, request: r, control: http.NewResponseController(w), most: most}
 	r.Body = b
-	// A stream of gRPC may be silent for as long as its ends like: it has pings of its own for what is dead.
-	if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
+	// A stream of gRPC may be silent for as long as its ends like: HTTP/2 has pings for what is dead. Over HTTP/1 there
+	// is none, and whoever writes its name there wants to keep a connection of the application's for nothing.
+	if r.ProtoMajor < 2 || !isGRPC(r.Header) {
 		b.timeout = listener.BodyTimeout(r)
 	}
 	if most > 0 && r.ContentLength > most {
@@ -89,16 +89,17 @@ func (b *limitedBody) isBroken() bool {
 	return b.broke
 }
 
-// arm moves the deadline on. It does so now and then only: HTTP/2 asks the connection's one goroutine for it.
+// arm moves the deadline on. It does so now and then only: HTTP/2 asks the connection's one goroutine for it. The
+// deadline is later by as much as one in force may be old, so that nobody has less time than was promised.
 func (b *limitedBody) arm() {
 	if b.timeout == 0 {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if now := time.Now(); !b.done && now.Sub(b.armed) > b.timeout/4 {
+	if now, slack := time.Now(), b.timeout/4; !b.done && now.Sub(b.armed) > slack {
 		b.armed = now
-		_ = b.control.SetReadDeadline(now.Add(b.timeout)) // where there are no deadlines, nothing can be waited for
+		_ = b.control.SetReadDeadline(now.Add(b.timeout + slack)) // where there are no deadlines, nothing can be waited for
 	}
 }
 

@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
 	"github.com/gatehouse-iap/gatehouse/internal/upstream"
@@ -26,5 +28,33 @@ func TestAClientWhoseBodyStoodStillIsAnswered(t *testing.T) {
 	f.fail(httptest.NewRecorder(), httptest.NewRequestWithContext(gone, http.MethodPost, "/", nil), &upstream.Upstream{}, context.Canceled)
 	if !answered || log.Len() > 0 {
 		t.Errorf("answered: %v; the application is blamed: %s", answered, &log)
+	}
+}
+
+// deadlines is a connection that keeps the deadline of its next read.
+type deadlines struct {
+	http.ResponseWriter
+	read time.Time
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error {
+	d.read = t
+	return nil
+}
+
+func TestABodyMayStandStillForAllOfItsTimeWheneverItBegins(t *testing.T) {
+	t.Parallel()
+	const timeout = time.Hour
+	connection := &deadlines{}
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("body"))
+	b := &limitedBody{ReadCloser: r.Body, request: r, control: http.NewResponseController(connection), timeout: timeout}
+	for _, ago := range []time.Duration{0, timeout / 5, timeout / 2} {
+		b.arm()
+		b.armed, connection.read = b.armed.Add(-ago), connection.read.Add(-ago)
+		began := time.Now()
+		b.arm()
+		if left := connection.read.Sub(began); left < timeout {
+			t.Errorf("%s after the deadline was set, a body that stands still has %s", ago, left)
+		}
 	}
 }

@@ -49,7 +49,6 @@ func (f *Forwarder) upgrade(w http.ResponseWriter, out *http.Request, response *
 		w.WriteHeader(http.StatusOK)
 		control := http.NewResponseController(w)
 		waiting := patienceWith(out, control)
-		defer waiting.release()
 		t.Client = &stream{ReadCloser: f.socket, w: w, ResponseController: control, waiting: waiting}
 		if _, err := t.Client.Write(nil); err == nil {
 			f.carry(t, out.URL.Host)
