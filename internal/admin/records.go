@@ -199,7 +199,7 @@ func (a *Admin) recordedResource(ctx context.Context, name string) (resource.Nam
 	return "", fmt.Errorf("service %s: %w; name a deleted one by its resource, such as projects/123/iap_web/compute/services/456", name, ErrNotFound)
 }
 
-// SearchRecords says what a query selects, newest first unless it asks otherwise. progress may be nil.
+// SearchRecords says what a query selects, newest first unless it asks otherwise.
 func (a *Admin) SearchRecords(ctx context.Context, q RecordQuery, say func(RecordLine) error) error {
 	r, err := a.prepare(ctx, q, say)
 	if err != nil {

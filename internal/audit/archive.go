@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/regularfile"
@@ -126,9 +127,7 @@ func (s *searching) add(list []segment) {
 		p.files = append(p.files, file)
 	}
 	if !s.OldestFirst {
-		for i := range len(p.files) / 2 {
-			p.files[i], p.files[len(p.files)-1-i] = p.files[len(p.files)-1-i], p.files[i]
-		}
+		slices.Reverse(p.files)
 		p.frontier = DecisionID(bytes.Repeat([]byte{0xff}, len(DecisionID{})))
 	}
 	s.held.oldestFirst = s.OldestFirst

@@ -1,15 +1,15 @@
 package audit
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/regularfile"
 )
 
 // timeSlack is how far from its id's time a record may lie in the succession of files: records wait to be
@@ -60,38 +60,27 @@ func byTime(list []segment, t time.Time) (near, far []string) {
 
 // search reads one file. Lines that do not parse are passed over: a crash may have torn them.
 func search(ctx context.Context, path string, id DecisionID) (Decision, error) {
-	file, err := os.Open(path)
+	file, info, err := regularfile.Open(path)
 	if err != nil {
 		return Decision{}, err
 	}
 	defer file.Close() // read only
-	start := []byte(`{"id":"` + id.String() + `"`)
-	reader := bufio.NewReaderSize(file, chunkBytes)
-	for {
+	start := append(bytes.Clone(lineStart), id.String()+`"`...)
+	for lines := newLineReader(file, info.Size(), false); ; {
 		if err := ctx.Err(); err != nil {
 			return Decision{}, err
 		}
-		part, err := reader.ReadSlice('\n')
-		wanted := bytes.HasPrefix(part, start)
-		var found []byte
-		if wanted {
-			found = bytes.Clone(part)
-		}
-		for errors.Is(err, bufio.ErrBufferFull) {
-			if part, err = reader.ReadSlice('\n'); wanted {
-				found = append(found, part...)
-			}
-		}
-		if wanted {
-			if d, err := ParseLine(found); err == nil {
-				return d, nil
-			}
-		}
+		line, err := lines.next()
 		if err == io.EOF {
 			return Decision{}, ErrNoDecision
 		}
 		if err != nil {
 			return Decision{}, err
+		}
+		if bytes.HasPrefix(line.text, start) {
+			if d, err := ParseLine(line.text); err == nil {
+				return d, nil
+			}
 		}
 	}
 }
