@@ -124,8 +124,8 @@ func parseClaims(payload []byte) (*Claims, error) {
 		}
 		f.join(workforce)
 	}
-	if f.has("gcip") {
-		c.GCIP, err = parseGCIP(f.object["gcip"])
+	if raw := f.get("gcip"); present(raw) {
+		c.GCIP, err = parseGCIP(raw)
 		if err != nil {
 			f.join(&fields{err: err})
 		}

@@ -45,8 +45,8 @@
 //     twice: refused.
 //   - Nothing that the assertion itself says chooses the algorithm or the key, except its kid, which is looked up
 //     among the published keys.
-//   - The second verification of the same assertion takes less than a microsecond. It still ends at its expiry,
-//     and with its key.
+//   - The first verification of an assertion takes little longer than the ECDSA check in it, once the keys are there.
+//     The second one takes less than a microsecond; it still ends at the assertion's expiry, and with its key.
 //   - Only the standard library is used, and the module requires no other.
 //
 // # What to watch

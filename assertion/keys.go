@@ -55,8 +55,8 @@ func parseKeys(data []byte) (StaticKeySet, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, isSet := o["keys"]
-	if isSet && bytes.HasPrefix(raw, []byte("[")) {
+	raw := o.get("keys")
+	if bytes.HasPrefix(raw, []byte("[")) {
 		return parseJWKSet(raw)
 	}
 	return parsePEMMap(o)
@@ -70,8 +70,11 @@ func parseJWKSet(raw json.RawMessage) (StaticKeySet, error) {
 	seen := make(map[string]bool, len(list))
 	keys := make(StaticKeySet, len(list))
 	for _, item := range list {
-		var o object
-		if json.Unmarshal(item, &o) != nil {
+		if !present(item) {
+			continue
+		}
+		o, err := readObject(item)
+		if err != nil {
 			return nil, errors.New("a key is not an object")
 		}
 		f := &fields{object: o}
@@ -147,17 +150,17 @@ func parsePEMMap(o object) (StaticKeySet, error) {
 		return nil, errors.New("neither a JWK set nor a map of key ids to PEM")
 	}
 	keys := make(StaticKeySet, len(o))
-	for keyID, raw := range o {
-		var text string
-		if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &text) != nil {
+	for _, m := range o {
+		text, err := unquote(m.value)
+		if err != nil || !present(m.value) {
 			return nil, errors.New("neither a JWK set nor a map of key ids to PEM")
 		}
 		block, rest := pem.Decode([]byte(text))
-		if keyID == "" || block == nil || block.Type != "PUBLIC KEY" || len(bytes.TrimSpace(rest)) > 0 {
+		if len(m.name) == 0 || block == nil || block.Type != "PUBLIC KEY" || len(bytes.TrimSpace(rest)) > 0 {
 			continue
 		}
 		if key := parseSPKI(block.Bytes); key != nil {
-			keys[keyID] = key
+			keys[string(m.name)] = key
 		}
 	}
 	return usable(keys, len(o))

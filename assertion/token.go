@@ -1,11 +1,11 @@
 package assertion
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/sha256"
 	"encoding/base64"
-	"math/big"
 	"strings"
 )
 
@@ -33,11 +33,9 @@ func split(token string) (*signed, error) {
 	if len(token) > MaxTokenBytes {
 		return nil, refuse(ErrTooLarge, "")
 	}
-	for i := 0; i < len(token); i++ {
-		// encoding/base64 skips line breaks, so that they are refused here.
-		if token[i] == '\n' || token[i] == '\r' {
-			return nil, refuse(ErrMalformed, "line break inside")
-		}
+	// encoding/base64 skips line breaks, so that they are refused here.
+	if strings.IndexByte(token, '\n') >= 0 || strings.IndexByte(token, '\r') >= 0 {
+		return nil, refuse(ErrMalformed, "line break inside")
 	}
 	head, rest, _ := strings.Cut(token, ".")
 	body, signature, found := strings.Cut(rest, ".")
@@ -72,16 +70,16 @@ func readHeader(data []byte) (string, error) {
 	}
 	f := &fields{object: o}
 	if alg := f.text("alg"); f.err != nil || alg != "ES256" {
-		return "", refuse(ErrAlgorithm, "alg is "+quote(string(o["alg"])))
+		return "", refuse(ErrAlgorithm, "alg is "+quote(string(o.get("alg"))))
 	}
-	for name := range o {
-		if forbidden(name) {
-			return "", refuse(ErrHeader, quote(name)+" is not accepted")
+	for _, m := range o {
+		if forbidden(string(m.name)) {
+			return "", refuse(ErrHeader, quote(string(m.name))+" is not accepted")
 		}
 	}
 	// RFC 8725, section 3.11: a token of another kind, signed with the same key, says so in typ.
 	if typ := f.text("typ"); f.err != nil || f.has("typ") && typ != "JWT" {
-		return "", refuse(ErrHeader, "typ is "+quote(string(o["typ"])))
+		return "", refuse(ErrHeader, "typ is "+quote(string(o.get("typ"))))
 	}
 	keyID := f.text("kid")
 	switch {
@@ -108,7 +106,28 @@ func (s *signed) verify(key *ecdsa.PublicKey) bool {
 		return false
 	}
 	digest := sha256.Sum256([]byte(s.content))
-	r := new(big.Int).SetBytes(s.signature[:32])
-	t := new(big.Int).SetBytes(s.signature[32:])
-	return ecdsa.Verify(key, digest[:], r, t)
+	return ecdsa.VerifyASN1(key, digest[:], inASN1(s.signature))
+}
+
+// inASN1 writes the 64 bytes r || s as crypto/ecdsa reads them: SEQUENCE { INTEGER r, INTEGER s }. Whether they
+// are in range is judged there. The way over big.Int and ecdsa.Verify makes the same bytes with many times the allocations.
+func inASN1(signature []byte) []byte {
+	const sequence, longest = 0x30, 2 + 2*(2+1+32)
+	der := append(make([]byte, 0, longest), sequence, 0)
+	der = appendInteger(der, signature[:32])
+	der = appendInteger(der, signature[32:])
+	der[1] = byte(len(der) - 2)
+	return der
+}
+
+// appendInteger writes a number without a sign: no zeros before it, except one where it would look negative.
+func appendInteger(der, number []byte) []byte {
+	const integer = 0x02
+	number = bytes.TrimLeft(number, "\x00")
+	if len(number) == 0 || number[0] >= 0x80 {
+		der = append(der, integer, byte(len(number)+1), 0)
+	} else {
+		der = append(der, integer, byte(len(number)))
+	}
+	return append(der, number...)
 }

@@ -1,6 +1,7 @@
 package assertion_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -202,6 +203,10 @@ func TestSpellings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	order := elliptic.P256().Params().N.FillBytes(make([]byte, 32))
+	withSignature := func(r, s []byte) string {
+		return parts[0] + "." + parts[1] + "." + base64.RawURLEncoding.EncodeToString(append(append([]byte(nil), r...), s...))
+	}
 	padded := append(append(append([]byte(nil), raw[:32]...), 0), raw[32:]...)
 	short := parts[0] + "." + parts[1] + "."
 	for name, c := range map[string]struct {
@@ -218,6 +223,12 @@ func TestSpellings(t *testing.T) {
 		"padding":                            {good + "==", assertion.ErrMalformed},
 		"no signature":                       {short, assertion.ErrSignature},
 		"a signature of zeros":               {short + strings.Repeat("A", 86), assertion.ErrSignature},
+		"r is zero":                          {withSignature(make([]byte, 32), raw[32:]), assertion.ErrSignature},
+		"s is zero":                          {withSignature(raw[:32], make([]byte, 32)), assertion.ErrSignature},
+		"r is the order of the curve":        {withSignature(order, raw[32:]), assertion.ErrSignature},
+		"s is the order of the curve":        {withSignature(raw[:32], order), assertion.ErrSignature},
+		"r and s change places":              {withSignature(raw[32:], raw[:32]), assertion.ErrSignature},
+		"r is the greatest number":           {withSignature(bytes.Repeat([]byte{0xff}, 32), raw[32:]), assertion.ErrSignature},
 		"a signature that is one byte short": {short + base64.RawURLEncoding.EncodeToString(make([]byte, 63)), assertion.ErrSignature},
 		"a signature with a zero before s":   {short + base64.RawURLEncoding.EncodeToString(padded), assertion.ErrSignature},
 		"standard base64":                    {parts[0] + "." + parts[1] + "." + strings.Repeat("+", 86), assertion.ErrMalformed},

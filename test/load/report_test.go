@@ -53,7 +53,9 @@ func (r report) markdown() string {
 		}
 	}
 	if len(r.micro) > 0 {
-		b.WriteString("\n## Steps of a request\n\n`go test -bench` on the same machine.\n\n| step | time | bytes | allocations |\n|---|---|---|---|\n")
+		b.WriteString("\n## Steps of a request\n\n`go test -bench` on the same machine. **× bare ECDSA** is how many times `ecdsa.VerifyASN1` alone a step takes, both measured in turns:\n" +
+			"the median, with the least and the most of ten parts of the run.\n\n" +
+			"| step | time | bytes | allocations | × bare ECDSA |\n|---|---|---|---|---|\n")
 		for _, row := range r.micro {
 			b.WriteString(row + "\n")
 		}
@@ -105,7 +107,7 @@ func readMicro(t testing.TB, file string) (rows []string) {
 			value[fields[i+1]] = fields[i]
 		}
 		name, _, _ := strings.Cut(strings.TrimPrefix(fields[0], "Benchmark"), "-")
-		rows = append(rows, fmt.Sprintf("| %s %s | %s ns | %s | %s |", pkg, name, value["ns/op"], value["B/op"], value["allocs/op"]))
+		rows = append(rows, fmt.Sprintf("| %s %s | %s ns | %s | %s | %s |", pkg, name, value["ns/op"], value["B/op"], value["allocs/op"], timesBare(value)))
 	}
 	if err := lines.Err(); err != nil {
 		t.Fatal(err)
@@ -114,6 +116,14 @@ func readMicro(t testing.TB, file string) (rows []string) {
 		t.Fatalf("%s holds no results of go test -bench", file)
 	}
 	return rows
+}
+
+// timesBare shows what BenchmarkVerifyFirst of the assertion module reports, and a dash for all others.
+func timesBare(value map[string]string) string {
+	if value["×bare"] == "" {
+		return "–"
+	}
+	return fmt.Sprintf("%s (%s–%s)", value["×bare"], value["least×bare"], value["most×bare"])
 }
 
 func describeMachine(t testing.TB) string {
