@@ -11,11 +11,7 @@ import (
 // "listening on PORT", until the test ends. It returns the application's origin.
 func StartApp(t testing.TB, program, file string, env ...string) string {
 	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		t.Fatalf("%s is not installed: run make setup (%v)", program, err)
-	}
-	cmd := exec.Command(path, filepath.Join("..", filepath.FromSlash(file)))
+	cmd := exec.Command(Program(t, program), filepath.Join("..", filepath.FromSlash(file)))
 	cmd.Env = append(append(os.Environ(), "PYTHONUNBUFFERED=1"), env...)
-	return "http://127.0.0.1:" + startProcess(t, file, cmd).awaitLine(t, "listening on ")
+	return "http://127.0.0.1:" + StartProcess(t, file, cmd).AwaitLine(t, "listening on ")
 }

@@ -64,7 +64,7 @@ func StartIn(t testing.TB, environ []string, args ...string) *Gate {
 	cmd := exec.Command(Binary(t), append([]string{"dev", "--listen", "127.0.0.1:0", "--ready-file", readyFile}, args...)...)
 	cmd.Env = append(append(os.Environ(), "HOME="+t.TempDir()), environ...)
 	began := time.Now()
-	g.Process = startProcess(t, "gatehouse dev", cmd)
+	g.Process = StartProcess(t, "gatehouse dev", cmd)
 	g.awaitReady(t, readyFile)
 	g.Started = time.Since(began)
 	g.App = origin(t, g.URLs["app"])
@@ -75,25 +75,15 @@ func StartIn(t testing.TB, environ []string, args ...string) *Gate {
 
 func (g *Gate) awaitReady(t testing.TB, file string) {
 	t.Helper()
-	// A file cannot be waited for portably: look often.
-	look := time.NewTicker(time.Millisecond)
-	defer look.Stop()
-	tooLate := time.After(Patience)
-	for {
-		content, err := os.ReadFile(file)
-		if err == nil {
-			if err := json.Unmarshal(content, &g.Ready); err != nil {
-				t.Fatalf("the ready file is not JSON: %v\n%s", err, content)
-			}
-			return
-		}
-		select {
-		case <-look.C:
-		case <-g.exited:
-			t.Fatalf("gatehouse dev ended before it was ready: %v", g.cmd.ProcessState)
-		case <-tooLate:
-			t.Fatalf("gatehouse dev has written no ready file within %v", Patience)
-		}
+	var content []byte
+	// A file cannot be waited for portably.
+	g.Await(t, "it has written its ready file", func() (written bool) {
+		var err error
+		content, err = os.ReadFile(file)
+		return err == nil
+	})
+	if err := json.Unmarshal(content, &g.Ready); err != nil {
+		t.Fatalf("the ready file is not JSON: %v\n%s", err, content)
 	}
 }
 
@@ -134,9 +124,9 @@ func Binary(t testing.TB) string {
 }
 
 // BuiltBinary is Binary for a TestMain.
-func BuiltBinary() (string, error) { return binary() }
+func BuiltBinary() (string, error) { return builtBinary() }
 
-var binary = sync.OnceValues(func() (string, error) {
+var builtBinary = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv("GATEHOUSE_BINARY"); path != "" {
 		_, err := os.Stat(path)
 		return path, err

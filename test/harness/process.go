@@ -1,10 +1,12 @@
 package harness
 
 import (
-	"bufio"
 	"errors"
+	"fmt"
+	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,13 +21,27 @@ type Process struct {
 	exited chan struct{}
 }
 
-// startProcess starts a program. What it printed is told when the test fails.
-func startProcess(t testing.TB, name string, cmd *exec.Cmd) *Process {
+// Program is the path of a program that the tests need. Debian keeps daemons where only root's PATH leads.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path
+	}
+	if path, sbin := exec.LookPath(filepath.Join("/usr/sbin", name)); sbin == nil {
+		return path
+	}
+	t.Fatalf("%s is not installed: run make setup (%v)", name, err)
+	return ""
+}
+
+// StartProcess starts a program, which ends with the test. What it printed is told when the test fails.
+func StartProcess(t testing.TB, name string, cmd *exec.Cmd) *Process {
 	t.Helper()
 	p := &Process{name: name, cmd: cmd, output: &buffer{}, exited: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.output, p.output
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		t.Fatalf("start %s: %v; make setup installs what the tests need", name, err)
 	}
 	go func() {
 		_ = cmd.Wait()
@@ -33,34 +49,70 @@ func startProcess(t testing.TB, name string, cmd *exec.Cmd) *Process {
 	}()
 	t.Cleanup(func() {
 		p.Stop(t)
-		if t.Failed() {
-			t.Logf("what %s printed:\n%s", name, p.output)
+		if printed := p.Output(); t.Failed() && printed != "" {
+			t.Logf("what %s printed:\n%s", name, printed)
 		}
 	})
 	return p
 }
 
-// awaitLine waits for a line that contains a text, and returns what follows the text in it.
-func (p *Process) awaitLine(t testing.TB, text string) string {
+// Await looks often until something is so that is said in what, and no longer than the process lives.
+func (p *Process) Await(t testing.TB, what string, so func() bool) {
 	t.Helper()
 	look := time.NewTicker(2 * time.Millisecond)
 	defer look.Stop()
 	tooLate := time.After(Patience)
-	for {
-		printed := p.output.String()
-		lines := bufio.NewScanner(strings.NewReader(printed[:strings.LastIndexByte(printed, '\n')+1])) // whole ones
-		for lines.Scan() {
-			if _, rest, found := strings.Cut(lines.Text(), text); found {
-				return strings.TrimSpace(rest)
-			}
-		}
+	for !so() {
 		select {
 		case <-look.C:
 		case <-p.exited:
-			t.Fatalf("%s ended before it said %q: %v", p.name, text, p.cmd.ProcessState)
+			t.Fatalf("%s ended, and was to come to this: %s: %v", p.name, what, p.cmd.ProcessState)
 		case <-tooLate:
-			t.Fatalf("%s has not said %q within %v", p.name, text, Patience)
+			t.Fatalf("%s has not come to this within %v: %s", p.name, Patience, what)
 		}
+	}
+}
+
+// AwaitLine waits for a line that contains a text, and returns what follows the text in it.
+func (p *Process) AwaitLine(t testing.TB, text string) (rest string) {
+	t.Helper()
+	p.Await(t, fmt.Sprintf("it says %q", text), func() (found bool) {
+		printed := p.output.String()
+		for line := range strings.Lines(printed[:strings.LastIndexByte(printed, '\n')+1]) { // whole ones
+			if _, rest, found = strings.Cut(line, text); found {
+				rest = strings.TrimSpace(rest)
+				return true
+			}
+		}
+		return false
+	})
+	return rest
+}
+
+// AwaitListener waits until the process, or whoever it is, takes connections at each address.
+func (p *Process) AwaitListener(t testing.TB, addresses ...string) {
+	t.Helper()
+	for _, address := range addresses {
+		p.Await(t, "it takes connections at "+address, func() bool {
+			conn, err := net.DialTimeout("tcp", address, time.Second)
+			if err != nil {
+				return false
+			}
+			_ = conn.Close()
+			return true
+		})
+	}
+}
+
+// AwaitEnd waits until the program ends by itself, and returns its exit code.
+func (p *Process) AwaitEnd(t testing.TB, patience time.Duration) int {
+	t.Helper()
+	select {
+	case <-p.exited:
+		return p.cmd.ProcessState.ExitCode()
+	case <-time.After(patience):
+		t.Fatalf("%s has not ended within %v", p.name, patience)
+		return -1
 	}
 }
 

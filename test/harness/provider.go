@@ -103,8 +103,8 @@ func startProvider(t testing.TB, name string, cmd *exec.Cmd, variable string, se
 		t.Fatal(err)
 	}
 	cmd.Env = append(os.Environ(), variable+"="+string(text))
-	p := &Provider{Process: startProcess(t, name, cmd)}
-	p.Issuer = p.awaitLine(t, "issuer http://")
+	p := &Provider{Process: StartProcess(t, name, cmd)}
+	p.Issuer = p.AwaitLine(t, "issuer http://")
 	p.Issuer = "http://" + p.Issuer
 	return p
 }

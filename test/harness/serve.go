@@ -3,7 +3,6 @@ package harness
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,20 +28,9 @@ func NewSite(t testing.TB) *Site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	s := &Site{Dir: dir, Port: freePort(t)}
+	s := &Site{Dir: dir, Port: FreePort(t)}
 	s.Auth = s.URL("auth.localhost")
 	return s
-}
-
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }
 
 // URL is the origin of a host.
@@ -53,7 +41,7 @@ func (s *Site) Init(t testing.TB, args ...string) {
 	t.Helper()
 	s.CLI(t, append([]string{"config", "init"}, args...)...)
 	config := s.Read(t, "gatehouse.yaml")
-	for old, port := range map[string]string{"8080": s.Port, "9090": freePort(t)} {
+	for old, port := range map[string]string{"8080": s.Port, "9090": FreePort(t)} {
 		if !strings.Contains(config, ":"+old) {
 			t.Fatalf("the configuration does not name port %s:\n%s", old, config)
 		}
@@ -108,8 +96,8 @@ func (s *Site) Serve(t testing.TB) *Process {
 	t.Helper()
 	cmd := exec.Command(Binary(t), "serve", "--config", "gatehouse.yaml")
 	cmd.Dir = s.Dir
-	p := startProcess(t, "gatehouse serve", cmd)
-	p.awaitLine(t, "msg=ready")
+	p := StartProcess(t, "gatehouse serve", cmd)
+	p.AwaitLine(t, "msg=ready")
 	return p
 }
 
@@ -119,8 +107,8 @@ func (s *Site) ServeOn(t testing.TB, socket *os.File) *Process {
 	// systemd-socket-activate passes on what it was passed itself, and starts the program when the first client comes.
 	cmd := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec systemd-socket-activate --fdname=web "$0" serve --config gatehouse.yaml`, Binary(t))
 	cmd.Dir, cmd.ExtraFiles = s.Dir, []*os.File{socket} // descriptor 3, where systemd puts the first
-	p := startProcess(t, "gatehouse serve", cmd)
-	p.awaitLine(t, "msg=ready")
+	p := StartProcess(t, "gatehouse serve", cmd)
+	p.AwaitLine(t, "msg=ready")
 	return p
 }
 
