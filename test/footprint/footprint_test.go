@@ -1,12 +1,7 @@
 package footprint
 
 import (
-	"fmt"
-	"os"
-	"runtime"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -33,37 +28,15 @@ func TestDevAnswersWithin300Milliseconds(t *testing.T) {
 }
 
 func TestAnIdleGateStaysUnder40Megabytes(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Fatalf("this reads /proc; run it on Linux, not on %s", runtime.GOOS)
-	}
 	gate := harness.Start(t)
 	// One sign-in's worth of work, so that what is measured is a gate that has been used.
 	answer := harness.Get(t, harness.Client(nil), gate.App+"/", "Authorization", "Bearer "+gate.IdentityToken(t, harness.Alice))
 	if answer.StatusCode != 200 {
 		t.Fatalf("status %d", answer.StatusCode)
 	}
-	used := residentBytes(t, gate.Ready.PID)
+	used := harness.ResidentBytes(t, gate.Ready.PID)
 	t.Logf("resident: %.1f MB", float64(used)/(1<<20))
 	if used > maxIdleBytes {
 		t.Errorf("an idle gate holds %.1f MB, more than 40", float64(used)/(1<<20))
 	}
-}
-
-func residentBytes(t *testing.T, pid int) int64 {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(status)) {
-		if rest, found := strings.CutPrefix(line, "VmRSS:"); found {
-			kilobytes, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return kilobytes << 10
-		}
-	}
-	t.Fatal("/proc shows no VmRSS")
-	return 0
 }

@@ -1,9 +1,6 @@
 package longlived
 
 import (
-	"crypto/sha1"
-	"encoding/base64"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -42,9 +39,7 @@ func live(t *testing.T) string {
 				return
 			}
 			defer conn.Close()
-			sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-			_, _ = fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n"+
-				"\x81\x05hello", base64.StdEncoding.EncodeToString(sum[:]))
+			_, _ = io.WriteString(conn, harness.WebSocketAnswer(r)+"\x81\x05hello")
 			masked := make([]byte, 2+4+len("you there"))
 			if _, err := io.ReadFull(conn, masked); err != nil {
 				return

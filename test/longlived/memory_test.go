@@ -2,17 +2,12 @@ package longlived
 
 import (
 	"bufio"
-	"crypto/sha1"
-	"encoding/base64"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -42,9 +37,9 @@ func TestTenThousandIdleWebSocketsCostAtMost25KilobytesEach(t *testing.T) {
 	gate := harness.Start(t, "--upstream", "http://"+app.Addr().String())
 	token := gate.IdentityToken(t, harness.Alice)
 	app.open(t, gate, token, 100) // what is there once is not theirs
-	before := residentBytes(t, gate.Ready.PID)
+	before := harness.ResidentBytes(t, gate.Ready.PID)
 	clients := app.open(t, gate, token, sockets)
-	each := (residentBytes(t, gate.Ready.PID) - before) / sockets
+	each := (harness.ResidentBytes(t, gate.Ready.PID) - before) / int64(sockets)
 	t.Logf("%d WebSockets, %d bytes each", sockets, each)
 	if each > maxBytes {
 		t.Errorf("an idle WebSocket costs the gate %d bytes, more than %d", each, maxBytes)
@@ -121,9 +116,7 @@ func (a *socketApp) shake(conn net.Conn) {
 	if err != nil {
 		return
 	}
-	sum := sha1.Sum([]byte(request.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-	_, _ = fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-		base64.StdEncoding.EncodeToString(sum[:]))
+	_, _ = io.WriteString(conn, harness.WebSocketAnswer(request))
 	frame := make([]byte, 10)
 	if _, err := io.ReadFull(conn, frame); err == nil {
 		_, _ = io.WriteString(conn, "\x81\x04hi!\n")
@@ -192,18 +185,4 @@ func dialSocket(address, request string) (net.Conn, error) {
 		return conn, errors.New(string(answer))
 	}
 	return conn, nil
-}
-
-func residentBytes(t *testing.T, pid int) int {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
-	kilobytes, err := strconv.Atoi(strings.Fields(rest)[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kilobytes << 10
 }
