@@ -2,16 +2,10 @@ package hostile
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -42,7 +36,7 @@ listeners:
 - address: 127.0.0.1:%[1]s
   tls: {certificates: [{certFile: tls.crt, keyFile: tls.key}]}
   limits: {headerTimeout: 1s, bodyTimeout: 1s, maxResetsPerMinute: 50, maxConnectionsPerAddress: 50}
-admin: {address: "127.0.0.1:%[2]s"}
+admin: {address: "%[2]s"}
 manifests: [apps.yaml]
 `
 
@@ -66,42 +60,14 @@ func start(t *testing.T) *world {
 	app := httptest.NewServer(answer)
 	t.Cleanup(app.Close)
 	site := harness.NewSite(t)
-	w := &world{address: "127.0.0.1:" + site.Port, roots: x509.NewCertPool()}
-	health := harness.NewSite(t).Port
-	w.health = "http://127.0.0.1:" + health
-	w.writeCertificate(t, site)
+	certificate, health := harness.SelfSigned(host), harness.FreeAddress(t)
+	w := &world{address: "127.0.0.1:" + site.Port, health: "http://" + health, roots: certificate.Pool(), pair: certificate.Pair}
+	site.Write(t, "tls.crt", string(certificate.PEM))
+	site.Write(t, "tls.key", string(certificate.KeyPEM))
 	site.Write(t, "gatehouse.yaml", fmt.Sprintf(config, site.Port, health))
 	site.Write(t, "apps.yaml", fmt.Sprintf(apps, app.URL))
 	site.Serve(t)
 	return w
-}
-
-func (w *world) writeCertificate(t *testing.T, site *harness.Site) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: host}, DNSNames: []string{host}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
-	if w.pair, err = tls.X509KeyPair(certPEM, keyPEM); err != nil {
-		t.Fatal(err)
-	}
-	w.roots.AppendCertsFromPEM(certPEM)
-	site.Write(t, "tls.crt", string(certPEM))
-	site.Write(t, "tls.key", string(keyPEM))
 }
 
 // dial connects from an address of this machine.

@@ -2,15 +2,8 @@ package programmatic
 
 import (
 	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -20,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gatehouse-iap/gatehouse/test/harness"
 )
@@ -37,7 +29,7 @@ type network struct {
 
 func newNetwork(t *testing.T, gate *harness.Gate) network {
 	t.Helper()
-	certificate, authority := selfSigned(t, googleTokenHost)
+	certificate := harness.SelfSigned(googleTokenHost)
 	auth, err := url.Parse(gate.Auth)
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +39,7 @@ func newNetwork(t *testing.T, gate *harness.Gate) network {
 		Transport: harness.Client(nil).Transport,
 	}
 	google := httptest.NewUnstartedServer(toGate)
-	google.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	google.TLS = &tls.Config{Certificates: []tls.Certificate{certificate.Pair}}
 	google.StartTLS()
 	t.Cleanup(google.Close)
 
@@ -69,7 +61,7 @@ func newNetwork(t *testing.T, gate *harness.Gate) network {
 	}))
 	t.Cleanup(proxy.Close)
 	file := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, authority, 0o600); err != nil {
+	if err := os.WriteFile(file, certificate.PEM, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return network{proxy.URL, file}
@@ -93,22 +85,4 @@ func tunnel(w http.ResponseWriter, target string) {
 		_ = there.(*net.TCPConn).CloseWrite()
 	}()
 	_, _ = io.Copy(here, there)
-}
-
-func selfSigned(t *testing.T, host string) (tls.Certificate, []byte) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: host}, DNSNames: []string{host},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
