@@ -2,7 +2,6 @@ package emulator
 
 import (
 	"encoding/json"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -172,10 +171,7 @@ func TestTheDocumentsOfProductionAreLoaded(t *testing.T) {
 
 func TestADeadUpstreamIsNotReady(t *testing.T) {
 	t.Parallel()
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	dead := "http://" + closed.Addr().String()
-	must(t, closed.Close())
+	dead := "http://" + harness.FreeAddress(t)
 	out := run(t, 1, "--upstream", dead, "--ready-timeout", "300ms", "--exec", "true")
 	if !strings.Contains(out, "nothing accepts connections at "+dead) || strings.Contains(out, "Ready") {
 		t.Errorf("it says:\n%s", out)

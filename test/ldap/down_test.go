@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/signin/ldapbind"
+	"github.com/gatehouse-iap/gatehouse/test/harness"
 )
 
 // steps is how many requests one check sends: bind, search, bind as the person, bind again, search for groups.
@@ -41,10 +41,10 @@ func TestADirectoryThatDiesMidwayLetsNobodyIn(t *testing.T) {
 func TestADirectoryThatHangsIsGivenUp(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	if err := s.process.Signal(syscall.SIGSTOP); err != nil {
+	if err := syscall.Kill(s.process.PID(), syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.process.Signal(syscall.SIGCONT) })
+	t.Cleanup(func() { _ = syscall.Kill(s.process.PID(), syscall.SIGCONT) })
 	plain := s.config()
 	plain.URL = s.plain
 	startTLS := plain
@@ -76,7 +76,7 @@ func TestADirectoryThatHangsIsGivenUp(t *testing.T) {
 }
 
 // relay passes requests on to a directory, and kills it when one comes after as many as are let through.
-func relay(t *testing.T, to string, through int, victim *os.Process) string {
+func relay(t *testing.T, to string, through int, victim *harness.Process) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -102,7 +102,7 @@ func relay(t *testing.T, to string, through int, victim *os.Process) string {
 				return
 			}
 			if through == 0 {
-				_ = victim.Kill()
+				victim.Kill(t)
 			}
 			through--
 			if _, err := server.Write(request[:n]); err != nil {

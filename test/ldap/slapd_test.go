@@ -1,24 +1,15 @@
 package ldap
 
 import (
-	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
+	"github.com/gatehouse-iap/gatehouse/test/harness"
 )
 
 const (
@@ -138,7 +129,7 @@ type slapd struct {
 	plain, encrypted string // URLs
 	caFile, otherCA  string
 	secretFile       string
-	process          *os.Process
+	process          *harness.Process
 	directory        string
 }
 
@@ -146,8 +137,9 @@ type slapd struct {
 func start(t *testing.T, extra ...string) *slapd {
 	t.Helper()
 	dir := t.TempDir()
+	plain, encrypted := harness.FreeAddress(t), harness.FreeAddress(t)
 	s := &slapd{
-		plain: "ldap://" + free(t), encrypted: "ldaps://" + free(t), directory: dir, secretFile: filepath.Join(dir, "secret"),
+		plain: "ldap://" + plain, encrypted: "ldaps://" + encrypted, directory: dir, secretFile: filepath.Join(dir, "secret"),
 		caFile: filepath.Join(dir, "ca.pem"), otherCA: filepath.Join(dir, "other.pem"),
 	}
 	certify(t, dir)
@@ -158,23 +150,9 @@ func start(t *testing.T, extra ...string) *slapd {
 		t.Fatal(err)
 	}
 	run(t, "slapadd", "-q", "-f", filepath.Join(dir, "slapd.conf"), "-l", filepath.Join(dir, "people.ldif"))
-	command := exec.Command(tool(t, "slapd"), "-d", "0", "-f", filepath.Join(dir, "slapd.conf"), "-h", s.plain+" "+s.encrypted)
-	var log bytes.Buffer
-	command.Stdout, command.Stderr = &log, &log
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	s.process = command.Process
-	t.Cleanup(func() {
-		_ = command.Process.Kill()
-		_ = command.Wait()
-		if t.Failed() && log.Len() > 0 {
-			t.Logf("slapd says:\n%s", log.String())
-		}
-	})
-	for _, address := range []string{s.plain, s.encrypted} {
-		await(t, strings.SplitN(address, "//", 2)[1])
-	}
+	command := exec.Command(harness.Program(t, "slapd"), "-d", "0", "-f", filepath.Join(dir, "slapd.conf"), "-h", s.plain+" "+s.encrypted)
+	s.process = harness.StartProcess(t, "slapd", command)
+	s.process.AwaitListener(t, plain, encrypted)
 	return s
 }
 
@@ -194,23 +172,9 @@ func (s *slapd) modify(t *testing.T, ldif string) {
 	run(t, "ldapmodify", "-x", "-H", s.plain, "-D", "cn=admin,"+base, "-w", "admin", "-f", path)
 }
 
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	if path, err := exec.LookPath(name); err == nil {
-		return path
-	}
-	for _, dir := range []string{"/usr/sbin/", "/usr/bin/"} {
-		if _, err := os.Stat(dir + name); err == nil {
-			return dir + name
-		}
-	}
-	t.Fatalf("%s is not installed; run tools/setup.sh", name)
-	return ""
-}
-
 func run(t *testing.T, name string, args ...string) {
 	t.Helper()
-	if out, err := exec.Command(tool(t, name), args...).CombinedOutput(); err != nil {
+	if out, err := exec.Command(harness.Program(t, name), args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", name, err, out)
 	}
 }
@@ -222,79 +186,13 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-func free(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
-// await waits until something answers, by trying.
-func await(t *testing.T, address string) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; {
-		conn, err := net.DialTimeout("tcp", address, time.Second)
-		if err == nil {
-			_ = conn.Close()
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("slapd does not answer: %v", err)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-}
-
 // certify writes an authority, a server certificate by it, and another authority that has signed nothing.
 func certify(t *testing.T, dir string) {
 	t.Helper()
-	authority, key := newCertificate(t, "Corp CA", nil, nil)
-	write(t, filepath.Join(dir, "ca.pem"), encode("CERTIFICATE", authority.Raw))
-	other, _ := newCertificate(t, "Other CA", nil, nil)
-	write(t, filepath.Join(dir, "other.pem"), encode("CERTIFICATE", other.Raw))
-	server, serverKey := newCertificate(t, "directory", authority, key)
-	write(t, filepath.Join(dir, "server.pem"), encode("CERTIFICATE", server.Raw))
-	der, err := x509.MarshalPKCS8PrivateKey(serverKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(dir, "server.key"), encode("PRIVATE KEY", der))
-}
-
-func newCertificate(t *testing.T, name string, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	signer := parentKey
-	if parent == nil {
-		template.IsCA, template.KeyUsage, parent, signer = true, x509.KeyUsageCertSign, template, key
-	} else {
-		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return certificate, key
-}
-
-func encode(kind string, der []byte) string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	authority := harness.NewAuthority("Corp CA")
+	server := authority.Issue("directory", "127.0.0.1")
+	write(t, filepath.Join(dir, "ca.pem"), string(authority.PEM))
+	write(t, filepath.Join(dir, "other.pem"), string(harness.NewAuthority("Other CA").PEM))
+	write(t, filepath.Join(dir, "server.pem"), string(server.PEM))
+	write(t, filepath.Join(dir, "server.key"), string(server.KeyPEM))
 }

@@ -3,7 +3,6 @@ package monitoring
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -93,12 +92,7 @@ func startPrometheus(t *testing.T, site *harness.Site) prometheus {
 			t.Fatal(err)
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := prometheus{l.Addr().String()}
-	_ = l.Close()
+	p := prometheus{harness.FreeAddress(t)}
 	harness.Shell(t, dir, "exec prometheus --config.file=prometheus.yaml --storage.tsdb.path=data --web.listen-address="+p.address+" 2>&1")
 	tooLate := time.After(harness.Patience)
 	for {

@@ -1,7 +1,6 @@
 package unchanged
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -14,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -86,21 +84,14 @@ func serve(t *testing.T, loop bool) *place {
 	cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ exec "$0" "$@"`, harness.Binary(t), "serve", "--config", "gatehouse.yaml")
 	cmd.Dir, cmd.ExtraFiles = p.dir, sockets
 	cmd.Env = append(os.Environ(), fmt.Sprintf("LISTEN_FDS=%d", len(sockets)), "SSL_CERT_FILE="+filepath.Join(p.dir, "real", "ca.crt"), "SSL_CERT_DIR="+t.TempDir())
-	var output bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	process := harness.StartProcess(t, "gatehouse serve", cmd)
 	for _, s := range sockets {
 		_ = s.Close()
 	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("gatehouse serve ended with %v", err)
-		}
-		if t.Failed() {
-			t.Logf("what gatehouse printed:\n%s", &output)
+		process.Stop(t)
+		if code := process.AwaitEnd(t, harness.Patience); code != 0 {
+			t.Errorf("gatehouse serve ended with exit code %d", code)
 		}
 	})
 	return p
