@@ -3,9 +3,7 @@ package front
 import (
 	"bufio"
 	"cmp"
-	"crypto/sha1"
 	"crypto/tls"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -37,7 +35,7 @@ func application(t *testing.T) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
-			repeat(w, r)
+			harness.EchoWebSocket(w, r, "X-Email", r.Header.Get("X-Goog-Authenticated-User-Email"))
 			return
 		}
 		body, _ := io.ReadAll(r.Body) // what has come is enough
@@ -51,48 +49,6 @@ func application(t *testing.T) string {
 type seen struct {
 	harness.Seen
 	Body int // its length
-}
-
-func repeat(w http.ResponseWriter, r *http.Request) {
-	conn, buffered, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return
-	}
-	defer conn.Close()
-	fmt.Fprintf(buffered, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\nX-Email: %s\r\n\r\n",
-		accept(r.Header.Get("Sec-WebSocket-Key")), r.Header.Get("X-Goog-Authenticated-User-Email"))
-	for buffered.Flush() == nil {
-		said, err := readFrame(buffered)
-		if err != nil {
-			return // the client has enough
-		}
-		_, _ = buffered.Write(append([]byte{0x81, byte(len(said))}, said...)) // Flush says whether it could
-	}
-}
-
-// readFrame reads a short frame of text, masked or not.
-func readFrame(from io.Reader) ([]byte, error) {
-	head := make([]byte, 2)
-	if _, err := io.ReadFull(from, head); err != nil {
-		return nil, err
-	}
-	mask := make([]byte, 4)
-	if head[1]&0x80 != 0 {
-		if _, err := io.ReadFull(from, mask); err != nil {
-			return nil, err
-		}
-	}
-	said := make([]byte, head[1]&0x7f)
-	_, err := io.ReadFull(from, said)
-	for i := range said {
-		said[i] ^= mask[i%4]
-	}
-	return said, err
-}
-
-func accept(key string) string {
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 var stateField = regexp.MustCompile(`name="state" value="([^"]*)"`)
@@ -254,14 +210,14 @@ func (w *world) webSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if response.StatusCode != http.StatusSwitchingProtocols || response.Header.Get("Sec-WebSocket-Accept") != accept(key) ||
+	if response.StatusCode != http.StatusSwitchingProtocols || response.Header.Get("Sec-WebSocket-Accept") != harness.WebSocketAccept(key) ||
 		response.Header.Get("X-Email") != "accounts.google.com:"+alice {
 		t.Fatalf("%s %v", response.Status, response.Header)
 	}
 	for _, words := range []string{"hello", "and again"} {
 		_, _ = conn.Write(append([]byte{0x81, 0x80 | byte(len(words)), 0, 0, 0, 0}, words...)) // what is heard tells
-		if heard, err := readFrame(reader); err != nil || string(heard) != words {
-			t.Fatalf("heard %q, %v", heard, err)
+		if heard, err := harness.ReadFrame(reader, make([]byte, 125)); err != nil || string(heard.Payload) != words {
+			t.Fatalf("heard %q, %v", heard.Payload, err)
 		}
 	}
 }
@@ -280,7 +236,7 @@ func (w *world) pastTheProxy(t *testing.T) {
 	if answer.StatusCode != http.StatusInternalServerError || !strings.Contains(answer.Text, "redirect_loop") || !strings.Contains(answer.Text, "trustedProxies") {
 		t.Errorf("believed: %d\n%s", answer.StatusCode, answer.Text)
 	}
-	if log := w.log.String(); !strings.Contains(log, clientAddress) {
+	if log := w.served.Output(); !strings.Contains(log, clientAddress) {
 		t.Errorf("the log does not name who claims to be a proxy:\n%s", log)
 	}
 }

@@ -22,12 +22,12 @@ func passesTLS(send string) program {
 			return []string{"127.0.0.1:8443", "127.0.0.1:0", "/etc/gatehouse/tls.crt", w.certFile, "/etc/gatehouse/tls.key", w.keyFile}
 		},
 		command: func(w *world) (check, run *exec.Cmd) {
-			w.plain = freePort(w.t)
+			w.plain = harness.FreePort(w.t)
 			file := w.write("haproxy.cfg", w.example("haproxy-passes-tls", "haproxy.cfg",
 				"bind :80", "bind 127.0.0.1:"+w.plain, "bind :443", "bind 127.0.0.1:"+w.port,
 				"gatehouse 127.0.0.1:8443", "gatehouse "+w.listeners[0], "gatehouse 127.0.0.1:8080", "gatehouse "+w.listeners[1],
 				" send-proxy-v2", " "+send))
-			return exec.Command(daemons+"haproxy", "-c", "-f", file), exec.Command(daemons+"haproxy", "-db", "-f", file)
+			return checkAndRunHAProxy(w, file)
 		},
 	}
 }
@@ -98,7 +98,5 @@ func (w *world) forgedHeaders(t *testing.T) {
 		}
 		conn.Close()
 	}
-	w.await(nil, func() bool {
-		return strings.Contains(w.log.String(), "a connection without a valid PROXY protocol header was closed")
-	})
+	w.served.AwaitLine(t, "a connection without a valid PROXY protocol header was closed")
 }

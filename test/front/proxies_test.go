@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"os/exec"
+
+	"github.com/gatehouse-iap/gatehouse/test/harness"
 )
 
 // proxies are the programs in front, by name.
@@ -13,35 +15,31 @@ var proxies = map[string]program{
 	"Caddy":   {example: "behind-caddy", command: caddy, respells: map[string]string{"/a|b": "/a%7Cb"}},
 }
 
-// daemons is where Debian keeps them; it is in the path of root only.
-const daemons = "/usr/sbin/"
-
-// nginx wants its site inside of a configuration that keeps all that it writes in the test's directory.
+// nginx includes the site, which is but a part of a configuration.
 func nginx(w *world) (check, run *exec.Cmd) {
 	site := w.write("gatehouse.conf", w.example("behind-nginx", "gatehouse.conf",
-		"listen 80;", "listen 127.0.0.1:"+freePort(w.t)+";", "listen 443 ssl", "listen 127.0.0.1:"+w.port+" ssl",
+		"listen 80;", "listen 127.0.0.1:"+harness.FreePort(w.t)+";", "listen 443 ssl", "listen 127.0.0.1:"+w.port+" ssl",
 		"server 127.0.0.1:8080;", "server "+w.gate+";", "/etc/nginx/tls/tls.crt", w.certFile, "/etc/nginx/tls/tls.key", w.keyFile))
-	temporary := ""
-	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		temporary += kind + "_temp_path " + w.dir + "/" + kind + ";\n"
-	}
-	main := w.write("nginx.conf", "daemon off;\npid "+w.dir+"/nginx.pid;\nerror_log stderr;\nworker_processes 1;\nevents {}\nhttp {\naccess_log off;\n"+
-		temporary+"include "+site+";\n}\n")
-	args := []string{"-p", w.dir, "-e", "stderr", "-c", main}
-	return exec.Command(daemons+"nginx", append(args, "-t")...), exec.Command(daemons+"nginx", args...)
+	run = harness.Nginx(w.t, w.dir, "include "+site+";\n")
+	return exec.Command(run.Path, append(run.Args[1:], "-t")...), run
 }
 
 func haproxy(w *world) (check, run *exec.Cmd) {
 	pem := w.write("tls.pem", w.read(w.certFile)+w.read(w.keyFile))
 	file := w.write("haproxy.cfg", w.example("behind-haproxy", "haproxy.cfg",
-		"bind :80", "bind 127.0.0.1:"+freePort(w.t), "bind :443", "bind 127.0.0.1:"+w.port,
+		"bind :80", "bind 127.0.0.1:"+harness.FreePort(w.t), "bind :443", "bind 127.0.0.1:"+w.port,
 		"gatehouse 127.0.0.1:8080", "gatehouse "+w.gate, "/etc/haproxy/tls/tls.pem", pem))
-	return exec.Command(daemons+"haproxy", "-c", "-f", file), exec.Command(daemons+"haproxy", "-db", "-f", file)
+	return checkAndRunHAProxy(w, file)
+}
+
+func checkAndRunHAProxy(w *world, file string) (check, run *exec.Cmd) {
+	program := harness.Program(w.t, "haproxy")
+	return exec.Command(program, "-c", "-f", file), exec.Command(program, "-db", "-f", file)
 }
 
 // caddy takes its ports from options that the example has no need of.
 func caddy(w *world) (check, run *exec.Cmd) {
-	options := "{\n\tadmin off\n\tdefault_bind 127.0.0.1\n\thttp_port " + freePort(w.t) + "\n\thttps_port " + w.port + "\n}\n"
+	options := "{\n\tadmin off\n\tdefault_bind 127.0.0.1\n\thttp_port " + harness.FreePort(w.t) + "\n\thttps_port " + w.port + "\n}\n"
 	file := w.write("Caddyfile", options+w.example("behind-caddy", "Caddyfile",
 		"127.0.0.1:8080", w.gate, "/etc/caddy/tls/tls.crt", w.certFile, "/etc/caddy/tls/tls.key", w.keyFile))
 	args := []string{"--config", file, "--adapter", "caddyfile"}

@@ -1,21 +1,11 @@
 package front
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"fmt"
-	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gatehouse-iap/gatehouse/test/harness"
 )
@@ -23,21 +13,12 @@ import (
 var wholeManifest = regexp.MustCompile("(?s)```yaml\n(apiVersion: .*?)```")
 
 // nginx behind the gate: it says over what it was asked, and by whom.
-const behind = `daemon off;
-pid DIR/nginx.pid;
-error_log stderr;
-worker_processes 1;
-events {}
-http {
-  access_log off;
-  client_body_temp_path DIR/a; proxy_temp_path DIR/b; fastcgi_temp_path DIR/c; uwsgi_temp_path DIR/d; scgi_temp_path DIR/e;
-  ssl_certificate DIR/server.crt; ssl_certificate_key DIR/server.key;
+const behind = `  ssl_certificate DIR/server.crt; ssl_certificate_key DIR/server.key;
   server { listen 127.0.0.1:WIKI; return 200 "$scheme $server_protocol"; }
   server { listen 127.0.0.1:BILLING ssl; return 200 "$scheme $ssl_server_name"; }
   server { listen 127.0.0.1:LEDGER ssl; ssl_verify_client on; ssl_client_certificate DIR/ca.pem; return 200 "$scheme $ssl_client_s_dn"; }
   server { listen 127.0.0.1:SEARCH http2; return 200 "$scheme $server_protocol"; }
   server { listen 127.0.0.1:PRINTER ssl; ssl_certificate DIR/printer.crt; ssl_certificate_key DIR/printer.key; return 200 "$scheme unverified"; }
-}
 `
 
 // The manifests of the page, with its addresses, hosts and files replaced and nothing else.
@@ -49,7 +30,7 @@ func TestTheUpstreamsOfThePageAreReached(t *testing.T) {
 	}
 	site := harness.NewSite(t)
 	issueCertificates(t, site)
-	ports := map[string]string{"wiki": freePort(t), "billing": freePort(t), "ledger": freePort(t), "search": freePort(t), "printer": freePort(t)}
+	ports := map[string]string{"wiki": harness.FreePort(t), "billing": harness.FreePort(t), "ledger": harness.FreePort(t), "search": harness.FreePort(t), "printer": harness.FreePort(t)}
 	replace := []string{"DIR", site.Dir, "/etc/gatehouse/internal-ca.pem", site.Dir + "/ca.pem", "/etc/gatehouse/client", site.Dir + "/client", ".example.com", ".localhost"}
 	for name, port := range ports {
 		replace = append(replace, strings.ToUpper(name), port)
@@ -60,7 +41,8 @@ func TestTheUpstreamsOfThePageAreReached(t *testing.T) {
 		replace = append(replace, address, "127.0.0.1:"+ports[name])
 	}
 	as := strings.NewReplacer(replace...)
-	startBehind(t, site, as.Replace(behind), ports["printer"])
+	nginx := harness.StartProcess(t, "nginx", harness.Nginx(t, site.Dir, as.Replace(behind)))
+	nginx.AwaitListener(t, "127.0.0.1:"+ports["printer"])
 
 	blocks := wholeManifest.FindAllStringSubmatch(string(page), -1)
 	if len(blocks) != len(ports) {
@@ -98,58 +80,18 @@ func TestTheUpstreamsOfThePageAreReached(t *testing.T) {
 	}
 }
 
-// startBehind runs nginx until the test ends.
-func startBehind(t *testing.T, site *harness.Site, config, port string) {
-	t.Helper()
-	site.Write(t, "nginx.conf", config)
-	harness.Shell(t, site.Dir, "exec "+daemons+"nginx -p . -e stderr -c nginx.conf")
-	look := time.NewTicker(5 * time.Millisecond)
-	defer look.Stop()
-	for until := time.Now().Add(harness.Patience); ; <-look.C {
-		c, err := net.Dial("tcp", "127.0.0.1:"+port)
-		if err == nil {
-			_ = c.Close()
-			return
-		}
-		if time.Now().After(until) {
-			t.Fatal("nginx does not listen")
-		}
-	}
-}
-
 // issueCertificates writes an authority, what it issued for the applications and for the gate, and a certificate that
 // nobody vouches for.
 func issueCertificates(t *testing.T, site *harness.Site) {
 	t.Helper()
-	issue := func(serial int64, template, parent *x509.Certificate, signer *ecdsa.PrivateKey, cert, key string) (*x509.Certificate, *ecdsa.PrivateKey) {
-		own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		template.SerialNumber, template.NotBefore, template.NotAfter = big.NewInt(serial), time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-		if parent == nil {
-			parent, signer = template, own
-		}
-		der, err := x509.CreateCertificate(rand.Reader, template, parent, own.Public(), signer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		site.Write(t, cert, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-		if key != "" {
-			keyDER, err := x509.MarshalPKCS8PrivateKey(own)
-			if err != nil {
-				t.Fatal(err)
-			}
-			site.Write(t, key, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})))
-		}
-		return template, own
+	authority := harness.NewAuthority("Company CA")
+	site.Write(t, "ca.pem", string(authority.PEM))
+	for name, certificate := range map[string]*harness.Certificate{
+		"server":  authority.Issue("applications", "billing.internal", "ledger.internal"),
+		"client":  authority.Issue("gatehouse"),
+		"printer": harness.SelfSigned("printer.internal"),
+	} {
+		site.Write(t, name+".crt", string(certificate.PEM))
+		site.Write(t, name+".key", string(certificate.KeyPEM))
 	}
-	named := func(name string, hosts ...string) *x509.Certificate {
-		return &x509.Certificate{Subject: pkix.Name{CommonName: name}, DNSNames: hosts, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
-	}
-	authority := &x509.Certificate{Subject: pkix.Name{CommonName: "Company CA"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	ca, signer := issue(1, authority, nil, nil, "ca.pem", "")
-	issue(2, named("applications", "billing.internal", "ledger.internal"), ca, signer, "server.crt", "server.key")
-	issue(3, named("gatehouse"), ca, signer, "client.crt", "client.key")
-	issue(4, named(fmt.Sprintf("printer %d", time.Now().Unix())), nil, nil, "printer.crt", "printer.key")
 }

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/gatehouse-iap/gatehouse/test/harness"
 )
 
 // wiki is a second application below the same wildcard.
@@ -41,7 +43,7 @@ func forms(t *testing.T) string {
 // TLS itself here.
 func TestAWildcardCertificateCarriesTwoHostsInABrowser(t *testing.T) {
 	t.Parallel()
-	w := &world{t: t, dir: t.TempDir(), port: freePort(t)}
+	w := &world{t: t, dir: t.TempDir(), port: harness.FreePort(t)}
 	w.writeCertificate()
 	direct := program{example: "haproxy-passes-tls", gate: func(w *world) []string {
 		return []string{

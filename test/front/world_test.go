@@ -1,10 +1,8 @@
 package front
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -13,10 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/gatehouse-iap/gatehouse/test/harness"
 )
@@ -35,8 +30,9 @@ type world struct {
 	dir  string
 	port string // of the proxy's TLS listener
 	gate string // address of the gate's first listener
-	log  *journal
 	data string
+
+	served *harness.Process // the gate's
 
 	plain     string   // port of the proxy's plain listener, where a story needs it
 	more      string   // manifests besides the example's
@@ -63,7 +59,7 @@ type program struct {
 // start runs the example of a proxy, and the gate and an application behind it.
 func start(t *testing.T, p program, upstream string) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), port: freePort(t), respells: p.respells}
+	w := &world{t: t, dir: t.TempDir(), port: harness.FreePort(t), respells: p.respells}
 	if err := os.Chmod(w.dir, 0o755); err != nil { // a proxy that drops root goes on as somebody else
 		t.Fatal(err)
 	}
@@ -73,8 +69,7 @@ func start(t *testing.T, p program, upstream string) *world {
 	if out, err := check.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", check, err, out)
 	}
-	exited := w.run(run, &journal{})
-	w.awaitTLS(exited)
+	w.awaitTLS(w.run(p.example, run))
 	return w
 }
 
@@ -107,18 +102,12 @@ func (w *world) write(name, content string) string {
 
 func (w *world) writeCertificate() {
 	w.t.Helper()
-	keyDER, err := x509.MarshalPKCS8PrivateKey(privateKey)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})
-	w.certFile = w.write("tls.crt", string(cert))
-	w.keyFile = w.write("tls.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})))
+	w.certFile = w.write("tls.crt", string(certificate.PEM))
+	w.keyFile = w.write("tls.key", string(certificate.KeyPEM))
 	if err := os.Chmod(w.keyFile, 0o600); err != nil { // proxies read it as root, and the gate refuses one that others read
 		w.t.Fatal(err)
 	}
-	w.roots = x509.NewCertPool()
-	w.roots.AppendCertsFromPEM(cert)
+	w.roots = certificate.Pool()
 }
 
 var listening = regexp.MustCompile(`msg=listening address=(\S+)`)
@@ -136,10 +125,9 @@ func (w *world) startGate(p program, upstream string) {
 	}
 	config := w.write("gatehouse.yaml", w.example(p.example, "gatehouse.yaml", replace...))
 	w.write("apps.yaml", w.example(p.example, "apps.yaml", "http://127.0.0.1:3000", upstream)+strings.ReplaceAll(w.more, "http://127.0.0.1:3000", upstream))
-	w.log = &journal{}
-	exited := w.run(exec.Command(harness.Binary(w.t), "serve", "--config", config), w.log)
-	w.await(exited, func() bool { return strings.Contains(w.log.String(), "msg=ready") })
-	for _, line := range listening.FindAllStringSubmatch(w.log.String(), -1) {
+	w.served = w.run("gatehouse serve", exec.Command(harness.Binary(w.t), "serve", "--config", config))
+	w.served.AwaitLine(w.t, "msg=ready")
+	for _, line := range listening.FindAllStringSubmatch(w.served.Output(), -1) {
 		w.listeners = append(w.listeners, line[1])
 	}
 	w.gate = w.listeners[0]
@@ -150,56 +138,16 @@ func (w *world) startGate(p program, upstream string) {
 	}
 }
 
-// run starts a process that ends with the test.
-func (w *world) run(cmd *exec.Cmd, log *journal) (exited chan struct{}) {
+// run starts a process that ends with the test, and keeps its files in the test's directory.
+func (w *world) run(name string, cmd *exec.Cmd) *harness.Process {
 	w.t.Helper()
-	cmd.Stdout, cmd.Stderr = log, log
-	if cmd.Env == nil {
-		cmd.Env = append(os.Environ(), "HOME="+w.dir, "XDG_DATA_HOME="+w.dir, "XDG_CONFIG_HOME="+w.dir)
-	}
-	if err := cmd.Start(); err != nil {
-		w.t.Fatalf("%v; tools/setup.sh installs what the tests need", err)
-	}
-	exited = make(chan struct{})
-	go func() {
-		_ = cmd.Wait()
-		close(exited)
-	}()
-	w.t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-exited:
-		case <-time.After(harness.Patience):
-			_ = cmd.Process.Kill()
-			<-exited
-		}
-		if w.t.Failed() {
-			w.t.Logf("%s printed:\n%s", cmd.Path, log)
-		}
-	})
-	return exited
+	cmd.Env = append(os.Environ(), "HOME="+w.dir, "XDG_DATA_HOME="+w.dir, "XDG_CONFIG_HOME="+w.dir)
+	return harness.StartProcess(w.t, name, cmd)
 }
 
-// await looks often until something is so.
-func (w *world) await(exited <-chan struct{}, so func() bool) {
+func (w *world) awaitTLS(proxy *harness.Process) {
 	w.t.Helper()
-	look := time.NewTicker(5 * time.Millisecond)
-	defer look.Stop()
-	tooLate := time.After(harness.Patience)
-	for !so() {
-		select {
-		case <-look.C:
-		case <-exited:
-			w.t.Fatal("a process ended before it was ready")
-		case <-tooLate:
-			w.t.Fatalf("a process was not ready within %v", harness.Patience)
-		}
-	}
-}
-
-func (w *world) awaitTLS(exited <-chan struct{}) {
-	w.t.Helper()
-	w.await(exited, func() bool {
+	proxy.Await(w.t, "it takes TLS connections", func() bool {
 		conn, err := tls.Dial("tcp", "127.0.0.1:"+w.port, w.tls())
 		if err != nil {
 			return false
@@ -234,35 +182,3 @@ func (w *world) client(http2 bool) *http.Client {
 
 // url is one of the application's, as browsers write it.
 func (w *world) url(target string) string { return "https://app.example.com:" + w.port + target }
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
-
-// journal collects what a process prints.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
-}
