@@ -79,7 +79,7 @@ func (s *soak) keys(t *testing.T) {
 // restarts takes turns: one address of the application is always there.
 func (s *soak) restarts(t *testing.T) {
 	for i := 0; !s.over(); i++ {
-		s.stops[i%2]()
+		s.processes[i%2].Stop(t) // it finishes what it has begun
 		s.startApp(t, i%2)
 		time.Sleep(3 * time.Second) // rolling updates wait until the new one is ready, and longer than this
 	}

@@ -2,8 +2,6 @@ package load
 
 import (
 	"context"
-	"crypto/sha1"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
@@ -85,17 +83,7 @@ func serveApplication(address string) error {
 		tell(w, r)
 		fmt.Fprint(w, n)
 	})
-	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
-		conn, buffered, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			return
-		}
-		defer conn.Close()
-		sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-		fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-			base64.StdEncoding.EncodeToString(sum[:]))
-		echoFrames(conn, buffered)
-	})
+	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) { harness.EchoWebSocket(w, r) })
 	verified, err := verifiedAnswer(tell)
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package load
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,24 +94,10 @@ func spent(t testing.TB, pids []int) time.Duration {
 }
 
 // resident is the memory that some processes hold, in bytes.
-func resident(t testing.TB, pids []int) int64 {
+func resident(t testing.TB, pids []int) (sum int64) {
 	t.Helper()
-	var sum int64
 	for _, pid := range pids {
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, rest, found := strings.Cut(string(status), "VmRSS:")
-		fields := strings.Fields(rest)
-		if !found || len(fields) == 0 {
-			t.Fatalf("/proc/%d/status has no VmRSS", pid)
-		}
-		kilobytes, err := strconv.ParseInt(fields[0], 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum += kilobytes << 10
+		sum += harness.ResidentBytes(t, pid)
 	}
 	return sum
 }
@@ -142,59 +127,8 @@ func family(t testing.TB, pid int) []int {
 }
 
 // run starts a program on a core and ends it with the test.
-func run(t testing.TB, core int, cmd *exec.Cmd) (pid int) {
+func run(t testing.TB, core int, name string, cmd *exec.Cmd) (p *harness.Process) {
 	t.Helper()
-	pinned(t, core, func() { t.Cleanup(start(t, cmd)) })
-	return cmd.Process.Pid
-}
-
-// start starts a program. stop lets it end by itself, and waits for that.
-func start(t testing.TB, cmd *exec.Cmd) (stop func()) {
-	t.Helper()
-	var output strings.Builder
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("%v; tools/setup.sh installs what the tests need", err)
-	}
-	return func() {
-		_ = cmd.Process.Signal(unix.SIGTERM)
-		ended := make(chan error, 1)
-		go func() { ended <- cmd.Wait() }()
-		select {
-		case <-ended:
-		case <-time.After(harness.Patience):
-			_ = cmd.Process.Kill()
-			<-ended
-		}
-		if t.Failed() {
-			t.Logf("%s printed:\n%s", cmd, &output)
-		}
-	}
-}
-
-// awaitListener waits until somebody takes connections at an address.
-func awaitListener(t testing.TB, address string) {
-	t.Helper()
-	tooLate := time.Now().Add(harness.Patience)
-	for {
-		conn, err := net.DialTimeout("tcp", address, time.Second)
-		if err == nil {
-			conn.Close()
-			return
-		}
-		if time.Now().After(tooLate) {
-			t.Fatalf("nobody answers at %s: %v", address, err)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	pinned(t, core, func() { p = harness.StartProcess(t, name, cmd) })
+	return p
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gatehouse-iap/gatehouse/test/harness"
 )
 
 // report is docs/performance.md.
@@ -138,7 +140,7 @@ func describeMachine(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nginx, err := exec.Command("/usr/sbin/nginx", "-v").CombinedOutput()
+	nginx, err := exec.Command(harness.Program(t, "nginx"), "-v").CombinedOutput()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,12 +22,13 @@ const wikiHost = "wiki.localhost"
 
 // soak is a gate under load, and what its actors share.
 type soak struct {
-	site   *harness.Site
-	pid    int
-	end    time.Time
-	checks atomic.Int64 // answers that were as they should be
-	apps   [2]string    // addresses of one application
-	stops  [2]func()    // let its processes finish what they have begun, and end them
+	whole     *testing.T // what an actor starts may live longer than the actor
+	site      *harness.Site
+	pid       int
+	end       time.Time
+	checks    atomic.Int64 // answers that were as they should be
+	apps      [2]string    // addresses of one application
+	processes [2]*harness.Process
 }
 
 // Everything that happens to a gate happens at once: load at 60 % of what it carries, people who sign in and out,
@@ -57,10 +58,10 @@ func TestTheGateStaysUp(t *testing.T) {
 
 func newSoak(t *testing.T) *soak {
 	t.Helper()
-	s := &soak{site: harness.NewSite(t)}
+	s := &soak{whole: t, site: harness.NewSite(t)}
 	s.site.Init(t, "--host="+appHost, "--auth-host=auth.localhost", "--domain=example.com", "--upstream=http://127.0.0.1:1")
 	for i := range s.apps {
-		s.apps[i] = freeAddress(t)
+		s.apps[i] = harness.FreeAddress(t)
 	}
 	s.site.Write(t, "apps.yaml", fmt.Sprintf(soakManifest, s.apps[0], s.apps[1]))
 	process := s.site.Serve(t)
@@ -70,7 +71,6 @@ func newSoak(t *testing.T) *soak {
 	}
 	for i := range s.apps {
 		s.startApp(t, i)
-		t.Cleanup(func() { s.stops[i]() })
 	}
 	return s
 }
@@ -105,8 +105,8 @@ func (s *soak) startApp(t *testing.T, i int) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), roleVariable+"="+roleApp, "LISTEN="+s.apps[i],
 		"KEYS_URL="+s.site.Auth+"/iap/verify/public_key-jwk", "AUDIENCE=/projects/1/global/backendServices/1234567890123456789")
-	s.stops[i] = start(t, cmd)
-	awaitListener(t, s.apps[i])
+	s.processes[i] = harness.StartProcess(s.whole, roleApp, cmd)
+	s.processes[i].AwaitListener(t, s.apps[i])
 }
 
 // over reports whether an actor has done its part.

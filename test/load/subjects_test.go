@@ -1,7 +1,6 @@
 package load
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
@@ -47,51 +46,40 @@ type certificate struct {
 // startApplication runs the application beside the load.
 func startApplication(t testing.TB, core int) (address string) {
 	t.Helper()
-	address = freeAddress(t)
+	address = harness.FreeAddress(t)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), roleVariable+"="+roleApp, "LISTEN="+address)
-	run(t, core, cmd)
-	awaitListener(t, address)
+	run(t, core, roleApp, cmd).AwaitListener(t, address)
 	return address
 }
 
 func startBareProxy(t testing.TB, app string, c certificate) subject {
 	t.Helper()
-	listen, listenTLS := freeAddress(t), freeAddress(t)
+	listen, listenTLS := harness.FreeAddress(t), harness.FreeAddress(t)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), roleVariable+"="+roleProxy, "UPSTREAM=http://"+app, "LISTEN="+listen, "LISTEN_TLS="+listenTLS,
 		"CERTIFICATE="+c.cert, "KEY="+c.key)
-	pid := run(t, proxyCore, cmd)
-	awaitListener(t, listen)
-	awaitListener(t, listenTLS)
-	return subject{"httputil.ReverseProxy", []int{pid}, target{listen, appHost, "", nil}, target{listenTLS, appHost, "", c.trust}}
+	proxy := run(t, proxyCore, roleProxy, cmd)
+	proxy.AwaitListener(t, listen, listenTLS)
+	return subject{"httputil.ReverseProxy", []int{proxy.PID()}, target{listen, appHost, "", nil}, target{listenTLS, appHost, "", c.trust}}
 }
 
-const nginxConfiguration = `daemon off; worker_processes 1; pid %[1]s/nginx.pid; error_log stderr;
-events { worker_connections 4096; }
-http {
-  access_log off; keepalive_requests 1000000000; client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
-  upstream app { server %[2]s; keepalive 256; keepalive_requests 1000000000; }
+const nginxProxy = `  keepalive_requests 1000000000;
+  upstream app { server %[1]s; keepalive 256; keepalive_requests 1000000000; }
   map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
   server {
-    listen %[3]s; listen %[4]s ssl http2; ssl_certificate %[5]s; ssl_certificate_key %[6]s;
+    listen %[2]s; listen %[3]s ssl http2; ssl_certificate %[4]s; ssl_certificate_key %[5]s;
     location / { proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Host $host;
       proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; }
   }
-}
 `
 
 func startNginx(t testing.TB, app string, c certificate) subject {
 	t.Helper()
-	dir, listen, listenTLS := t.TempDir(), freeAddress(t), freeAddress(t)
-	file := filepath.Join(dir, "nginx.conf")
-	text := fmt.Sprintf(nginxConfiguration, dir, app, listen, listenTLS, c.cert, c.key)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	pid := run(t, proxyCore, exec.Command("/usr/sbin/nginx", "-c", file, "-p", dir))
-	awaitListener(t, listen)
-	return subject{"nginx", family(t, pid), target{listen, appHost, "", nil}, target{listenTLS, appHost, "", c.trust}}
+	listen, listenTLS := harness.FreeAddress(t), harness.FreeAddress(t)
+	nginx := run(t, proxyCore, "nginx", harness.Nginx(t, t.TempDir(), fmt.Sprintf(nginxProxy, app, listen, listenTLS, c.cert, c.key)))
+	nginx.AwaitListener(t, listen)
+	return subject{"nginx", family(t, nginx.PID()), target{listen, appHost, "", nil}, target{listenTLS, appHost, "", c.trust}}
 }
 
 // startGate runs `gatehouse serve` as the documentation has it, with the decision log and metrics on, and returns it
@@ -100,7 +88,7 @@ func startGate(t testing.TB, app string, c certificate, core int) (site *harness
 	t.Helper()
 	site = harness.NewSite(t)
 	site.Init(t, "--host="+appHost, "--auth-host=auth.localhost", "--domain=example.com", "--upstream=http://"+app)
-	listenTLS := freeAddress(t)
+	listenTLS := harness.FreeAddress(t)
 	site.Auth = "https://auth.localhost:" + port(listenTLS)
 	config := site.Read(t, "gatehouse.yaml")
 	for _, change := range [][2]string{
@@ -180,31 +168,29 @@ func selfSigned(t testing.TB, site *harness.Site, origin string) string {
 // prints one line when it is ready, the header that a client sends, or nothing but the end of line.
 func startPeer(t testing.TB, name, program, app string) subject {
 	t.Helper()
-	listen := freeAddress(t)
+	listen := harness.FreeAddress(t)
 	cmd := exec.Command(program)
 	cmd.Env = append(os.Environ(), "LISTEN="+listen, "UPSTREAM=http://"+app)
-	pid := run(t, proxyCore, cmd)
-	awaitListener(t, listen)
+	peer := run(t, proxyCore, name, cmd)
+	peer.AwaitListener(t, listen)
 	header := ""
-	if said := cmd.Stdout.(fmt.Stringer).String(); strings.Contains(said, ": ") {
+	if said := peer.Output(); strings.Contains(said, ": ") {
 		header = strings.TrimSpace(strings.SplitN(said, "\n", 2)[0]) + "\r\n"
 	}
-	return subject{name, family(t, pid), target{listen, appHost, header, nil}, target{}}
+	return subject{name, family(t, peer.PID()), target{listen, appHost, header, nil}, target{}}
 }
 
 func newCertificate(t testing.TB) certificate {
 	t.Helper()
-	cert, key := certificateFor(t, appHost, "auth.localhost")
+	made := harness.SelfSigned(appHost, "auth.localhost")
 	dir := t.TempDir()
 	c := certificate{cert: filepath.Join(dir, "tls.crt"), key: filepath.Join(dir, "tls.key")}
-	for name, content := range map[string][]byte{c.cert: cert, c.key: key} {
-		if err := os.WriteFile(name, bytes.TrimSpace(content), 0o600); err != nil {
+	for name, content := range map[string][]byte{c.cert: made.PEM, c.key: made.KeyPEM} {
+		if err := os.WriteFile(name, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(cert)
-	c.trust = &tls.Config{RootCAs: pool, ServerName: appHost}
+	c.trust = &tls.Config{RootCAs: made.Pool(), ServerName: appHost}
 	return c
 }
 

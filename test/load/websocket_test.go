@@ -2,9 +2,7 @@ package load
 
 import (
 	"bufio"
-	"encoding/binary"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"time"
@@ -64,46 +62,4 @@ func (e *echoed) exchange() error {
 	}
 	_, err = e.reader.Discard(2 + messageSize)
 	return err
-}
-
-// echoFrames is the application's side: what comes in masked goes back plain.
-func echoFrames(conn net.Conn, buffered *bufio.ReadWriter) {
-	payload := make([]byte, 64<<10)
-	for {
-		var head [2]byte
-		if _, err := io.ReadFull(buffered, head[:]); err != nil {
-			return
-		}
-		length := uint64(head[1] & 0x7f)
-		if length == 126 {
-			var long [2]byte
-			if _, err := io.ReadFull(buffered, long[:]); err != nil {
-				return
-			}
-			length = uint64(binary.BigEndian.Uint16(long[:]))
-		}
-		var mask [4]byte
-		if length > uint64(len(payload)) || head[1]&0x80 == 0 {
-			return
-		}
-		if _, err := io.ReadFull(buffered, mask[:]); err != nil {
-			return
-		}
-		if _, err := io.ReadFull(buffered, payload[:length]); err != nil {
-			return
-		}
-		for i := range payload[:length] {
-			payload[i] ^= mask[i%4]
-		}
-		answer := []byte{head[0], byte(length)}
-		if length >= 126 {
-			answer = binary.BigEndian.AppendUint16([]byte{head[0], 126}, uint16(length))
-		}
-		if _, err := conn.Write(append(answer, payload[:length]...)); err != nil {
-			return
-		}
-		if head[0]&0x0f == 8 { // Close has been answered
-			return
-		}
-	}
 }
