@@ -56,6 +56,10 @@ func (h *Handler) forward(w http.ResponseWriter, in Incoming, life *passage, wat
 			stopsReading(w, r)
 		}
 		watch.failed(status)
+		if life.isCall() {
+			failCall(w.Header(), status, reason, v.ID.String())
+			return
+		}
 		text := reason.Describe()
 		allowOrigin(w.Header(), r.Header, v.Served)
 		h.Pages.Error(w, r, pages.Error{

@@ -3,9 +3,6 @@ package reverseproxy
 import (
 	"context"
 	"net/http"
-	"net/url"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -189,28 +186,14 @@ func (p *passage) sayWhy(w http.ResponseWriter) {
 	case exchange.EventStream:
 	case exchange.GRPC:
 		prefix := http.TrailerPrefix
-		if header := w.Header(); !begun {
-			header["Content-Type"], prefix = []string{"application/grpc"}, ""
-			header["X-Goog-Iap-Generated-Response"] = []string{"true"}
+		if !begun {
+			beginCall(w.Header())
+			prefix = ""
 		}
-		w.Header()[prefix+"Grpc-Status"] = []string{strconv.Itoa(grpcStatus(why))}
-		w.Header()[prefix+"Grpc-Message"] = []string{url.PathEscape(saying(why))}
+		endCall(w.Header(), prefix, grpcStatus(why), saying(why))
 	default:
 		panic(http.ErrAbortHandler)
 	}
-}
-
-// Status codes of gRPC.
-const (
-	grpcUnavailable     = 14
-	grpcUnauthenticated = 16
-)
-
-func grpcStatus(why exchange.Ending) int {
-	if why.Reason == "" {
-		return grpcUnavailable
-	}
-	return grpcUnauthenticated
 }
 
 // saying is what people and programs are told about an end.
@@ -219,14 +202,4 @@ func saying(why exchange.Ending) string {
 		return "the gate is stopping: connect again"
 	}
 	return string(why.Reason) + ": " + why.Reason.Describe().Title
-}
-
-// isGRPC reports whether the header of a request over HTTP/2 is that of a call of gRPC. gRPC-Web is another protocol.
-func isGRPC(h http.Header) bool {
-	types := h["Content-Type"]
-	if len(types) == 0 {
-		return false
-	}
-	rest, found := strings.CutPrefix(types[0], "application/grpc")
-	return found && (rest == "" || rest[0] == '+' || rest[0] == ';')
 }
