@@ -35,9 +35,10 @@ func addRecordFlags(cmd *cobra.Command, record admin.RecordKind) *recordFlags {
 	flags.StringVar(&f.query.Path, "path", "", "only decisions about paths that begin with this `text`")
 	flags.StringVar(&f.query.Peer, "peer", "", "only decisions about requests from this IP `address`")
 	flags.StringVar(&f.query.Session, "session", "", "only decisions about this session `ID`")
+	flags.StringVar(&f.query.RequestID, "request-id", "", "only decisions about this request: the `ID` in X-Request-Id, on the page or in the log")
 	flags.StringVar(&f.since, "since", "", "from this `time` on: 2026-03-01, 2026-03-01T12:00:00Z, yesterday, or how long ago: 90m, 24h, 7d")
 	flags.StringVar(&f.until, "until", "", "before this `time`, written like --since")
-	for _, flag := range []string{"person", "resource", "host", "path", "peer", "session"} {
+	for _, flag := range []string{"person", "resource", "host", "path", "peer", "session", "request-id"} {
 		completeFlag(cmd, flag)
 	}
 	reasons := make([]string, 0, len(policy.Reasons()))

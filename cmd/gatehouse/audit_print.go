@@ -140,7 +140,7 @@ func clock(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z
 
 // The columns of CSV; those of the other record are empty.
 var recordColumns = []string{
-	"time", "record", "id", "outcome", "status", "reason", "person", "subject", "method", "host", "path", "peer", "resource", "credential", "session", "actor", "action", "target",
+	"time", "record", "id", "outcome", "status", "reason", "person", "subject", "method", "host", "path", "peer", "resource", "credential", "session", "actor", "action", "target", "request_id",
 }
 
 func (p *recordPrinter) row(line admin.RecordLine) error {
@@ -162,7 +162,7 @@ func (p *recordPrinter) row(line admin.RecordLine) error {
 		row = map[string]string{
 			"time": clock(d.Time), "record": "decision", "id": d.ID.String(), "outcome": string(audit.OutcomeOf(&d)), "reason": string(d.Reason),
 			"person": d.Identity.Email, "subject": d.Identity.Subject, "method": d.Method, "host": d.Host, "path": d.Path, "resource": string(d.Resource),
-			"credential": string(d.Credential), "session": d.SessionID,
+			"credential": string(d.Credential), "session": d.SessionID, "request_id": d.RequestID,
 		}
 		if d.Status != 0 {
 			row["status"] = strconv.Itoa(d.Status)

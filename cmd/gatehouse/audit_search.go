@@ -72,6 +72,7 @@ Times are in UTC.` + exitStatuses,
   gatehouse audit search --outcome=refused --resource=wiki --since=24h --format=csv > refused.csv
   gatehouse audit search --reason=not_granted,principal_suspended --since=2026-03-01 --until=2026-04-01
   gatehouse audit search --admin --person=bob@example.com     # changes that name him
+  gatehouse audit search --request-id=7f9c24e8-3b12-4c6e-9d0a-1f2e3d4c5b6a
   gatehouse audit search --decisions=/backup/decisions --peer=192.0.2.7`,
 		Args: arguments(),
 	}

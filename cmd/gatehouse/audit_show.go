@@ -18,9 +18,11 @@ import (
 func newAuditShow(server *serverFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "show ID", Short: "Show one record",
-		Long: `Show one record. For the id of a decision it is what ` + "`gatehouse explain`" + ` shows. For the number of an administrative
-change it is who made it, when, and what it changed, in the unified format: lines that went with -, lines that came with +.`,
+		Long: `Show one record. For the id of a decision it is what ` + "`gatehouse explain`" + ` shows, and likewise for what a trusted proxy
+calls the request, such as a UUID. For the number of an administrative change it is who made it, when, and what it changed, in the
+unified format: lines that went with -, lines that came with +.`,
 		Example: `  gatehouse audit show 06G4CWQ1ZR0005V1YSD82KTRH8
+  gatehouse audit show 7f9c24e8-3b12-4c6e-9d0a-1f2e3d4c5b6a
   gatehouse audit show 1742`,
 		Args: arguments("ID"),
 	}
@@ -33,6 +35,13 @@ change it is who made it, when, and what it changed, in the unified format: line
 		if _, err := audit.ParseDecisionID(args[0]); err == nil {
 			return showDecision(cmd, server, client, args[0], format)
 		}
+		if strings.Trim(args[0], "0123456789") != "" {
+			id, err := findRequest(cmd, client, args[0])
+			if err != nil {
+				return err
+			}
+			return showDecision(cmd, server, client, id, format)
+		}
 		entry, err := findEntry(cmd, client, args[0])
 		if err != nil {
 			return err
@@ -43,6 +52,28 @@ change it is who made it, when, and what it changed, in the unified format: line
 		return showEntry(cmd.OutOrStdout(), entry)
 	}
 	return cmd
+}
+
+// findRequest returns the id of the one decision about a request that a trusted proxy has named.
+func findRequest(cmd *cobra.Command, client *adminclient.Client, name string) (string, error) {
+	var ids []string
+	err := client.SearchRecords(cmd.Context(), admin.RecordQuery{RequestID: name}, func(line admin.RecordLine) error {
+		if line.Decision == nil {
+			return nil
+		}
+		d, err := audit.ParseLine(line.Decision)
+		ids = append(ids, d.ID.String())
+		return err
+	})
+	switch {
+	case err != nil:
+		return "", err
+	case len(ids) == 0:
+		return "", fmt.Errorf("%q is neither the id of a decision, nor the number of a change, nor what a request is called that was recorded", name)
+	case len(ids) > 1:
+		return "", fmt.Errorf("%d decisions are about the request %s: list them with `gatehouse audit search --request-id=%[2]s`, and show one", len(ids), name)
+	}
+	return ids[0], nil
 }
 
 func findEntry(cmd *cobra.Command, client *adminclient.Client, number string) (entry *audit.Entry, err error) {

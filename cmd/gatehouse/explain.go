@@ -79,6 +79,9 @@ func explain(w io.Writer, e admin.Explanation) {
 		from = " from " + e.Peer
 	}
 	line("Request", "%s %s%s%s", e.Method, e.Host, e.Path, from)
+	if e.RequestID != "" {
+		line("Called", "%s", e.RequestID)
+	}
 	if e.Special != "" {
 		line("Asks for", "%s", e.Special)
 	}

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 //
 //	server       starts the administration of a server on $GATEHOUSE_DATA: a project, the service app, and alice
 //	sign-in WHO  opens a session of a user, and one of app under it
-//	decide WHO   notes that a user was refused; the decision's id is in $DECISION
+//	decide WHO   notes that a user was refused behind a proxy that names requests; the decision's id is in $DECISION
 func TestStories(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -148,7 +148,7 @@ func (s *storyServer) decide(ts *testscript.TestScript, email string) {
 		ID: audit.NewDecisionID(now, 1), Time: now, Reason: policy.NotGranted, Status: 403,
 		Method: "GET", Host: "app.localhost", Path: "/report\x1b[2J", Peer: netip.MustParseAddr("127.0.0.1"),
 		Resource: storyApp.Service.Name(), Identity: s.identity(ts, email), Credential: audit.SessionCookie,
-		SessionID: "00112233445566778899aabbccddeeff", Position: 17,
+		SessionID: "00112233445566778899aabbccddeeff", RequestID: "7f9c24e8-3b12-4c6e-9d0a-1f2e3d4c5b6a", Position: 17,
 		Tried: []audit.Tried{
 			{Resource: storyApp.Service.Name(), Etag: "AAAAAAAAABE=", Bindings: []audit.TriedBinding{
 				{Role: iam.RoleHTTPSResourceAccessor, Members: 1, Why: "names other members"},

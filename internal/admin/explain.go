@@ -26,11 +26,13 @@ type Explanation struct {
 	Host   string `json:"host"`
 	Path   string `json:"path"`
 	// Ends is the decision that let an exchange in which ended with this one.
-	Ends     string        `json:"ends,omitempty"`
-	Special  string        `json:"specialUrl,omitempty"` // what the address asked of the gate, such as "IDENTITY"
-	Peer     string        `json:"peer,omitempty"`
-	Resource resource.Name `json:"resource,omitempty"`
-	Service  string        `json:"service,omitempty"` // what people call the resource's service
+	Ends string `json:"ends,omitempty"`
+	// RequestID is what else the request is called, by a trusted proxy or as the decision before this one.
+	RequestID string        `json:"requestId,omitempty"`
+	Special   string        `json:"specialUrl,omitempty"` // what the address asked of the gate, such as "IDENTITY"
+	Peer      string        `json:"peer,omitempty"`
+	Resource  resource.Name `json:"resource,omitempty"`
+	Service   string        `json:"service,omitempty"` // what people call the resource's service
 
 	Principal  *principal.Identity `json:"principal,omitempty"` // nobody was recognised when missing
 	Credential audit.Credential    `json:"credential,omitempty"`
@@ -58,7 +60,7 @@ func (a *Admin) Explain(ctx context.Context, written string) (Explanation, error
 		ID: d.ID.String(), Time: d.Time, Passed: d.Status == 0, Status: d.Status,
 		Reason: d.Reason, Title: about.Title, Text: about.Text,
 		Method: d.Method, Host: d.Host, Path: d.Path, Special: d.Special, Resource: d.Resource,
-		Credential: d.Credential, SessionID: d.SessionID, KeyID: d.KeyID, Position: d.Position, Tried: d.Tried,
+		Credential: d.Credential, SessionID: d.SessionID, KeyID: d.KeyID, RequestID: d.RequestID, Position: d.Position, Tried: d.Tried,
 	}
 	if !d.Ends.IsZero() {
 		e.Ends = d.Ends.String()

@@ -39,6 +39,7 @@ type RecordQuery struct {
 	Path        string          `json:"path,omitempty"`
 	Peer        string          `json:"peer,omitempty"`
 	Session     string          `json:"session,omitempty"`
+	RequestID   string          `json:"requestId,omitempty"` // by a trusted proxy, or of a decision
 	Outcome     audit.Outcome   `json:"outcome,omitempty"`
 	Actor       string          `json:"actor,omitempty"`
 	Action      string          `json:"action,omitempty"`
@@ -117,7 +118,8 @@ func (a *Admin) prepare(ctx context.Context, q RecordQuery, say func(RecordLine)
 		return nil, err
 	}
 	r.query = audit.Query{
-		Since: q.Since, Until: q.Until, Person: q.Person, Resource: name, Reasons: q.Reasons, Host: q.Host, Path: q.Path, Session: q.Session, Outcome: q.Outcome,
+		Since: q.Since, Until: q.Until, Person: q.Person, Resource: name, Reasons: q.Reasons, Host: q.Host, Path: q.Path, Session: q.Session,
+		RequestID: q.RequestID, Outcome: q.Outcome,
 	}
 	r.entries = audit.EntryQuery{
 		Since: q.Since, Until: q.Until, Actor: q.Actor, Action: q.Action, Mentions: q.Person, OldestFirst: q.OldestFirst, Limit: entryPage,
@@ -128,14 +130,14 @@ func (a *Admin) prepare(ctx context.Context, q RecordQuery, say func(RecordLine)
 // narrow leaves out the record in which a field has no meaning: nothing of it is selected.
 func (r *records) narrow() error {
 	q := r.asked
-	if len(q.Reasons) > 0 || q.Host != "" || q.Path != "" || q.Peer != "" || q.Session != "" || q.Outcome != audit.Either {
+	if len(q.Reasons) > 0 || q.Host != "" || q.Path != "" || q.Peer != "" || q.Session != "" || q.RequestID != "" || q.Outcome != audit.Either {
 		r.changes = false
 	}
 	if q.Actor != "" || q.Action != "" {
 		r.decisions = false
 	}
 	if !r.decisions && !r.changes {
-		return fmt.Errorf("%w: reason, host, path, peer, session and outcome are of decisions, actor and action of administrative changes: ask for the one record or the other", ErrInvalid)
+		return fmt.Errorf("%w: reason, host, path, peer, session, request id and outcome are of decisions, actor and action of administrative changes: ask for the one record or the other", ErrInvalid)
 	}
 	return nil
 }

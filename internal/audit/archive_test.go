@@ -44,6 +44,12 @@ func TestASearchFindsExactlyWhatItsQuerySelects(t *testing.T) {
 		if i%7 == 0 {
 			d.Resource, d.SessionID, d.Peer = "projects/123/iap_web/appengine-9", "ff", netip.MustParseAddr("192.0.2.9")
 		}
+		if i%11 == 0 {
+			d.RequestID = fmt.Sprintf("Root=1-%d", i%3)
+		}
+		if i == 60 || i == 61 {
+			d.RequestID, d.Ends = map[int]string{61: all[59].ID.String()}[i], map[int]DecisionID{60: all[59].ID}[i]
+		}
 		all = append(all, d)
 	}
 	for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(8) {
@@ -70,6 +76,10 @@ func TestASearchFindsExactlyWhatItsQuerySelects(t *testing.T) {
 		"a path":                   {Path: "/1/"},
 		"a peer":                   {Peer: "192.0.2.9"},
 		"a session":                {Session: "ff"},
+		"a proxy's name":           {RequestID: "Root=1-2"},
+		"no part of such a name":   {RequestID: "Root=1"},
+		"a request of ours":        {RequestID: all[59].ID.String()},
+		"one that was typed":       {RequestID: " " + strings.ToLower(all[59].ID.String())},
 		"what passed":              {Outcome: Passed},
 		"what was refused":         {Outcome: Refused},
 		"since":                    {Since: start.Add(100 * time.Minute)},
@@ -94,6 +104,33 @@ func TestASearchFindsExactlyWhatItsQuerySelects(t *testing.T) {
 			if !slices.Equal(got, want) || len(damage) > 0 {
 				t.Errorf("%s: found %d, want %d; damage %v", name, len(got), len(want), damage)
 			}
+		}
+	}
+}
+
+func TestARequestIsFoundByWhateverItIsCalled(t *testing.T) {
+	t.Parallel()
+	first := full(start, policy.Granted)
+	ended, step, given := full(start, policy.SessionEnded), full(start, policy.SignInRefused), full(start, policy.Granted)
+	ended.Ends, step.RequestID, given.RequestID = first.ID, first.ID.String(), "Root=1-5"
+	for name, test := range map[string]struct {
+		called string
+		want   []*Decision
+	}{
+		"its decision's id":            {first.ID.String(), []*Decision{&first, &ended, &step}},
+		"that id, typed":               {strings.ToLower(first.ID.String()), []*Decision{&first, &ended, &step}},
+		"a trusted proxy's id":         {"Root=1-5", []*Decision{&given}},
+		"that id, typed wrongly":       {"root=1-5", nil},
+		"its decision's, with a proxy": {given.ID.String(), []*Decision{&given}},
+	} {
+		var got []*Decision
+		for _, d := range []*Decision{&first, &ended, &step, &given} {
+			if q := (Query{RequestID: test.called}); q.Matches(d) {
+				got = append(got, d)
+			}
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s: found %d of %d", name, len(got), len(test.want))
 		}
 	}
 }

@@ -23,7 +23,9 @@ type Query struct {
 	Path     string // a prefix
 	Peer     string // as String of an address writes it
 	Session  string
-	Outcome  Outcome
+	// RequestID is what the request is called in headers, logs and pages: by a trusted proxy, or as its decision.
+	RequestID string
+	Outcome   Outcome
 }
 
 // Outcome is what became of a request.
@@ -54,6 +56,7 @@ func (q *Query) Matches(d *Decision) bool {
 		(q.Host == "" || d.Host == q.Host) && strings.HasPrefix(d.Path, q.Path) &&
 		(q.Peer == "" || d.Peer.IsValid() && d.Peer.String() == q.Peer) &&
 		(q.Session == "" || d.SessionID == q.Session) &&
+		(q.RequestID == "" || q.request(d)) &&
 		(q.Outcome == Either || OutcomeOf(d) == q.Outcome)
 }
 
@@ -72,6 +75,16 @@ func (q *Query) person(d *Decision) bool {
 	}
 	bare := q.bare()
 	return (bare == q.Person || who.Member().String() == q.Person) && (strings.EqualFold(who.Email, bare) || who.Subject == bare)
+}
+
+// request reports whether a decision is about the request: the one on it, that on a step of its sign-in, or the one that
+// ended what it had begun. An id of ours is taken in either case, as people write it; another one as it is.
+func (q *Query) request(d *Decision) bool {
+	if d.RequestID == q.RequestID {
+		return true
+	}
+	id, err := ParseDecisionID(q.RequestID)
+	return err == nil && (d.ID == id || d.Ends == id || d.RequestID == id.String())
 }
 
 // finder is a query made ready for many lines: most lines are passed over without being taken apart.
@@ -112,6 +125,9 @@ func newFinder(q Query) *finder {
 	need("host", q.Host)
 	need("peer", q.Peer)
 	need("session_id", q.Session)
+	if id, err := ParseDecisionID(q.RequestID); q.RequestID != "" && (err != nil || id.String() == q.RequestID) {
+		f.needles = append(f.needles, appendQuoted(nil, q.RequestID)) // as id, request_id or ends
+	}
 	if len(q.Reasons) == 1 {
 		need("reason", string(q.Reasons[0]))
 	}
