@@ -87,7 +87,7 @@ func isMethod(s string) bool {
 			return false
 		}
 	}
-	return s != "" && s != "CONNECT" && len(s) <= 32
+	return s != "" && s != "CONNECT" && s != "TRACE" && len(s) <= 32
 }
 
 // hasPath reports whether the service's part of its hosts holds a path.

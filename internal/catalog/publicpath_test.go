@@ -89,6 +89,7 @@ func TestWhatNoPublicPathCanSay(t *testing.T) {
 		"\"get\" is not a method":        {Path: "/a", Methods: []string{"get"}},
 		"\"*\" is not a method":          {Path: "/a", Methods: []string{"*"}},
 		"\"CONNECT\" is not a method":    {Path: "/a", Methods: []string{"CONNECT"}},
+		"\"TRACE\" is not a method":      {Path: "/a", Methods: []string{"TRACE"}},
 		"listed twice":                   {Path: "/a", Methods: []string{"GET", "GET"}},
 		"give either path":               {Path: "/a", Prefix: "/b", Methods: get},
 		"for a path and all below it":    {Methods: get},

@@ -42,8 +42,9 @@ type check struct {
 // route finds the service, or refuses.
 func (c *check) route() bool {
 	v := c.verdict
-	if c.request.Method == http.MethodConnect {
+	if isRefused(c.request.Method) {
 		v.refuse(http.StatusMethodNotAllowed, policy.MethodRefused)
+		v.Allow = usualMethods
 		return false
 	}
 	host, err := catalog.CanonicalHost(c.request.Host)
@@ -75,6 +76,16 @@ func (c *check) route() bool {
 	}
 	return false
 }
+
+// isRefused reports whether no request may have the method, whoever asks for what. CONNECT asks for a tunnel. TRACE asks
+// the application to send back what it was sent: the assertion, and what else is kept from scripts. Methods are told
+// apart by case, but not by every application.
+func isRefused(method string) bool {
+	return method == http.MethodConnect || len(method) == len(http.MethodTrace) && strings.EqualFold(method, http.MethodTrace)
+}
+
+// usualMethods is what a refusal of a method allows, as it must say something. Every other method passes too.
+const usualMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 // fits refuses what the listener found not to fit together. 421 makes browsers ask again on a connection of its own.
 func (c *check) fits() bool {

@@ -57,7 +57,7 @@ const (
 	ProxyConflict    Reason = "proxy_conflict"    // a trusted proxy contradicts itself about the client
 	RedirectLoop     Reason = "redirect_loop"     // plain HTTP would be redirected to itself
 	PathUnknown      Reason = "path_unknown"      // no service answers on that path of the host
-	MethodRefused    Reason = "method_refused"    // CONNECT
+	MethodRefused    Reason = "method_refused"    // CONNECT, TRACE
 	SnapshotStale    Reason = "snapshot_stale"    // the store has not been confirmed for too long
 	StoreFailed      Reason = "store_failed"      // the session's record could not be read
 	AttributesFailed Reason = "attributes_failed" // what the application is to be told cannot be worked out
@@ -140,7 +140,7 @@ var descriptions = map[Reason]Description{
 	ProxyConflict:      {"The proxy in front contradicts itself", "A trusted proxy passed on forwarding headers that cannot be read or that disagree about who asks. Its administrator should let it replace X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host and Forwarded, or remove those that it does not set."},
 	RedirectLoop:       {"This address leads back to itself", "The way to https from here comes back here, so it was not taken. The administrator has to change the configuration."},
 	PathUnknown:        {"Nothing here", "No application is published under this path. Check the address."},
-	MethodRefused:      {"Method not accepted", "This gate does not open tunnels."},
+	MethodRefused:      {"Method not accepted", "This gate opens no tunnels (CONNECT), and has no request sent back as it reached the application (TRACE). Use another method."},
 	SnapshotStale:      {"Temporarily closed", "The gate has not been able to confirm its policy for a while, so it lets nobody in. Try again in a few minutes."},
 	StoreFailed:        {"Temporarily closed", "Your session could not be looked up. Try again in a moment."},
 	AttributesFailed:   {"Temporarily closed", "What this application is to be told about you could not be worked out. Tell an administrator: the attribute propagation of its settings has to be corrected."},

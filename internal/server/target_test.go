@@ -4,6 +4,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/gatehouse-iap/gatehouse/internal/audit"
+	"github.com/gatehouse-iap/gatehouse/internal/policy"
+	"github.com/gatehouse-iap/gatehouse/internal/server"
 )
 
 func TestPathAndQueryReachTheAppAsReceived(t *testing.T) {
@@ -57,8 +61,42 @@ func TestTargetsThatAreRefusedNeverReachTheApp(t *testing.T) {
 			}
 		})
 	}
-	if response, _ := g.raw("CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\n"); response.StatusCode != http.StatusMethodNotAllowed {
-		t.Errorf("CONNECT: status %d", response.StatusCode)
+}
+
+func TestMethodsThatTunnelOrReflectReachNobody(t *testing.T) {
+	t.Parallel()
+	recorded := make(chan *audit.Decision, 1)
+	g := startGate(t, func(o *server.Options) {
+		o.Development.Decision = func(d *audit.Decision) { recorded <- d }
+	})
+	for name, request := range map[string]string{
+		"CONNECT":                            "CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443",
+		"TRACE":                              "TRACE / HTTP/1.1\r\nHost: app.test",
+		"TRACE by somebody who may pass":     "TRACE / HTTP/1.1\r\nHost: app.test\r\n" + g.as("alice@example.com", private),
+		"TRACE where the gate is off":        "TRACE / HTTP/1.1\r\nHost: open.test",
+		"TRACE in another case":              "Trace / HTTP/1.1\r\nHost: open.test",
+		"TRACE in absolute form":             "TRACE http://open.test/ HTTP/1.1\r\nHost: open.test",
+		"TRACE of a special URL":             "TRACE /?gcp-iap-mode=IDENTITY HTTP/1.1\r\nHost: app.test",
+		"TRACE of a host that is not there":  "TRACE / HTTP/1.1\r\nHost: other.test",
+		"TRACE that wants another protocol":  "TRACE / HTTP/1.1\r\nHost: open.test\r\nConnection: Upgrade\r\nUpgrade: websocket",
+		"TRACE of somebody else's preflight": "TRACE / HTTP/1.1\r\nHost: open.test\r\nOrigin: https://evil.test\r\nAccess-Control-Request-Method: TRACE",
+	} {
+		response, body := g.raw(request + "\r\nX-Sent: reflected\r\n\r\n")
+		if allow := response.Header.Get("Allow"); response.StatusCode != http.StatusMethodNotAllowed || !strings.HasPrefix(allow, "GET, HEAD, POST") {
+			t.Errorf("%s: status %d, allowed %q", name, response.StatusCode, allow)
+		}
+		if response.Header.Get("X-Goog-IAP-Generated-Response") != "true" || strings.Contains(body, "reflected") {
+			t.Errorf("%s: %v\n%s", name, response.Header, body)
+		}
+		if d := <-recorded; d.Reason != policy.MethodRefused || d.Status != http.StatusMethodNotAllowed {
+			t.Errorf("%s: recorded %s, %d", name, d.Reason, d.Status)
+		}
+		if seen := g.app.last(); seen != "" {
+			t.Errorf("%s: the app received:\n%s", name, seen)
+		}
+	}
+	if response, _ := g.raw("PROPFIND / HTTP/1.1\r\nHost: open.test\r\n\r\n"); response.StatusCode != http.StatusOK {
+		t.Errorf("any other method: status %d", response.StatusCode)
 	}
 }
 
