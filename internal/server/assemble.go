@@ -72,7 +72,7 @@ func assemble(ctx context.Context, o Options, state *state) (*Server, error) {
 		Serves:   func(host string, name resource.Name) bool { return s.holder.Current().Serves(host, name) },
 		Quick:    o.QuickAccounts, Always: o.Development.Account, HasHost: func(host string) bool { return s.holder.Current().Routes.HasHost(host) },
 		Providers: s.providers, Redirecting: relyingParty,
-		PasswordSources: map[identityprovider.Kind]signin.PasswordSource{identityprovider.LDAP: &ldapbind.Binder{Log: o.Log}},
+		PasswordSources: map[identityprovider.Kind]signin.PasswordSource{identityprovider.LDAP: &ldapbind.Binder{Log: o.Log, Span: o.Tracer.Directory}},
 		Passwords:       passwords, Now: o.Now, Log: o.Log, Lifetimes: session.DefaultLifetimes(),
 		ClientAddr: clientAddr(o.TrustedProxies), Record: s.recordSignIn(), Replica: state.replica,
 	}

@@ -2,6 +2,7 @@ package tracing
 
 import (
 	"context"
+	"net"
 	"net/http"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -58,6 +59,26 @@ func (t *Tracer) Store(ctx context.Context, operation string) func(failed bool) 
 	return func(failed bool) {
 		if failed {
 			span.SetStatus(codes.Error, "the store failed")
+		}
+		span.End()
+	}
+}
+
+// Directory begins the span of what somebody's sign-in asks an LDAP directory; the result ends it. Whether those who are
+// signed in are still there is asked every minute, and is no trace.
+func (t *Tracer) Directory(ctx context.Context, operation, address string) func(failed bool) {
+	if t == nil || !trace.SpanFromContext(ctx).IsRecording() {
+		return func(bool) {}
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	_, span := t.tracer.Start(ctx, "ldap "+operation, trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithAttributes(attribute.String("network.protocol.name", "ldap"), attribute.String("server.address", host)))
+	return func(failed bool) {
+		if failed {
+			span.SetStatus(codes.Error, "the directory failed")
 		}
 		span.End()
 	}

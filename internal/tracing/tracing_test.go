@@ -201,6 +201,30 @@ func TestTransactionsAreTracedForRequestsOnly(t *testing.T) {
 	}
 }
 
+func TestADirectoryIsTracedForRequestsOnly(t *testing.T) {
+	t.Parallel()
+	tracer, receiver, _ := start(t, 1)
+	tracer.Directory(context.Background(), "search", "ldap.example:636")(false)
+	q := tracer.Request(request(), false)
+	tracer.Directory(q.Context(context.Background()), "bind", "ldap.example:636")(false)
+	tracer.Directory(q.Context(context.Background()), "search", "[::1]:389")(true)
+	q.End()
+	flush(t, tracer)
+	bind, search := receiver.Named("ldap bind"), receiver.Named("ldap search")
+	if len(bind) != 1 || len(search) != 1 {
+		t.Fatalf("%v", receiver.Spans())
+	}
+	if got := tracingtest.Attributes(bind[0].GetAttributes()); len(got) != 2 || got["server.address"] != "ldap.example" || got["network.protocol.name"] != "ldap" {
+		t.Errorf("%v", got)
+	}
+	if root := receiver.Named("POST"); len(root) != 1 || !bytes.Equal(bind[0].GetParentSpanId(), root[0].GetSpanId()) {
+		t.Errorf("%v is not a part of %v", bind[0], root)
+	}
+	if bind[0].GetStatus().GetCode() == wire.Status_STATUS_CODE_ERROR || search[0].GetStatus().GetCode() != wire.Status_STATUS_CODE_ERROR {
+		t.Errorf("%v, %v", bind[0].GetStatus(), search[0].GetStatus())
+	}
+}
+
 func TestACollectorThatFailsIsTriedAgainAndThenSaidOnce(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -279,6 +303,7 @@ func TestWithoutATracerNothingIsDone(t *testing.T) {
 		t.Error("something is done")
 	}
 	tracer.Store(ctx, "read")(true)
+	tracer.Directory(ctx, "search", "ldap.example:636")(true)
 	tracer.Close()
 }
 

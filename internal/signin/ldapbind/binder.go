@@ -49,6 +49,7 @@ type Person struct {
 type Binder struct {
 	Log     *slog.Logger
 	Timeout time.Duration // of one check, whatever it takes; 10 s when zero
+	Span    Span          // nil where nobody traces
 
 	mu    sync.Mutex
 	slots map[string]chan struct{} // by URL: a directory that hangs holds up nobody else's people
@@ -127,7 +128,7 @@ func (b *Binder) session(ctx context.Context, cfg identityprovider.LDAPConfig, a
 		return err
 	}
 	defer release()
-	d, err := open(ctx, plan, b.Log)
+	d, err := open(ctx, plan, b.Log, b.Span)
 	if err != nil {
 		return err
 	}

@@ -20,10 +20,12 @@ type directory struct {
 	conn *ldap.Conn
 	stop func() bool
 	log  *slog.Logger
+	span Span
 }
 
 // open connects, and encrypts unless the directory is on this machine.
-func open(ctx context.Context, p plan, log *slog.Logger) (*directory, error) {
+func open(ctx context.Context, p plan, log *slog.Logger, span Span) (_ *directory, err error) {
+	defer span.begin(ctx, "connect", p.address)(&err)
 	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", p.address)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -35,7 +37,7 @@ func open(ctx context.Context, p plan, log *slog.Logger) (*directory, error) {
 	deadline, _ := ctx.Deadline()
 	_ = raw.SetDeadline(deadline)
 	var bounded net.Conn = &boundedConn{Conn: raw, left: maxReceived}
-	d := &directory{plan: p, ctx: ctx, log: log, stop: context.AfterFunc(ctx, func() { _ = raw.Close() })}
+	d := &directory{plan: p, ctx: ctx, log: log, span: span, stop: context.AfterFunc(ctx, func() { _ = raw.Close() })}
 	if p.tls != nil && !p.startTLS {
 		encrypted := tls.Client(bounded, p.tls)
 		if err := encrypted.HandshakeContext(ctx); err != nil {
@@ -63,8 +65,8 @@ func (d *directory) close() {
 }
 
 // bindForSearch binds as the configured account, or as nobody.
-func (d *directory) bindForSearch() error {
-	var err error
+func (d *directory) bindForSearch() (err error) {
+	defer d.begin("bind")(&err)
 	if d.bindDN == "" {
 		err = d.conn.UnauthenticatedBind("")
 	} else {
@@ -82,8 +84,9 @@ func (d *directory) bindForSearch() error {
 
 // bindAs proves a password. What the directory says against it is a wrong password, unless it plainly is not: locked
 // and expired accounts have result codes that differ from product to product.
-func (d *directory) bindAs(dn, password string) error {
-	err := d.conn.Bind(dn, password)
+func (d *directory) bindAs(dn, password string) (err error) {
+	defer d.begin("bind")(&err)
+	err = d.conn.Bind(dn, password)
 	switch {
 	case err == nil:
 		return nil
@@ -99,6 +102,7 @@ func (d *directory) bindAs(dn, password string) error {
 // search returns at most limit entries below a base, and whether there were more. Referrals are not followed: they
 // would carry searches, and our own password, to servers that nobody configured.
 func (d *directory) search(base, filter string, limit int, attributes ...string) (entries []*ldap.Entry, more bool, err error) {
+	defer d.begin("search")(&err)
 	seconds := max(1, int(time.Until(d.deadline()).Seconds()))
 	request := ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, limit+1, seconds, false, filter, attributes, nil)
 	request.EnforceSizeLimit = true
