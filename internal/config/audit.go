@@ -43,7 +43,9 @@ func linesKeys(o *sink.Options) []key {
 		{name: "file", standard: "none", example: "/var/log/gatehouse/audit.jsonl", value: text(&o.File, "a file"),
 			meaning: "A file, made 0600 and appended to. It is begun anew within a second when it is renamed, and on SIGHUP."},
 		{name: "syslog", standard: "none", example: "unix:///dev/log", value: syslogAddress(&o.Syslog),
-			meaning: "A syslog collector: unix:///PATH, udp://HOST[:514] or tcp://HOST[:601], in the format of RFC 5424. It is not encrypted: for another machine let a collector on this one pass it on."},
+			meaning: "A syslog collector: unix:///PATH, udp://HOST[:514], tcp://HOST[:601] or tls://HOST[:6514], in the format of RFC 5424. Toward another machine use tls, or let a collector on this one pass it on."},
+		{name: "syslogCaFile", standard: "the system's authorities", example: "/etc/gatehouse/syslog-ca.pem", value: text(&o.SyslogCAFile, "a file"),
+			meaning: "The authorities that count for a collector at tls://, PEM. It is read at each connection; SIGHUP makes a new one."},
 	}
 }
 
@@ -113,17 +115,26 @@ func syslogAddress(target *sink.Address) value {
 }
 
 // deriveAudit fills in what is not written.
-func (c *Config) deriveAudit() {
+func (c *Config) deriveAudit(r *reader) {
 	c.Audit.MaxSize = cmp.Or(c.Audit.MaxSize, audit.DefaultTotalBytes)
 	c.Audit.MaxAge = cmp.Or(c.Audit.MaxAge, audit.DefaultMaxAge)
 	c.Audit.Lines.File = c.resolve(c.Audit.Lines.File)
+	if lines := c.Audit.Lines; lines.SyslogCAFile != "" && lines.Syslog.Network != "tls" {
+		r.fault("audit.lines.syslogCaFile", "no collector at tls:// is named, so it would verify nothing", "write syslog: tls://HOST, or take it out")
+	}
+	c.Audit.Lines.SyslogCAFile = c.resolve(c.Audit.Lines.SyslogCAFile)
 }
 
-// checkAudit finds out whether the lines' file can be where it is named.
+// checkAudit finds out whether the lines' file can be where it is named, and whether a collector can be verified.
 func (c *Config) checkAudit(r *reader) {
 	if file := c.Audit.Lines.File; file != "" {
 		if err := sink.CheckFile(file); err != nil {
 			r.fault("audit.lines.file", fmt.Sprintf("the directory of %s cannot be used: %v", file, err), "make it, so that the server's user may write there")
+		}
+	}
+	if file := c.Audit.Lines.SyslogCAFile; file != "" {
+		if err := sink.CheckAuthorities(file); err != nil {
+			r.fault("audit.lines.syslogCaFile", err.Error(), "write certificates in PEM there, which the server's user may read")
 		}
 	}
 }

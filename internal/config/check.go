@@ -25,7 +25,7 @@ func (c *Config) derive(r *reader) {
 		c.Manifests[i] = c.resolve(c.Manifests[i])
 	}
 	c.Pages.Templates = c.resolve(c.Pages.Templates)
-	c.deriveAudit()
+	c.deriveAudit(r)
 	c.deriveRootKey(r)
 	c.deriveListeners(r)
 	c.deriveGoogleEndpoints(r)

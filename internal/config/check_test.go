@@ -67,6 +67,9 @@ func TestReadLooksAtWhatTheFileNames(t *testing.T) {
 		"a private key of a group":           {prepare: func(t *testing.T, dir string) { chmod(t, dir+"/a.key", 0o640) }},
 		"a certificate of another key":       {prepare: func(t *testing.T, dir string) { pair(t, dir, "b"); rename(t, dir+"/b.key", dir+"/a.key") }, problem: "are not a pair"},
 		"a certificate that is none":         {prepare: func(t *testing.T, dir string) { write(t, dir, "a.crt", "x", 0o644) }, problem: "are not a pair"},
+		"authorities that are not there":     {more: "audit: {lines: {syslog: \"tls://log\", syslogCaFile: none.pem}}", problem: "audit.lines.syslogCaFile: open "},
+		"authorities that are none":          {more: "audit: {lines: {syslog: \"tls://log\", syslogCaFile: g.yaml}}", problem: "holds no certificate in PEM"},
+		"authorities of a collector":         {more: "audit: {lines: {syslog: \"tls://log\", syslogCaFile: a.crt}}"},
 		"a root key beside a wrong manifest": {more: "rootKey: {env: NONE}\nmanifests: [m]", problem: "manifests[0]:"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -42,7 +42,7 @@ audit:
   maxSize: 2GiB
   maxAge: 36h
   changesMaxAge: 3650d
-  lines: {stdout: true, file: log/audit.jsonl, syslog: "udp://log.example.com"}
+  lines: {stdout: true, file: log/audit.jsonl, syslog: "tls://log.example.com", syslogCaFile: log-ca.pem}
 log: {level: debug, format: json}
 `
 
@@ -78,7 +78,7 @@ func TestAWholeFileIsRead(t *testing.T) {
 		Pages:          Pages{"/etc/gatehouse/pages"},
 		Audit: Audit{
 			Refuse: true, MaxSize: 2 << 30, MaxAge: 36 * time.Hour, ChangesMaxAge: 10 * 365 * 24 * time.Hour,
-			Lines: sink.Options{Stdout: true, File: "/etc/gatehouse/log/audit.jsonl", Syslog: sink.Address{Network: "udp", Target: "log.example.com:514"}},
+			Lines: sink.Options{Stdout: true, File: "/etc/gatehouse/log/audit.jsonl", Syslog: sink.Address{Network: "tls", Target: "log.example.com:6514"}, SyslogCAFile: "/etc/gatehouse/log-ca.pem"},
 		},
 		Log: Log{slog.LevelDebug, true},
 	}
@@ -165,6 +165,7 @@ var faulty = map[string]struct{ old, new, where, problem string }{
 	"more days than can be counted":             {"dataDir:", "audit: {maxAge: 999999d}\ndataDir:", "3:17: audit.maxAge", "fewer days"},
 	"a record that is gone at once":             {"dataDir:", "audit: {changesMaxAge: 1s}\ndataDir:", "3:24: audit.changesMaxAge", "write 1h or more"},
 	"an address that is none of syslog":         {"dataDir:", "audit: {lines: {syslog: /dev/log}}\ndataDir:", "3:25: audit.lines.syslog", "is not unix:///PATH"},
+	"authorities that vouch for nobody":         {"dataDir:", "audit: {lines: {syslog: \"tcp://log\", syslogCaFile: ca.pem}}\ndataDir:", "3:52: audit.lines.syslogCaFile", "would verify nothing"},
 	"an unknown level":                          {"dataDir:", "log: {level: loud}\ndataDir:", "3:14: log.level", "write one of debug, error, info, warn"},
 	"an unknown format":                         {"dataDir:", "log: {format: xml}\ndataDir:", "3:15: log.format", "write one of json, text"},
 	"a second document":                         {`[{address: ":443"}]`, "[{address: \":443\"}]\n---\nlog: {}", "1:1: ", "several documents"},

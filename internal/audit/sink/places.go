@@ -16,6 +16,8 @@ type Options struct {
 	Stdout bool
 	File   string
 	Syslog Address
+	// SyslogCAFile has the authorities that vouch for the collector, in place of the system's.
+	SyslogCAFile string
 }
 
 // Open starts a sink for each place. Nothing is opened here: a place that is not there yet is tried again.
@@ -28,7 +30,7 @@ func Open(o Options, stdout io.Writer, log *slog.Logger, now func() time.Time) [
 		sinks = append(sinks, start(o.File, &file{path: o.File, now: now}, log, now))
 	}
 	if o.Syslog != (Address{}) {
-		sinks = append(sinks, start(o.Syslog.String(), newSyslog(o.Syslog), log, now))
+		sinks = append(sinks, start(o.Syslog.String(), newSyslog(o.Syslog, o.SyslogCAFile), log, now))
 	}
 	return sinks
 }

@@ -257,16 +257,25 @@ func TestSyslogMessagesAreThoseOfTheStandard(t *testing.T) {
 			}
 		})
 	}
-	for _, network := range []string{"unix", "tcp"} {
+	for _, network := range []string{"unix", "tcp", "tls"} {
 		t.Run(network+" stream", func(t *testing.T) {
 			t.Parallel()
-			at := map[string]string{"unix": filepath.Join(short, "stream"), "tcp": "127.0.0.1:0"}[network]
-			l, err := net.Listen(network, at)
+			var l net.Listener
+			o, err := Options{}, error(nil)
+			switch network {
+			case "unix":
+				l, err = net.Listen("unix", filepath.Join(short, "stream"))
+			case "tcp":
+				l, err = net.Listen("tcp", "127.0.0.1:0")
+			case "tls":
+				l, o.SyslogCAFile = encrypted(t)
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer l.Close()
-			s := one(t, Options{Syslog: Address{network, l.Addr().String()}}, nil)
+			o.Syslog = Address{network, l.Addr().String()}
+			s := one(t, o, nil)
 			send(t, s)
 			conn, err := l.Accept()
 			if err != nil {
@@ -331,7 +340,7 @@ func TestAddressesOfSyslogAreReadInOneWay(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]Address{
 		"unix:///dev/log": {"unix", "/dev/log"}, "udp://10.0.0.1": {"udp", "10.0.0.1:514"}, "tcp://log.example.com": {"tcp", "log.example.com:601"},
-		"tcp://[::1]:6514/": {"tcp", "[::1]:6514"}, "udp://h:99999": {}, "udp://": {}, "tcp://h/x": {}, "unix://h/dev/log": {}, "unix:log": {}, "http://h": {}, "/dev/log": {},
+		"tcp://[::1]:6514/": {"tcp", "[::1]:6514"}, "tls://log.example.com": {"tls", "log.example.com:6514"}, "tls://h/x": {}, "udp://h:99999": {}, "udp://": {}, "tcp://h/x": {}, "unix://h/dev/log": {}, "unix:log": {}, "http://h": {}, "/dev/log": {},
 		"tcp://u:p@h": {}, "tcp://h?x": {}, "tcp://h:0": {}, "tcp://h#x": {}, "": {},
 	} {
 		got, err := ParseAddress(text)
@@ -347,7 +356,7 @@ func TestAddressesOfSyslogAreReadInOneWay(t *testing.T) {
 }
 
 func FuzzParseAddress(f *testing.F) {
-	for _, seed := range []string{"unix:///dev/log", "udp://[::1]", "tcp://a:1"} {
+	for _, seed := range []string{"unix:///dev/log", "udp://[::1]", "tcp://a:1", "tls://a"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -16,26 +16,26 @@ import (
 
 // Address is where syslog messages go.
 type Address struct {
-	Network string // "unix", "udp" or "tcp"
+	Network string // "unix", "udp", "tcp" or "tls"
 	Target  string // a path, or host and port
 }
 
 // String writes the address as ParseAddress reads it.
 func (a Address) String() string { return a.Network + "://" + a.Target }
 
-// ParseAddress reads unix:///dev/log, udp://HOST[:514] or tcp://HOST[:601].
+// ParseAddress reads unix:///dev/log, udp://HOST[:514], tcp://HOST[:601] or tls://HOST[:6514].
 func ParseAddress(s string) (Address, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Opaque != "" {
 		return Address{}, errAddress
 	}
+	port, overIP := map[string]string{"udp": "514", "tcp": "601", "tls": "6514"}[u.Scheme]
 	switch {
 	case u.Scheme == "unix" && u.Host == "" && path.IsAbs(u.Path):
 		return Address{"unix", u.Path}, nil
-	case u.Scheme != "udp" && u.Scheme != "tcp" || u.Hostname() == "" || u.Path != "" && u.Path != "/":
+	case !overIP || u.Hostname() == "" || u.Path != "" && u.Path != "/":
 		return Address{}, errAddress
 	}
-	port := map[string]string{"udp": "514", "tcp": "601"}[u.Scheme]
 	if u.Port() != "" {
 		port = u.Port()
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
@@ -45,7 +45,7 @@ func ParseAddress(s string) (Address, error) {
 	return Address{u.Scheme, net.JoinHostPort(u.Hostname(), port)}, nil
 }
 
-var errAddress = errors.New("is not unix:///PATH, udp://HOST:PORT or tcp://HOST:PORT")
+var errAddress = errors.New("is not unix:///PATH, udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT")
 
 const (
 	// dialPatience and writePatience bound how long a collector that hangs keeps the sink.
@@ -54,25 +54,30 @@ const (
 	informational, notice = 10*8 + 6, 10*8 + 5
 )
 
-// syslog sends messages of RFC 5424: on datagrams one each (RFC 5426), over TCP with their length before them (RFC 6587,
-// octet counting), on a local stream with a line break after them.
+// syslog sends messages of RFC 5424: on datagrams one each (RFC 5426), over TCP and TLS with their length before
+// them (RFC 6587, octet counting; RFC 5425), on a local stream with a line break after them.
 type syslog struct {
 	address Address
+	caFile  string
 	host    string // in messages
 	conn    net.Conn
+	gone    chan error // tells that the collector has ended conn; nil where that cannot be heard
 	stream  bool
 	message []byte
 }
 
-func newSyslog(a Address) *syslog {
+func newSyslog(a Address, caFile string) *syslog {
 	host, err := os.Hostname()
 	if err != nil || host == "" || len(host) > 255 || strings.ContainsFunc(host, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		host = "-"
 	}
-	return &syslog{address: a, host: host}
+	return &syslog{address: a, caFile: caFile, host: host}
 }
 
 func (s *syslog) write(b batch) (refused int, err error) {
+	if err := s.leaveDead(); err != nil {
+		return 0, err
+	}
 	if err := s.dial(); err != nil {
 		return 0, err
 	}
@@ -109,7 +114,7 @@ func (s *syslog) append(to, line []byte, b batch) []byte {
 		priority = informational
 	}
 	header := fmt.Appendf(nil, "<%d>1 %s %s gatehouse %d %s - ", priority, b.at.UTC().Format("2006-01-02T15:04:05.000000Z07:00"), s.host, os.Getpid(), b.kind)
-	if s.address.Network == "tcp" {
+	if s.counts() {
 		to = strconv.AppendInt(to, int64(len(header)+len(line)), 10)
 		to = append(to, ' ')
 	}
@@ -119,6 +124,9 @@ func (s *syslog) append(to, line []byte, b batch) []byte {
 	}
 	return to
 }
+
+// counts reports whether messages are framed by their length.
+func (s *syslog) counts() bool { return s.address.Network == "tcp" || s.address.Network == "tls" }
 
 func (s *syslog) dial() error {
 	if s.conn != nil {
@@ -132,12 +140,17 @@ func (s *syslog) dial() error {
 			s.stream = true
 			s.conn, err = net.DialTimeout("unix", s.address.Target, dialPatience)
 		}
+	case "tls":
+		s.stream = true
+		s.conn, err = s.dialTLS()
 	default:
 		s.stream = s.address.Network == "tcp"
 		s.conn, err = net.DialTimeout(s.address.Network, s.address.Target, dialPatience)
 	}
 	if err != nil {
 		s.conn = nil // not an interface that holds nil
+	} else if s.counts() {
+		s.gone = hear(s.conn)
 	}
 	return err
 }
@@ -149,6 +162,6 @@ func (s *syslog) close() error {
 		return nil
 	}
 	err := s.conn.Close()
-	s.conn = nil
+	s.conn, s.gone = nil, nil
 	return err
 }
