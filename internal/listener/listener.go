@@ -42,6 +42,7 @@ type Listener struct {
 	arrivals arrivals
 	crowd    crowd
 	crowded  onceEach // addresses that were said to have too many connections
+	burst    *burst
 	inherits bool
 	closing  sync.Once
 	closed   error
@@ -89,7 +90,7 @@ func (spec Spec) listener() (*Listener, error) {
 		spec.Counts = NewCounts()
 	}
 	spec.Limits = spec.Limits.filled()
-	l := &Listener{}
+	l := &Listener{burst: newBurst()}
 	if spec.Certificates != nil {
 		l.tls = tlsConfig(spec.Certificates)
 	}
@@ -122,6 +123,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		}
 		if c := l.admit(accepted); c != nil {
 			l.arrivals.add(c)
+			l.burst.add()
 			return c, nil
 		}
 	}

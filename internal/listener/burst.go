@@ -1,0 +1,48 @@
+package listener
+
+import (
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// burstSize is how many new connections leave enough behind to be worth a collection.
+	burstSize = 1000
+	// burstPause is how long hardly any may come until a burst counts as over, and burstRest how many still may: those
+	// of who checks our health, and of the odd person.
+	burstPause = time.Second
+	burstRest  = 10
+)
+
+// burst gives memory back after many connections have come, as when everybody connects again to a gate that was
+// restarted. A handshake of TLS leaves behind more than the connection needs from then on, and the runtime keeps that
+// room for what may come: where the connections are idle, nothing does.
+type burst struct {
+	after    func(time.Duration, func())
+	giveBack func()
+	come     atomic.Int64 // connections since memory was given back
+}
+
+func newBurst() *burst {
+	return &burst{after: func(d time.Duration, f func()) { time.AfterFunc(d, f) }, giveBack: debug.FreeOSMemory}
+}
+
+// add notes one more connection.
+func (b *burst) add() {
+	if b.come.Add(1) == burstSize {
+		b.awaitEnd(burstSize)
+	}
+}
+
+// awaitEnd gives memory back after a pause in which hardly any connection has come besides those known.
+func (b *burst) awaitEnd(known int64) {
+	b.after(burstPause, func() {
+		if come := b.come.Load(); come > known+burstRest {
+			b.awaitEnd(come)
+			return
+		}
+		b.come.Store(0)
+		b.giveBack()
+	})
+}
