@@ -18,13 +18,15 @@ import (
 
 // An idle connection may end at any moment, and a POST that has left on it may have been done: it is not sent again.
 func closedAsAPostLeaves(t *testing.T, p *place) {
-	p.get(t, http.StatusOK, "/trap")
-	answer := harness.Do(t, p.alice.Client(), p.request(t, http.MethodPost, "/posts/only", strings.NewReader("pay 100")))
-	if answer.StatusCode != http.StatusBadGateway {
-		t.Errorf("status %d", answer.StatusCode)
-	}
-	if got := p.deliveries(t, "only"); got != "1" {
-		t.Errorf("the application got the POST %s times", got)
+	for id, body := range map[string]string{"paid": "pay 100", "clicked": ""} {
+		p.get(t, http.StatusOK, "/trap")
+		answer := harness.Do(t, p.alice.Client(), p.request(t, http.MethodPost, "/posts/"+id, strings.NewReader(body)))
+		if answer.StatusCode != http.StatusBadGateway {
+			t.Errorf("%s: status %d", id, answer.StatusCode)
+		}
+		if got := p.deliveries(t, id); got != "1" {
+			t.Errorf("%s: the application got the POST %s times", id, got)
+		}
 	}
 }
 
