@@ -64,7 +64,7 @@ func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	answers := map[string]func(http.ResponseWriter, *http.Request){
 		"who": who, "up": up, "down": down, "file": file, "kept": a.keep, "unwanted": unwanted, "trailers": trailers, "hints": hints, "gzip": packed,
-		"cookies": cookies, "redirect": redirect, "missing": failing(404, "not found"), "broken": failing(500, "broken"), "events": a.events, "push": a.push,
+		"cookies": cookies, "redirect": redirect, "missing": failing(http.StatusNotFound, "not found"), "broken": failing(http.StatusInternalServerError, "broken"), "events": a.events, "push": a.push,
 		"socket": socket, "posts": a.posts, "hangs": a.hangs, "deliveries": a.delivered, "trap": a.trap, "dies": dies, "peer": peer,
 	}
 	if answer := answers[first]; answer != nil {
@@ -108,7 +108,7 @@ func (a *application) keep(w http.ResponseWriter, r *http.Request) {
 }
 
 // unwanted answers before the body has come.
-func unwanted(w http.ResponseWriter, _ *http.Request) { http.Error(w, "too much", 413) }
+func unwanted(w http.ResponseWriter, _ *http.Request) { http.Error(w, "too much", http.StatusRequestEntityTooLarge) }
 
 func trailers(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Trailer", "X-Checksum")
