@@ -108,7 +108,9 @@ func (a *application) keep(w http.ResponseWriter, r *http.Request) {
 }
 
 // unwanted answers before the body has come.
-func unwanted(w http.ResponseWriter, _ *http.Request) { http.Error(w, "too much", http.StatusRequestEntityTooLarge) }
+func unwanted(w http.ResponseWriter, _ *http.Request) {
+	http.Error(w, "too much", http.StatusRequestEntityTooLarge)
+}
 
 func trailers(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Trailer", "X-Checksum")
@@ -247,21 +249,21 @@ func socket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer conn.Close()
-	_, _ = fmt.Fprintf(buffered, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-		acceptOf(r.Header.Get("Sec-WebSocket-Key")))
+	_, _ = buffered.WriteString(harness.WebSocketAnswer(r))
+	space := make([]byte, longestFrame)
 	for closed := false; buffered.Flush() == nil && !closed; {
-		f, err := readFrame(buffered)
+		f, err := harness.ReadFrame(buffered, space)
 		if err != nil {
 			return // the client has enough
 		}
-		closed = f.first == closeFrame
+		closed = f.First == closeFrame
 		var code uint16
-		if _, err := fmt.Sscanf(string(f.payload), "close %d", &code); err == nil {
-			_, _ = buffered.Write(closing(code).bytes(false))
+		if _, err := fmt.Sscanf(string(f.Payload), "close %d", &code); err == nil {
+			_, _ = buffered.Write(closing(code).Append(nil))
 			_ = buffered.Flush()
-			_, _ = readFrame(buffered) // the client's own
+			_, _ = harness.ReadFrame(buffered, space) // the client's own
 			return
 		}
-		_, _ = buffered.Write(f.bytes(false)) // Flush says whether it could
+		_, _ = buffered.Write(f.Append(nil)) // Flush says whether it could
 	}
 }

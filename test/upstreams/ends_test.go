@@ -89,7 +89,7 @@ func eventsOneByOne(t *testing.T, p *place) {
 }
 
 // socket opens a WebSocket. What say does is to send a frame, and to return the one that answers.
-func (p *place) socket(t *testing.T) (say func(frame) frame, rest io.Reader, conn net.Conn) {
+func (p *place) socket(t *testing.T) (say func(harness.Frame) harness.Frame, rest io.Reader, conn net.Conn) {
 	t.Helper()
 	const key = "dGhlIHNhbXBsZSBub25jZQ=="
 	conn, reader := p.write(t, "GET /socket HTTP/1.1\r\nHost: $HOST\r\nCookie: $COOKIE\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
@@ -98,15 +98,15 @@ func (p *place) socket(t *testing.T) (say func(frame) frame, rest io.Reader, con
 	if err != nil {
 		t.Fatal(err)
 	}
-	if response.StatusCode != http.StatusSwitchingProtocols || response.Header.Get("Sec-WebSocket-Accept") != acceptOf(key) {
+	if response.StatusCode != http.StatusSwitchingProtocols || response.Header.Get("Sec-WebSocket-Accept") != harness.WebSocketAccept(key) {
 		t.Fatalf("%s %v", response.Status, response.Header)
 	}
-	return func(f frame) frame {
+	return func(f harness.Frame) harness.Frame {
 		t.Helper()
-		_, _ = conn.Write(f.bytes(true)) // what is heard tells
-		heard, err := readFrame(reader)
+		_, _ = conn.Write(masked(f)) // what is heard tells
+		heard, err := harness.ReadFrame(reader, make([]byte, longestFrame))
 		if err != nil {
-			t.Fatalf("after %x: %v", f.first, err)
+			t.Fatalf("after %x: %v", f.First, err)
 		}
 		return heard
 	}, reader, conn
@@ -114,17 +114,22 @@ func (p *place) socket(t *testing.T) (say func(frame) frame, rest io.Reader, con
 
 func socketFrames(t *testing.T, p *place) {
 	say, rest, _ := p.socket(t)
-	for _, f := range []frame{
-		{textFrame, []byte("hello")}, {binaryFrame, pattern[:40_000]}, {textBegins, []byte("a message ")}, {continues, []byte("in three ")},
-		{pingFrame, []byte("between")}, {continuesLast, []byte("frames")}, {textFrame, nil},
+	for _, f := range []harness.Frame{
+		{First: textFrame, Payload: []byte("hello")},
+		{First: binaryFrame, Payload: pattern[:40_000]},
+		{First: textBegins, Payload: []byte("a message ")},
+		{First: continues, Payload: []byte("in three ")},
+		{First: pingFrame, Payload: []byte("between")},
+		{First: continuesLast, Payload: []byte("frames")},
+		{First: textFrame},
 	} {
-		if heard := say(f); heard.first != f.first || !bytes.Equal(heard.payload, f.payload) {
-			t.Errorf("said %x and %d bytes, heard %x and %d", f.first, len(f.payload), heard.first, len(heard.payload))
+		if heard := say(f); heard.First != f.First || !bytes.Equal(heard.Payload, f.Payload) {
+			t.Errorf("said %x and %d bytes, heard %x and %d", f.First, len(f.Payload), heard.First, len(heard.Payload))
 		}
 	}
-	mine := frame{closeFrame, append(closing(4001).payload, "enough"...)}
-	if heard := say(mine); heard.first != closeFrame || !bytes.Equal(heard.payload, mine.payload) {
-		t.Errorf("the close is answered with %x %q", heard.first, heard.payload)
+	mine := harness.Frame{First: closeFrame, Payload: append(closing(4001).Payload, "enough"...)}
+	if heard := say(mine); heard.First != closeFrame || !bytes.Equal(heard.Payload, mine.Payload) {
+		t.Errorf("the close is answered with %x %q", heard.First, heard.Payload)
 	}
 	if more, err := io.ReadAll(rest); len(more) > 0 || err != nil {
 		t.Errorf("after the close: %q, %v", more, err)
@@ -133,11 +138,11 @@ func socketFrames(t *testing.T, p *place) {
 
 func socketCloses(t *testing.T, p *place) {
 	say, rest, conn := p.socket(t)
-	heard := say(frame{textFrame, []byte("close 4002")})
-	if heard.first != closeFrame || !bytes.Equal(heard.payload, closing(4002).payload) {
-		t.Fatalf("heard %x %q", heard.first, heard.payload)
+	heard := say(harness.Frame{First: textFrame, Payload: []byte("close 4002")})
+	if heard.First != closeFrame || !bytes.Equal(heard.Payload, closing(4002).Payload) {
+		t.Fatalf("heard %x %q", heard.First, heard.Payload)
 	}
-	_, _ = conn.Write(heard.bytes(true)) // the client agrees
+	_, _ = conn.Write(masked(heard)) // the client agrees
 	if more, err := io.ReadAll(rest); len(more) > 0 || err != nil {
 		t.Errorf("after the close: %q, %v", more, err)
 	}

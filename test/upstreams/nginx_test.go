@@ -4,27 +4,17 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gatehouse-iap/gatehouse/test/harness"
 )
 
 // nginxConfig has nginx answer as the application does. What is at @go is the Go application's to answer.
-const nginxConfig = `daemon off;
-user root; # where it is started as root, it would go on as somebody who may not read DIR
-pid DIR/nginx.pid;
-error_log stderr;
-worker_processes 1;
-events {}
-http {
+const nginxConfig = `
   log_format posted "$request_method $uri";
-  access_log off;
-  client_body_temp_path DIR/a; proxy_temp_path DIR/b; fastcgi_temp_path DIR/c; uwsgi_temp_path DIR/d; scgi_temp_path DIR/e;
   client_max_body_size 0;
   underscores_in_headers on; # to an application, X_Goog_… and X-Goog-… are one
   absolute_redirect off;
@@ -61,7 +51,6 @@ http {
       proxy_set_header Upgrade $http_upgrade;
     }
   }
-}
 `
 
 // startNginx runs nginx in front of the Go application until the test ends. It returns its origin and its directory.
@@ -75,34 +64,16 @@ func startNginx(t *testing.T, goApp string) (origin, dir string) {
 	w := gzip.NewWriter(&z)
 	_, _ = io.WriteString(w, packedText)
 	_ = w.Close()
-	address := freeAddress(t)
+	address := harness.FreeAddress(t)
 	for name, content := range map[string][]byte{
 		"files/file": pattern[:small], "files/down": pattern, "files/trailers": []byte("the end"), "files/gzip.gz": z.Bytes(),
-		"nginx.conf": []byte(strings.NewReplacer("DIR", dir, "GO", strings.TrimPrefix(goApp, "http://"), "ADDRESS", address).Replace(nginxConfig)),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	harness.Shell(t, dir, "exec /usr/sbin/nginx -p . -e stderr -c nginx.conf")
-	look := time.NewTicker(5 * time.Millisecond)
-	defer look.Stop()
-	for until := time.Now().Add(harness.Patience); ; <-look.C {
-		if c, err := net.Dial("tcp", address); err == nil {
-			_ = c.Close()
-			return "http://" + address, dir
-		} else if time.Now().After(until) {
-			t.Fatalf("nginx does not listen: %v", err)
-		}
-	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	nginx := harness.Nginx(t, dir, strings.NewReplacer("DIR", dir, "GO", strings.TrimPrefix(goApp, "http://"), "ADDRESS", address).Replace(nginxConfig))
+	nginx.Args = append(nginx.Args, "-g", "user root;") // where root starts it, it would go on as somebody who may not read dir
+	harness.StartProcess(t, "nginx", nginx).AwaitListener(t, address)
+	return "http://" + address, dir
 }
