@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -32,10 +33,8 @@ func appendHead(b []byte, r *http.Request) ([]byte, error) {
 	b = append(append(b, r.Method...), ' ')
 	from := len(b)
 	b = appendTarget(b, r)
-	for _, c := range b[from:] {
-		if c <= ' ' || c == 0x7f {
-			return b, errors.New("the target of a request holds a space or a control character")
-		}
+	if hasControl(b[from:]) || bytes.IndexByte(b[from:], ' ') >= 0 {
+		return b, errors.New("the target of a request holds a space or a control character")
 	}
 	host := r.Host
 	if host == "" {
@@ -68,13 +67,23 @@ func appendHead(b []byte, r *http.Request) ([]byte, error) {
 	return append(b, '\r', '\n'), nil
 }
 
+// appendTarget writes what URL.RequestURI returns; what is opaque only begins with its scheme where RequestURI has it so.
 func appendTarget(b []byte, r *http.Request) []byte {
-	if r.URL.Opaque == "" || strings.HasPrefix(r.URL.Opaque, "//") {
-		return append(b, r.URL.RequestURI()...)
+	u := r.URL
+	switch {
+	case u.Opaque == "":
+		path := u.EscapedPath()
+		if path == "" {
+			path = "/"
+		}
+		b = append(b, path...)
+	case strings.HasPrefix(u.Opaque, "//"):
+		b = append(append(append(b, u.Scheme...), ':'), u.Opaque...)
+	default:
+		b = append(b, u.Opaque...)
 	}
-	b = append(b, r.URL.Opaque...)
-	if r.URL.ForceQuery || r.URL.RawQuery != "" {
-		b = append(append(b, '?'), r.URL.RawQuery...)
+	if u.ForceQuery || u.RawQuery != "" {
+		b = append(append(b, '?'), u.RawQuery...)
 	}
 	return b
 }
@@ -84,11 +93,13 @@ func appendField(b []byte, name, value string) ([]byte, error) {
 	if !httpguts.ValidHeaderFieldName(name) {
 		return b, fmt.Errorf("%q is no name of a header", name)
 	}
-	if !httpguts.ValidHeaderFieldValue(value) {
+	b = append(append(b, name...), ':', ' ')
+	from := len(b)
+	b = append(b, trim(value)...)
+	if !validValue(b[from:]) {
 		return b, fmt.Errorf("the header %s holds a control character", name)
 	}
-	b = append(append(b, name...), ':', ' ')
-	return append(append(b, strings.Trim(value, " \t")...), '\r', '\n'), nil
+	return append(b, '\r', '\n'), nil
 }
 
 // appendFraming writes what says how long the body is and what comes behind it.
