@@ -232,7 +232,8 @@ func (b *body) readTrailer() error {
 		}
 	}
 	if total > 2 {
-		trailer, err := parseFields(string(in.buffered()[:total]))
+		lines := in.buffered()[:total]
+		trailer, err := parseFields(string(lines), lines)
 		if err != nil {
 			return err
 		}

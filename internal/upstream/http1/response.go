@@ -32,7 +32,7 @@ func parseHead(head []byte, method string, r *http.Response) (framing, error) {
 		return none, err
 	}
 	var err error
-	if r.Header, err = parseFields(rest); err != nil {
+	if r.Header, err = parseFields(rest, head[len(text)-len(rest):]); err != nil {
 		return none, err
 	}
 	r.Close = closes(r)
@@ -41,8 +41,14 @@ func parseHead(head []byte, method string, r *http.Response) (framing, error) {
 
 // cutLine takes the next line off, without its end.
 func cutLine(text string) (line, rest string) {
-	line, rest, _ = strings.Cut(text, "\n")
-	return strings.TrimSuffix(line, "\r"), rest
+	line = text
+	if end := strings.IndexByte(text, '\n'); end >= 0 {
+		line, rest = text[:end], text[end+1:]
+	}
+	if last := len(line) - 1; last >= 0 && line[last] == '\r' {
+		line = line[:last]
+	}
+	return line, rest
 }
 
 func parseStatus(line string, r *http.Response) error {
@@ -53,35 +59,59 @@ func parseStatus(line string, r *http.Response) error {
 	r.Proto, r.ProtoMajor, r.ProtoMinor = line[:8], 1, int(minor-'0')
 	r.Status = strings.TrimLeft(line[9:], " ")
 	code, reason, _ := strings.Cut(r.Status, " ")
-	status, err := strconv.ParseUint(code, 10, 16)
-	if err != nil || len(code) != 3 || status < 100 || minor != '0' && minor != '1' || !httpguts.ValidHeaderFieldValue(reason) {
+	status := statusCode(code)
+	if status < 100 || minor != '0' && minor != '1' || !httpguts.ValidHeaderFieldValue(reason) {
 		return fmt.Errorf("%w: its status line is %.64q", errMalformed, line)
 	}
-	r.StatusCode = int(status)
+	r.StatusCode = status
 	return nil
 }
 
-// parseFields reads header lines up to the empty one. Lines that continue the one before are refused.
-func parseFields(text string) (http.Header, error) {
+// statusCode reads three digits; anything else is zero.
+func statusCode(code string) int {
+	if len(code) != 3 {
+		return 0
+	}
+	status := 0
+	for i := range len(code) {
+		if code[i] < '0' || code[i] > '9' {
+			return 0
+		}
+		status = 10*status + int(code[i]-'0')
+	}
+	return status
+}
+
+// manyFields is for how many names room is made before they have been read.
+const manyFields = 64
+
+// parseFields reads header lines up to the empty one; raw is the same text. Lines that continue the one before are
+// refused.
+func parseFields(text string, raw []byte) (http.Header, error) {
 	count := strings.Count(text, "\n") - 1
-	header := make(http.Header, count)
+	header := make(http.Header, min(count, manyFields))
 	space := make([]string, count) // of most headers there is one
-	for {
+	var seen uint64                // has a bit for each name so far, which others may share
+	for whole := len(text); ; {
+		from := whole - len(text)
 		line, rest := cutLine(text)
 		if line == "" {
 			return header, nil
 		}
 		text = rest
-		name, value, found := strings.Cut(line, ":")
-		value = strings.Trim(value, " \t")
-		if !found || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
+		colon := strings.IndexByte(line, ':')
+		if colon < 0 || !httpguts.ValidHeaderFieldName(line[:colon]) || !validValue(raw[from+colon+1:from+len(line)]) {
 			return nil, fmt.Errorf("%w: it has the header line %.64q", errMalformed, line)
 		}
-		name = http.CanonicalHeaderKey(name)
-		if values, again := header[name]; again {
-			header[name] = append(values, value)
-			continue
+		name, value := http.CanonicalHeaderKey(line[:colon]), trim(line[colon+1:])
+		bit := uint64(1) << (uint(len(name)+5*int(name[0])+11*int(name[len(name)-1])) % 64)
+		if seen&bit != 0 {
+			if values, again := header[name]; again {
+				header[name] = append(values, value)
+				continue
+			}
 		}
+		seen |= bit
 		space[0] = value
 		header[name], space = space[:1:1], space[1:]
 	}
