@@ -74,11 +74,11 @@ func (b *body) Close() error {
 		return nil
 	}
 	_ = b.x.conn.Close() // nobody reads on
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.x.stop != nil {
 		b.x.stop()
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	if b.err == nil {
 		b.err = errBodyClosed
 	}

@@ -22,44 +22,138 @@ type exchange struct {
 	conn      *conn
 	request   *http.Request
 	in        *reader
-	stop      func() bool // lets the context go; nil where it never ends
+	stop      func() bool // lets the context go; nil where it is not followed
 	sender    *sender     // nil where nothing is sent beside the answer
 	expects   bool        // the body waits for a 100
 	written   bool        // something of the request was
+	// Where dozes is set, the deadline of the connection is there to look at the context and at limit, which bounds the
+	// time until the answer; zero does not. Otherwise the deadline is the limit, and the context is followed.
+	dozes bool
+	limit time.Time
 
 	response http.Response
 	body     body
 }
 
 func newExchange(t *Transport, c *conn, r *http.Request) *exchange {
-	x := &exchange{transport: t, conn: c, request: r, in: newReader(c)}
+	x := &exchange{transport: t, conn: c, request: r}
+	x.in = newReader(x)
 	x.expects = t.Continue > 0 && bodyLength(r) != 0 && httpguts.HeaderValuesContainsToken(r.Header["Expect"], "100-continue")
-	if r.Context().Done() != nil {
-		x.stop = context.AfterFunc(r.Context(), c.closing)
-	}
 	return x
 }
 
 // run sends the request, of which head is all but the body, and receives the header of the answer.
-func (x *exchange) run(head []byte) (*http.Response, error) {
-	n, err := x.conn.Write(head)
-	if x.written = n > 0; err != nil {
+func (x *exchange) run(head []byte, now time.Time) (*http.Response, error) {
+	if err := x.send(head, now); err != nil {
 		return nil, err
-	}
-	switch {
-	case bodyLength(x.request) == 0:
-		x.limitWait(x.transport.FirstByte)
-	case x.expects:
-		x.limitWait(x.transport.Continue)
-	default:
-		x.startBody()
 	}
 	framing, err := x.receive()
 	if err != nil {
 		return nil, err
 	}
 	x.endWait()
+	if err := x.request.Context().Err(); err != nil {
+		return nil, err
+	}
 	return x.answer(framing)
+}
+
+// patience is how long an exchange may take before the end of the request's context is followed, rather than looked at:
+// most are over by then. A canceled request ends within this time.
+const patience = 50 * time.Millisecond
+
+// send writes the request. Where it has no body, that receives the beginning of the answer too, or is content that
+// nothing has come for a while.
+func (x *exchange) send(head []byte, now time.Time) error {
+	hasBody := bodyLength(x.request) != 0
+	if x.conn.raw != nil && !hasBody {
+		return x.ask(head, now)
+	}
+	x.follow()
+	x.conn.setDeadline(time.Time{})
+	if err := x.sendHead(head); err != nil {
+		return err
+	}
+	switch {
+	case !hasBody:
+		x.limitWait(x.transport.FirstByte)
+	case x.expects:
+		x.limitWait(x.transport.Continue)
+	default:
+		x.startBody()
+	}
+	return nil
+}
+
+// sendHead sends what stands before a body.
+func (x *exchange) sendHead(head []byte) error {
+	if x.conn.raw == nil {
+		return x.write(head)
+	}
+	written, _, err := x.conn.ask(head, nil)
+	if x.written = written > 0; err == nil && written < len(head) {
+		err = x.write(head[written:])
+	}
+	return err
+}
+
+// ask sends a request without a body and waits for the beginning of the answer.
+func (x *exchange) ask(head []byte, now time.Time) error {
+	doze := patience
+	if limit := x.transport.FirstByte; limit > 0 {
+		doze, x.limit = min(doze, limit), now.Add(limit)
+	}
+	x.dozes = true
+	x.conn.wakeWithin(doze, now)
+	for {
+		written, received, err := x.conn.ask(head, x.in.room())
+		x.written = written > 0
+		x.in.received(received)
+		switch {
+		case err != nil && (!isTimeout(err) || !x.dozeOn()):
+			return err
+		case err != nil && written == 0: // the process stood still, and nothing was asked
+			continue
+		case written < len(head):
+			x.follow()
+			return x.write(head[written:])
+		}
+		return nil
+	}
+}
+
+func (x *exchange) write(part []byte) error {
+	n, err := x.conn.Write(part)
+	x.written = x.written || n > 0
+	return err
+}
+
+// Read receives what comes on the connection.
+func (x *exchange) Read(p []byte) (int, error) {
+	for {
+		n, err := x.conn.Read(p)
+		if err == nil || !isTimeout(err) || !x.dozeOn() {
+			return n, err
+		}
+	}
+}
+
+// dozeOn reports whether there is more time when the deadline of the connection has passed. What takes so long is
+// followed by its context from now on.
+func (x *exchange) dozeOn() bool {
+	if !x.dozes || !x.limit.IsZero() && !time.Now().Before(x.limit) {
+		return false
+	}
+	x.follow()
+	x.conn.setDeadline(x.limit)
+	return true
+}
+
+// follow has the end of the request's context close the connection.
+func (x *exchange) follow() {
+	if x.stop == nil {
+		x.stop = context.AfterFunc(x.request.Context(), x.conn.closing)
+	}
 }
 
 // receive reads headers until one is the answer's.
@@ -103,14 +197,14 @@ func (x *exchange) inform() error {
 // goOn sends the body that has been waiting.
 func (x *exchange) goOn() {
 	x.expects = false
-	_ = x.conn.SetReadDeadline(time.Time{}) // a connection that is closed fails by itself
+	x.conn.setDeadline(time.Time{})
 	x.startBody()
 }
 
 // limitWait bounds the time until the answer. The connection says so when it is over.
 func (x *exchange) limitWait(limit time.Duration) {
 	if limit > 0 {
-		_ = x.conn.SetReadDeadline(time.Now().Add(limit)) // a connection that is closed fails by itself
+		x.conn.setDeadline(time.Now().Add(limit))
 	}
 }
 
@@ -121,8 +215,8 @@ func (x *exchange) endWait() {
 		defer x.sender.mu.Unlock()
 		x.sender.answered = true
 	}
-	if x.transport.FirstByte > 0 || x.expects {
-		_ = x.conn.SetReadDeadline(time.Time{}) // a connection that is closed fails by itself
+	if x.limit = (time.Time{}); !x.dozes {
+		x.conn.setDeadline(time.Time{})
 	}
 }
 
@@ -131,6 +225,7 @@ func (x *exchange) answer(f framing) (*http.Response, error) {
 	r := &x.response
 	switch {
 	case r.StatusCode == http.StatusSwitchingProtocols:
+		x.conn.setDeadline(time.Time{})
 		if x.stop != nil && !x.stop() {
 			return nil, context.Canceled // fail finds out why
 		}

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"testing"
 	"testing/iotest"
+	"time"
 )
 
 // said is a connection on which an application says something, whatever it is asked, and then closes it.
@@ -26,7 +27,7 @@ func (s said) Close() error                { return nil }
 func readHere(from io.Reader, method string) (*http.Response, []byte, error) {
 	r := &http.Request{Method: method, URL: &url.URL{Scheme: "http", Host: "app.test"}, Host: "app.test", Header: http.Header{}}
 	x := newExchange(&Transport{}, newConn(said{Reader: from}, "app.test"), r)
-	response, err := x.run(nil)
+	response, err := x.run(nil, time.Time{})
 	if err != nil {
 		return nil, nil, x.fail(err)
 	}

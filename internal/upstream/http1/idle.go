@@ -1,42 +1,9 @@
 package http1
 
 import (
-	"net"
 	"sync"
-	"syscall"
 	"time"
 )
-
-// conn is a connection to an application.
-type conn struct {
-	net.Conn
-	address string
-	reused  bool
-	since   time.Time // idle
-
-	raw     syscall.RawConn // nil where there is none to look at
-	peek    func(fd uintptr) bool
-	quiet   bool   // what peek saw: open, and nothing to read
-	closing func() // Close, for context.AfterFunc
-}
-
-func newConn(dialled net.Conn, address string) *conn {
-	c := &conn{Conn: dialled, address: address}
-	c.closing = func() { _ = dialled.Close() } // ends what is under way on it, and that is what is told
-	if s, can := dialled.(syscall.Conn); can {
-		if raw, err := s.SyscallConn(); err == nil {
-			c.raw, c.peek = raw, c.look
-		}
-	}
-	return c
-}
-
-// usable reports whether an idle connection is open and silent. One that has something to say before it is asked must
-// not be used: what it says would be taken for the answer to somebody's request. Nor is one that cannot be looked at.
-func (c *conn) usable() bool {
-	c.quiet = false
-	return c.raw != nil && c.raw.Read(c.peek) == nil && c.quiet
-}
 
 // idlePool keeps the connections that nobody uses, the one used last on top. Its lock is held for a few instructions:
 // a connection belongs to one request at a time, and somebody has to say to which.
@@ -53,7 +20,7 @@ func (p *idlePool) take(address string, since time.Time) *conn {
 		if c == nil {
 			return nil
 		}
-		if !c.since.Before(since) && c.usable() {
+		if !c.since.Before(since) {
 			return c
 		}
 		_ = c.Close() // nothing is under way on it

@@ -44,6 +44,14 @@ func (b *reader) release() {
 
 func (b *reader) buffered() []byte { return b.buf[b.start:b.end] }
 
+// room is where the first bytes may be put, if not by fill; received says that they were.
+func (b *reader) room() []byte { return b.buf }
+
+func (b *reader) received(n int) {
+	b.end += n
+	b.heard = b.heard || n > 0
+}
+
 // fill receives more, at least one byte.
 func (b *reader) fill() error {
 	if b.start == b.end {
@@ -58,9 +66,7 @@ func (b *reader) fill() error {
 		b.buf = larger
 	}
 	n, err := b.from.Read(b.buf[b.end:])
-	b.end += n
-	if n > 0 {
-		b.heard = true
+	if b.received(n); n > 0 {
 		return nil
 	}
 	if err == nil {

@@ -18,7 +18,8 @@ import (
 // Transport sends requests to applications over connections that it keeps. It is an http.RoundTripper as http.Transport
 // is one, less what the package does not do: Got1xxResponse is the one hook of httptrace that it calls.
 type Transport struct {
-	// Dial connects to the host and port of a request's URL. What it returns is used without TLS.
+	// Dial connects to the host and port of a request's URL. What it returns is used without TLS, and past its methods
+	// where it is a syscall.Conn.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// FirstByte bounds the time from the end of a request to the end of its answer's header; 0 does not.
 	FirstByte time.Duration
@@ -46,14 +47,18 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	*space = head[:0]
+	if r.Context().Err() != nil {
+		closeBody(r)
+		return nil, context.Cause(r.Context())
+	}
 	for {
-		c, err := t.connect(r)
+		c, now, err := t.connect(r)
 		if err != nil {
 			closeBody(r)
 			return nil, err
 		}
 		x := newExchange(t, c, r)
-		response, err := x.run(head)
+		response, err := x.run(head, now)
 		if err != nil && x.mayGoAgain(err) {
 			_ = x.fail(err) // the next attempt counts
 			continue
@@ -71,23 +76,29 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 // CloseIdleConnections closes the connections that nobody uses.
 func (t *Transport) CloseIdleConnections() { t.idle.closeAll() }
 
-// connect returns a connection that nobody else uses.
-func (t *Transport) connect(r *http.Request) (*conn, error) {
+// connect returns a connection that nobody else uses, and the time.
+func (t *Transport) connect(r *http.Request) (*conn, time.Time, error) {
+	now := time.Now()
 	if r.URL.Scheme != "http" {
-		return nil, fmt.Errorf("a request to %q, where only plain HTTP is spoken", r.URL.Scheme)
+		return nil, now, fmt.Errorf("a request to %q, where only plain HTTP is spoken", r.URL.Scheme)
 	}
-	if c := t.idle.take(r.URL.Host, time.Now().Add(-t.Idle)); c != nil {
-		return c, nil
+	if c := t.idle.take(r.URL.Host, now.Add(-t.Idle)); c != nil {
+		return c, now, nil
 	}
 	dialled, err := t.Dial(r.Context(), "tcp", r.URL.Host)
 	if err != nil {
-		return nil, err
+		return nil, now, err
 	}
-	return newConn(dialled, r.URL.Host), nil
+	return newConn(dialled, r.URL.Host), time.Now(), nil
 }
 
-// keep takes a connection back on which nothing is under way.
+// keep takes a connection back on which nothing is under way. One that cannot be asked whether it is silent is not
+// used again.
 func (t *Transport) keep(c *conn) {
+	if c.raw == nil {
+		_ = c.Close() // all that was wanted of it has been read
+		return
+	}
 	c.reused, c.since = true, time.Now()
 	t.idle.put(c, t.Idle, t.MaxIdle)
 }
@@ -100,7 +111,7 @@ func closeBody(r *http.Request) {
 
 // isGone reports whether an error of a connection is its other end's going.
 func isGone(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	return errors.Is(err, io.EOF) || errors.Is(err, errStale) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

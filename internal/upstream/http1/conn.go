@@ -1,0 +1,89 @@
+package http1
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+// conn is a connection to an application.
+type conn struct {
+	net.Conn
+	address  string
+	reused   bool
+	since    time.Time // idle
+	deadline time.Time // for reading, as it was set last; zero for none
+
+	raw     syscall.RawConn // nil where it cannot be asked
+	take    func(fd uintptr) bool
+	asking  asking
+	closing func() // Close, for context.AfterFunc
+}
+
+// asking is what ask and its turns tell each other.
+type asking struct {
+	request, space    []byte
+	begun             bool
+	written, received int
+	err               error
+	one               [1]byte // room for what nobody asked for
+}
+
+// errStale is an idle connection that must not be used: the application has closed it, or said something before it was
+// asked, which would be taken for the answer to somebody's request.
+var errStale = errors.New("an idle connection is not silent any more")
+
+func newConn(dialled net.Conn, address string) *conn {
+	c := &conn{Conn: dialled, address: address}
+	c.closing = func() { _ = dialled.Close() } // ends what is under way on it, and that is what is told
+	if s, can := dialled.(syscall.Conn); can && canAsk {
+		if raw, err := s.SyscallConn(); err == nil {
+			c.raw, c.take = raw, c.turn
+		}
+	}
+	return c
+}
+
+// ask writes a request, or the beginning of it, and receives the beginning of what comes back into space; nothing
+// where that is empty. An idle connection is asked whether it is silent just before. In one go, it takes no attempt
+// to read what cannot be there yet.
+func (c *conn) ask(request, space []byte) (written, received int, err error) {
+	c.asking = asking{request: request, space: space}
+	err = c.raw.Read(c.take)
+	a := &c.asking
+	a.request, a.space = nil, nil // they are lent
+	switch {
+	case err != nil: // of the waiting
+		return a.written, 0, err
+	case a.err == nil || a.err == io.EOF || a.err == errStale:
+		return a.written, a.received, a.err
+	case a.written == 0:
+		return 0, 0, c.failure("write", a.err)
+	}
+	return a.written, 0, c.failure("read", a.err)
+}
+
+// failure makes an error of the system what package net makes of it.
+func (c *conn) failure(operation string, err error) error {
+	return &net.OpError{Op: operation, Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError(operation, err)}
+}
+
+// setDeadline bounds reading, or does not for the zero time.
+func (c *conn) setDeadline(to time.Time) {
+	if c.deadline.IsZero() && to.IsZero() {
+		return
+	}
+	c.deadline = to
+	_ = c.SetReadDeadline(to) // a connection that is closed fails by itself
+}
+
+// wakeWithin has reading end after at most some time, and at least half of it: the deadline of a request before
+// mostly serves.
+func (c *conn) wakeWithin(most time.Duration, now time.Time) {
+	if left := c.deadline.Sub(now); left < most/2 || left > most {
+		c.setDeadline(now.Add(most))
+	}
+}

@@ -1,0 +1,45 @@
+//go:build unix
+
+package http1
+
+import (
+	"io"
+	"syscall"
+)
+
+// canAsk says that connections can be asked whether there is anything to read, without waiting.
+const canAsk = true
+
+// turn is one attempt at what ask does, made by syscall.RawConn; false waits until there is something to read. A
+// request is written only into silence: the kernel has just said that it is open and that there is nothing to read.
+func (c *conn) turn(fd uintptr) bool {
+	a := &c.asking
+	if a.begun {
+		a.received, a.err = once(syscall.Read, fd, a.space)
+		if a.err == nil && a.received == 0 {
+			a.err = io.EOF
+		}
+		return a.err != syscall.EAGAIN
+	}
+	a.begun = true
+	if c.reused {
+		if _, err := once(syscall.Read, fd, a.one[:]); err != syscall.EAGAIN {
+			a.err = errStale
+			return true
+		}
+	}
+	if a.written, a.err = once(syscall.Write, fd, a.request); a.err == syscall.EAGAIN {
+		a.err = nil // Write waits
+	}
+	return a.err != nil || a.written < len(a.request) || len(a.space) == 0
+}
+
+// once makes a system call that does not wait, since no connection of package net does.
+func once(call func(int, []byte) (int, error), fd uintptr, p []byte) (int, error) {
+	for {
+		n, err := call(int(fd), p)
+		if err != syscall.EINTR {
+			return max(n, 0), err
+		}
+	}
+}
