@@ -233,7 +233,7 @@ func (b *body) readTrailer() error {
 	}
 	if total > 2 {
 		lines := in.buffered()[:total]
-		trailer, err := parseFields(string(lines), lines)
+		trailer, err := parseFields(string(lines), lines, nil)
 		if err != nil {
 			return err
 		}

@@ -14,8 +14,8 @@ type conn struct {
 	net.Conn
 	address  string
 	reused   bool
-	since    time.Time // idle
-	deadline time.Time // for reading, as it was set last; zero for none
+	since    time.Duration // idle; times are those of clock
+	deadline time.Duration // for reading, as it was set last; zero for none
 
 	raw     syscall.RawConn // nil where it cannot be asked
 	take    func(fd uintptr) bool
@@ -71,19 +71,29 @@ func (c *conn) failure(operation string, err error) error {
 	return &net.OpError{Op: operation, Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError(operation, err)}
 }
 
-// setDeadline bounds reading, or does not for the zero time.
-func (c *conn) setDeadline(to time.Time) {
-	if c.deadline.IsZero() && to.IsZero() {
+// began is what clock counts from.
+var began = time.Now()
+
+// clock is a time. It costs half of what time.Now costs, which asks for the time of day as well.
+func clock() time.Duration { return time.Since(began) }
+
+// setDeadline bounds reading, or does not for zero.
+func (c *conn) setDeadline(to time.Duration) {
+	if c.deadline == 0 && to == 0 {
 		return
 	}
 	c.deadline = to
-	_ = c.SetReadDeadline(to) // a connection that is closed fails by itself
+	var at time.Time
+	if to != 0 {
+		at = began.Add(to)
+	}
+	_ = c.SetReadDeadline(at) // a connection that is closed fails by itself
 }
 
 // wakeWithin has reading end after at most some time, and at least half of it: the deadline of a request before
 // mostly serves.
-func (c *conn) wakeWithin(most time.Duration, now time.Time) {
-	if left := c.deadline.Sub(now); left < most/2 || left > most {
-		c.setDeadline(now.Add(most))
+func (c *conn) wakeWithin(most, now time.Duration) {
+	if left := c.deadline - now; left < most/2 || left > most {
+		c.setDeadline(now + most)
 	}
 }

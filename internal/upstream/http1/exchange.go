@@ -29,10 +29,11 @@ type exchange struct {
 	// Where dozes is set, the deadline of the connection is there to look at the context and at limit, which bounds the
 	// time until the answer; zero does not. Otherwise the deadline is the limit, and the context is followed.
 	dozes bool
-	limit time.Time
+	limit time.Duration // by clock
 
 	response http.Response
 	body     body
+	values   [usualFields]string
 }
 
 func newExchange(t *Transport, c *conn, r *http.Request) *exchange {
@@ -43,7 +44,7 @@ func newExchange(t *Transport, c *conn, r *http.Request) *exchange {
 }
 
 // run sends the request, of which head is all but the body, and receives the header of the answer.
-func (x *exchange) run(head []byte, now time.Time) (*http.Response, error) {
+func (x *exchange) run(head []byte, now time.Duration) (*http.Response, error) {
 	if err := x.send(head, now); err != nil {
 		return nil, err
 	}
@@ -58,19 +59,15 @@ func (x *exchange) run(head []byte, now time.Time) (*http.Response, error) {
 	return x.answer(framing)
 }
 
-// patience is how long an exchange may take before the end of the request's context is followed, rather than looked at:
-// most are over by then. A canceled request ends within this time.
-const patience = 50 * time.Millisecond
-
 // send writes the request. Where it has no body, that receives the beginning of the answer too, or is content that
 // nothing has come for a while.
-func (x *exchange) send(head []byte, now time.Time) error {
+func (x *exchange) send(head []byte, now time.Duration) error {
 	hasBody := bodyLength(x.request) != 0
 	if x.conn.raw != nil && !hasBody {
 		return x.ask(head, now)
 	}
 	x.follow()
-	x.conn.setDeadline(time.Time{})
+	x.conn.setDeadline(0)
 	if err := x.sendHead(head); err != nil {
 		return err
 	}
@@ -97,67 +94,15 @@ func (x *exchange) sendHead(head []byte) error {
 	return err
 }
 
-// ask sends a request without a body and waits for the beginning of the answer.
-func (x *exchange) ask(head []byte, now time.Time) error {
-	doze := patience
-	if limit := x.transport.FirstByte; limit > 0 {
-		doze, x.limit = min(doze, limit), now.Add(limit)
-	}
-	x.dozes = true
-	x.conn.wakeWithin(doze, now)
-	for {
-		written, received, err := x.conn.ask(head, x.in.room())
-		x.written = written > 0
-		x.in.received(received)
-		switch {
-		case err != nil && (!isTimeout(err) || !x.dozeOn()):
-			return err
-		case err != nil && written == 0: // the process stood still, and nothing was asked
-			continue
-		case written < len(head):
-			x.follow()
-			return x.write(head[written:])
-		}
-		return nil
-	}
-}
-
 func (x *exchange) write(part []byte) error {
 	n, err := x.conn.Write(part)
 	x.written = x.written || n > 0
 	return err
 }
 
-// Read receives what comes on the connection.
-func (x *exchange) Read(p []byte) (int, error) {
-	for {
-		n, err := x.conn.Read(p)
-		if err == nil || !isTimeout(err) || !x.dozeOn() {
-			return n, err
-		}
-	}
-}
-
-// dozeOn reports whether there is more time when the deadline of the connection has passed. What takes so long is
-// followed by its context from now on.
-func (x *exchange) dozeOn() bool {
-	if !x.dozes || !x.limit.IsZero() && !time.Now().Before(x.limit) {
-		return false
-	}
-	x.follow()
-	x.conn.setDeadline(x.limit)
-	return true
-}
-
-// follow has the end of the request's context close the connection.
-func (x *exchange) follow() {
-	if x.stop == nil {
-		x.stop = context.AfterFunc(x.request.Context(), x.conn.closing)
-	}
-}
-
 // receive reads headers until one is the answer's.
 func (x *exchange) receive() (framing, error) {
+	space := x.values[:]
 	for range maxInformational {
 		head, err := x.in.head()
 		if err != nil {
@@ -168,7 +113,7 @@ func (x *exchange) receive() (framing, error) {
 			return none, err
 		}
 		x.response = http.Response{Request: x.request}
-		framing, err := parseHead(head, x.request.Method, &x.response)
+		framing, err := parseHead(head, x.request.Method, &x.response, space)
 		if err != nil {
 			return none, err
 		}
@@ -179,6 +124,7 @@ func (x *exchange) receive() (framing, error) {
 		if err := x.inform(); err != nil {
 			return none, err
 		}
+		space = nil // whoever was informed may have kept it
 	}
 	return none, errors.New("the application sent one informational response after another, and no answer")
 }
@@ -197,14 +143,14 @@ func (x *exchange) inform() error {
 // goOn sends the body that has been waiting.
 func (x *exchange) goOn() {
 	x.expects = false
-	x.conn.setDeadline(time.Time{})
+	x.conn.setDeadline(0)
 	x.startBody()
 }
 
 // limitWait bounds the time until the answer. The connection says so when it is over.
 func (x *exchange) limitWait(limit time.Duration) {
 	if limit > 0 {
-		x.conn.setDeadline(time.Now().Add(limit))
+		x.conn.setDeadline(clock() + limit)
 	}
 }
 
@@ -215,8 +161,8 @@ func (x *exchange) endWait() {
 		defer x.sender.mu.Unlock()
 		x.sender.answered = true
 	}
-	if x.limit = (time.Time{}); !x.dozes {
-		x.conn.setDeadline(time.Time{})
+	if x.limit = 0; !x.dozes {
+		x.conn.setDeadline(0)
 	}
 }
 
@@ -225,7 +171,7 @@ func (x *exchange) answer(f framing) (*http.Response, error) {
 	r := &x.response
 	switch {
 	case r.StatusCode == http.StatusSwitchingProtocols:
-		x.conn.setDeadline(time.Time{})
+		x.conn.setDeadline(0)
 		if x.stop != nil && !x.stop() {
 			return nil, context.Canceled // fail finds out why
 		}

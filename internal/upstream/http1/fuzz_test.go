@@ -10,7 +10,6 @@ import (
 	"reflect"
 	"testing"
 	"testing/iotest"
-	"time"
 )
 
 // said is a connection on which an application says something, whatever it is asked, and then closes it.
@@ -27,7 +26,7 @@ func (s said) Close() error                { return nil }
 func readHere(from io.Reader, method string) (*http.Response, []byte, error) {
 	r := &http.Request{Method: method, URL: &url.URL{Scheme: "http", Host: "app.test"}, Host: "app.test", Header: http.Header{}}
 	x := newExchange(&Transport{}, newConn(said{Reader: from}, "app.test"), r)
-	response, err := x.run(nil, time.Time{})
+	response, err := x.run(nil, clock())
 	if err != nil {
 		return nil, nil, x.fail(err)
 	}

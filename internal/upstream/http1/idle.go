@@ -14,13 +14,13 @@ type idlePool struct {
 }
 
 // take returns a connection to an address that has been idle since a time or later, or nil.
-func (p *idlePool) take(address string, since time.Time) *conn {
+func (p *idlePool) take(address string, since time.Duration) *conn {
 	for {
 		c := p.pop(address)
 		if c == nil {
 			return nil
 		}
-		if !c.since.Before(since) {
+		if c.since >= since {
 			return c
 		}
 		_ = c.Close() // nothing is under way on it
@@ -60,8 +60,8 @@ func (p *idlePool) put(c *conn, lifetime time.Duration, most int) {
 func (p *idlePool) expire(lifetime time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now, old := time.Now(), 0
-	for old < len(p.conns) && now.Sub(p.conns[old].since) >= lifetime {
+	now, old := clock(), 0
+	for old < len(p.conns) && now-p.conns[old].since >= lifetime {
 		_ = p.conns[old].Close() // nothing is under way on it
 		old++
 	}
@@ -72,7 +72,7 @@ func (p *idlePool) expire(lifetime time.Duration) {
 		p.timer = nil
 		return
 	}
-	p.timer.Reset(max(lifetime-now.Sub(p.conns[0].since), time.Millisecond))
+	p.timer.Reset(max(lifetime-(now-p.conns[0].since), time.Millisecond))
 }
 
 func (p *idlePool) closeAll() {

@@ -132,3 +132,19 @@ func TestAConnectionThatCannotBeAskedIsNotUsedAgain(t *testing.T) {
 	}
 	s.warm().gone()
 }
+
+func TestTheTimeToTakeALargeHeaderIsNotTheTimeToAnswer(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.transport.FirstByte = 300 * time.Millisecond
+	r := request("GET", "/", "")
+	r.Header["X"] = []string{strings.Repeat("x", 8<<20)}
+	done := s.start(r)
+	app := s.accept()
+	time.Sleep(s.transport.FirstByte + longer) // in which it takes nothing
+	app.head()
+	app.send(ok)
+	if _, body, err := s.wait(done); body != "ok" || err != nil {
+		t.Errorf("%q, %v", body, err)
+	}
+}

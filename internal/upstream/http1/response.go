@@ -24,15 +24,15 @@ const (
 var chunkedEncoding = []string{"chunked"}
 
 // parseHead reads a status line and a header into a response. It is stricter than RFC 9112 wants clients to be:
-// whatever two readers could take for two different messages is refused.
-func parseHead(head []byte, method string, r *http.Response) (framing, error) {
+// whatever two readers could take for two different messages is refused. space is room for the values.
+func parseHead(head []byte, method string, r *http.Response, space []string) (framing, error) {
 	text := string(head) // all that follows are parts of it
 	line, rest := cutLine(text)
 	if err := parseStatus(line, r); err != nil {
 		return none, err
 	}
 	var err error
-	if r.Header, err = parseFields(rest, head[len(text)-len(rest):]); err != nil {
+	if r.Header, err = parseFields(rest, head[len(text)-len(rest):], space); err != nil {
 		return none, err
 	}
 	r.Close = closes(r)
@@ -82,16 +82,20 @@ func statusCode(code string) int {
 	return status
 }
 
-// manyFields is for how many names room is made before they have been read.
-const manyFields = 64
+const (
+	usualFields = 8  // for whose values there is room beside the response
+	manyFields  = 64 // for how many names room is made before they have been read
+)
 
 // parseFields reads header lines up to the empty one; raw is the same text. Lines that continue the one before are
-// refused.
-func parseFields(text string, raw []byte) (http.Header, error) {
+// refused. Values are put into space, if that is large enough.
+func parseFields(text string, raw []byte, space []string) (http.Header, error) {
 	count := strings.Count(text, "\n") - 1
 	header := make(http.Header, min(count, manyFields))
-	space := make([]string, count) // of most headers there is one
-	var seen uint64                // has a bit for each name so far, which others may share
+	if count > len(space) {
+		space = make([]string, count)
+	}
+	var seen uint64 // has a bit for each name so far, which others may share
 	for whole := len(text); ; {
 		from := whole - len(text)
 		line, rest := cutLine(text)
@@ -100,10 +104,15 @@ func parseFields(text string, raw []byte) (http.Header, error) {
 		}
 		text = rest
 		colon := strings.IndexByte(line, ':')
-		if colon < 0 || !httpguts.ValidHeaderFieldName(line[:colon]) || !validValue(raw[from+colon+1:from+len(line)]) {
-			return nil, fmt.Errorf("%w: it has the header line %.64q", errMalformed, line)
+		if colon < 0 || !validValue(raw[from+colon+1:from+len(line)]) {
+			return nil, malformedLine(line)
 		}
-		name, value := http.CanonicalHeaderKey(line[:colon]), trim(line[colon+1:])
+		name, value := line[:colon], trim(line[colon+1:])
+		if valid, canonical := isName(name); !valid {
+			return nil, malformedLine(line)
+		} else if !canonical {
+			name = http.CanonicalHeaderKey(name)
+		}
 		bit := uint64(1) << (uint(len(name)+5*int(name[0])+11*int(name[len(name)-1])) % 64)
 		if seen&bit != 0 {
 			if values, again := header[name]; again {
@@ -115,6 +124,10 @@ func parseFields(text string, raw []byte) (http.Header, error) {
 		space[0] = value
 		header[name], space = space[:1:1], space[1:]
 	}
+}
+
+func malformedLine(line string) error {
+	return fmt.Errorf("%w: it has the header line %.64q", errMalformed, line)
 }
 
 // closes reports whether the connection ends with an answer.

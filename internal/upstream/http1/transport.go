@@ -77,19 +77,19 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 func (t *Transport) CloseIdleConnections() { t.idle.closeAll() }
 
 // connect returns a connection that nobody else uses, and the time.
-func (t *Transport) connect(r *http.Request) (*conn, time.Time, error) {
-	now := time.Now()
+func (t *Transport) connect(r *http.Request) (*conn, time.Duration, error) {
+	now := clock()
 	if r.URL.Scheme != "http" {
 		return nil, now, fmt.Errorf("a request to %q, where only plain HTTP is spoken", r.URL.Scheme)
 	}
-	if c := t.idle.take(r.URL.Host, now.Add(-t.Idle)); c != nil {
+	if c := t.idle.take(r.URL.Host, now-t.Idle); c != nil {
 		return c, now, nil
 	}
 	dialled, err := t.Dial(r.Context(), "tcp", r.URL.Host)
 	if err != nil {
 		return nil, now, err
 	}
-	return newConn(dialled, r.URL.Host), time.Now(), nil
+	return newConn(dialled, r.URL.Host), clock(), nil
 }
 
 // keep takes a connection back on which nothing is under way. One that cannot be asked whether it is silent is not
@@ -99,7 +99,7 @@ func (t *Transport) keep(c *conn) {
 		_ = c.Close() // all that was wanted of it has been read
 		return
 	}
-	c.reused, c.since = true, time.Now()
+	c.reused, c.since = true, clock()
 	t.idle.put(c, t.Idle, t.MaxIdle)
 }
 
