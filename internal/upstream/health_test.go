@@ -28,16 +28,21 @@ func (s *steps) after(time.Duration) <-chan time.Time {
 	return next
 }
 
-// decided waits for the checks of so many addresses that are under way, and begins the next ones.
+// decided waits for the checks of so many addresses that are under way, and begins the next ones. It begins none before
+// it has seen all: an address may be at its next check before another one is at its first.
 func (s *steps) decided(addresses int) {
 	s.t.Helper()
+	var under []chan time.Time
 	for range addresses {
 		select {
 		case next := <-s.pending:
-			next <- time.Time{} // taken once the check is over
+			under = append(under, next)
 		case <-time.After(10 * time.Second):
 			s.t.Fatal("no check was made")
 		}
+	}
+	for _, next := range under {
+		next <- time.Time{} // taken once the check is over
 	}
 }
 
