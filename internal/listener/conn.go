@@ -21,6 +21,7 @@ type conn struct {
 	place        place
 	trusted      bool        // the peer is a trusted proxy, which stands for many clients
 	refused      atomic.Bool // ended for a limit
+	unanswered   []byte      // was read already, and is to be read again
 	traffic
 	// presented is the certificate that the handshake chose, asked the host that it was for, and demanded the lowest
 	// version of TLS in which it could succeed. Requests come after the handshake, on goroutines that it starts.

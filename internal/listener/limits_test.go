@@ -532,7 +532,7 @@ func TestAConnectionThatHasBecomeAWebSocketMayReceiveAnyAmount(t *testing.T) {
 		}()
 	}))
 	c := dial(t, address)
-	_, _ = io.WriteString(c, request)
+	_, _ = io.WriteString(c, strings.Replace(request, "\r\n\r\n", "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 1))
 	for range 2 {
 		if _, err := c.Write(make([]byte, maxAside)); err != nil {
 			t.Fatal(err)

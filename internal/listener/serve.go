@@ -48,15 +48,9 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, logger *sl
 		}
 		own.Listener = l
 	}
-	server := newServer(own, handler, logger)
+	serving := newServing(own, noting(handler), logger)
 	ended := make(chan error, 1)
-	go func() {
-		if own.TLS() {
-			ended <- server.ServeTLS(own, "", "")
-			return
-		}
-		ended <- server.Serve(own)
-	}()
+	go func() { ended <- serving.run(context.WithoutCancel(ctx)) }()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serving on %s: %w", l.Addr(), err)
@@ -66,10 +60,9 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, logger *sl
 	defer cancel()
 	_ = own.Close() // a socket that the service manager holds goes on taking connections, for the next process
 	<-ended
-	server.SetKeepAlivesEnabled(false)
+	serving.lastAnswers()
 	own.arrivals.await(min(arrivalTime, drainTime/2))
-	if err := server.Shutdown(drain); err != nil {
-		_ = server.Close()
+	if err := serving.shutdown(drain); err != nil {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			return fmt.Errorf("stopping %s: %w", l.Addr(), err)
 		}
@@ -84,7 +77,7 @@ func newServer(l *Listener, handler http.Handler, logger *slog.Logger) *http.Ser
 	protocols.SetHTTP2(l.TLS())
 	protocols.SetUnencryptedHTTP2(!l.TLS())
 	return &http.Server{
-		Handler: noting(handler),
+		Handler: handler,
 		// OPTIONS * is the application's to answer, like every other request.
 		DisableGeneralOptionsHandler: true,
 		Protocols:                    protocols,

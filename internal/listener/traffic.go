@@ -30,6 +30,13 @@ type traffic struct {
 
 // Read notes what comes, and ends a connection over which much comes and no request.
 func (c *conn) Read(p []byte) (int, error) {
+	if len(c.unanswered) > 0 {
+		n := copy(p, c.unanswered)
+		if c.unanswered = c.unanswered[n:]; len(c.unanswered) == 0 {
+			c.unanswered = nil
+		}
+		return n, nil
+	}
 	n, err := c.Conn.Read(p)
 	if c.underWay.Load() > 0 {
 		return n, err

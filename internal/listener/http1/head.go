@@ -1,0 +1,152 @@
+package http1
+
+import (
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strings"
+)
+
+// head is that of a request that is answered here.
+type head struct {
+	method, target, host string
+	url                  *url.URL
+	header               http.Header
+}
+
+// into makes a request of it.
+func (h *head) into(r *http.Request) {
+	r.Method, r.URL, r.RequestURI, r.Host = h.method, h.url, h.target, h.host
+	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
+	r.Header, r.Body = h.header, http.NoBody
+}
+
+// mayBecome reports whether what has come may be the beginning of a head that is answered here; what stands before
+// searched has been looked at. It keeps nobody waiting for the end of a head that has ended in a way that net/http knows.
+func mayBecome(begun []byte, searched int) bool {
+	if begun[0] != 'G' && begun[0] != 'H' {
+		return false
+	}
+	for i := max(1, searched); i < len(begun); i++ {
+		if begun[i] == '\n' && begun[i-1] != '\r' {
+			return false
+		}
+	}
+	return true
+}
+
+// parse takes a head apart that ends with an empty line. It returns false for whatever is not plain: what has a body or
+// could have one, what wants something of the connection, what some read in one way and some in another, and what is no
+// HTTP. None of it is refused here.
+func parse(text string) (h head, plain bool) {
+	line, fields, _ := strings.Cut(text, "\r\n")
+	if !h.parseLine(line) {
+		return head{}, false
+	}
+	count := strings.Count(fields, "\r\n") - 1
+	h.header = make(http.Header, count)
+	values := make([]string, 0, count)
+	for range count {
+		line, fields, _ = strings.Cut(fields, "\r\n")
+		name, value, found := strings.Cut(line, ":")
+		if !found || !isName(name) {
+			return head{}, false
+		}
+		if value = strings.Trim(value, " \t"); !isValue(value) {
+			return head{}, false
+		}
+		name = textproto.CanonicalMIMEHeaderKey(name)
+		switch name {
+		case "Host":
+			if h.host != "" || !isHost(value) {
+				return head{}, false
+			}
+			h.host = value
+			continue
+		case "Connection":
+			if !strings.EqualFold(value, "keep-alive") {
+				return head{}, false
+			}
+		case "Content-Length", "Transfer-Encoding", "Trailer", "Expect", "Upgrade", "Http2-Settings":
+			return head{}, false
+		}
+		if there, found := h.header[name]; found {
+			h.header[name] = append(there[:len(there):len(there)], value)
+			continue
+		}
+		values = append(values, value)
+		h.header[name] = values[len(values)-1 : len(values) : len(values)]
+	}
+	if pragma := h.header["Pragma"]; len(pragma) > 0 && pragma[0] == "no-cache" && h.header["Cache-Control"] == nil {
+		h.header["Cache-Control"] = []string{"no-cache"} // as net/http has it (RFC 9111, section 5.4)
+	}
+	return h, h.host != "" && fields == "\r\n"
+}
+
+// parseLine takes the request line: a method without a body, a target in origin form, HTTP/1.1.
+func (h *head) parseLine(line string) bool {
+	var found bool
+	if h.method, line, found = strings.Cut(line, " "); !found || h.method != http.MethodGet && h.method != http.MethodHead {
+		return false
+	}
+	if h.target, found = strings.CutSuffix(line, " HTTP/1.1"); !found || !isTarget(h.target) {
+		return false
+	}
+	var err error
+	h.url, err = url.ParseRequestURI(h.target)
+	return err == nil
+}
+
+// isTarget reports whether a target is in origin form and of visible characters. What begins with two slashes names a
+// host to some.
+func isTarget(target string) bool {
+	if target == "" || target[0] != '/' || strings.HasPrefix(target, "//") {
+		return false
+	}
+	for i := range len(target) {
+		if c := target[i]; c <= ' ' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// isName reports whether a field's name is a token (RFC 9110, section 5.6.2).
+func isName(name string) bool {
+	for i := range len(name) {
+		if !tokens[name[i]] {
+			return false
+		}
+	}
+	return name != ""
+}
+
+var tokens = func() (set [256]bool) {
+	const signs = "!#$%&'*+-.^_`|~"
+	const letters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	for _, c := range []byte(signs + letters) {
+		set[c] = true
+	}
+	return set
+}()
+
+// isValue reports whether a field's value is of visible ASCII, spaces and tabs.
+func isValue(value string) bool {
+	for i := range len(value) {
+		if c := value[i]; c < ' ' && c != '\t' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// isHost reports whether a Host is a name or an address, with a port or without one; which one is not decided here.
+func isHost(host string) bool {
+	for i := range len(host) {
+		c := host[i]
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._:[]", c) >= 0) {
+			return false
+		}
+	}
+	return host != ""
+}

@@ -1,0 +1,124 @@
+package listener
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/listener/http1"
+)
+
+// serving is what answers on one listener: net/http, and before it, where there is no TLS, a server of its own for plain
+// requests.
+type serving struct {
+	on     *Listener
+	plain  *http1.Server // nil with TLS
+	server *http.Server
+	given  *given
+}
+
+func newServing(l *Listener, handler http.Handler, logger *slog.Logger) *serving {
+	s := &serving{on: l, server: newServer(l, handler, logger)}
+	if l.TLS() {
+		return s
+	}
+	s.given = &given{conns: make(chan net.Conn), closed: make(chan struct{}), address: l.Addr()}
+	s.plain = &http1.Server{
+		Handler: handler, Other: s.given.give, Log: logger, Now: time.Now,
+		HeaderTimeout: l.spec.Limits.HeaderTimeout, IdleTimeout: l.spec.Limits.IdleTimeout, WriteTimeout: writeTimeout,
+	}
+	return s
+}
+
+// run answers until the listener is closed. It returns why that is.
+func (s *serving) run(ctx context.Context) error {
+	if s.plain == nil {
+		return s.server.ServeTLS(s.on, "", "")
+	}
+	go func() { _ = s.server.Serve(s.given) }() // until shutdown closes it
+	for {
+		accepted, err := s.on.Accept()
+		if err != nil {
+			if wait := pause(err); wait > 0 {
+				time.Sleep(wait)
+				continue
+			}
+			return err
+		}
+		go s.plain.Serve(withConn(ctx, accepted), accepted)
+	}
+}
+
+// pauseBetween is how long nothing is accepted after the system has said that it cannot right now.
+const pauseBetween = 50 * time.Millisecond
+
+// pause returns how long to wait where it was not the listener's end that kept a connection from being accepted, as when
+// there are too many open files.
+func pause(err error) time.Duration {
+	var temporary interface{ Temporary() bool }
+	if errors.As(err, &temporary) && temporary.Temporary() {
+		return pauseBetween
+	}
+	return 0
+}
+
+func (s *serving) lastAnswers() {
+	if s.plain != nil {
+		s.plain.LastAnswers()
+	}
+	s.server.SetKeepAlivesEnabled(false)
+}
+
+// shutdown waits for what is under way for as long as the context lasts, and then cuts it off.
+func (s *serving) shutdown(ctx context.Context) error {
+	var err error
+	if s.plain != nil {
+		err = s.plain.Shutdown(ctx) // which may give connections away until then
+	}
+	if other := s.server.Shutdown(ctx); other != nil {
+		_ = s.server.Close()
+		err = errors.Join(err, other)
+	}
+	return err
+}
+
+// given is a listener of connections that have been accepted already.
+type given struct {
+	conns   chan net.Conn
+	once    sync.Once
+	closed  chan struct{}
+	address net.Addr
+}
+
+// give has a connection accepted, and what was read of it already read again.
+func (g *given) give(c net.Conn, unanswered []byte) {
+	c.(*conn).unanswered = unanswered
+	select {
+	case g.conns <- c:
+	case <-g.closed:
+		_ = c.Close()
+	}
+}
+
+// Accept implements net.Listener.
+func (g *given) Accept() (net.Conn, error) {
+	select {
+	case c := <-g.conns:
+		return c, nil
+	case <-g.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (g *given) Close() error {
+	g.once.Do(func() { close(g.closed) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (g *given) Addr() net.Addr { return g.address }
