@@ -35,6 +35,9 @@ func mayBecome(begun []byte, searched int) bool {
 	return true
 }
 
+// mostFields bounds the room that is made for fields before any of them is looked at.
+const mostFields = 100
+
 // parse takes a head apart that ends with an empty line. It returns false for whatever is not plain: what has a body or
 // could have one, what wants something of the connection, what some read in one way and some in another, and what is no
 // HTTP. None of it is refused here.
@@ -44,6 +47,9 @@ func parse(text string) (h head, plain bool) {
 		return head{}, false
 	}
 	count := strings.Count(fields, "\r\n") - 1
+	if count > mostFields {
+		return head{}, false
+	}
 	h.header = make(http.Header, count)
 	values := make([]string, 0, count)
 	for range count {
@@ -71,7 +77,7 @@ func parse(text string) (h head, plain bool) {
 			return head{}, false
 		}
 		if there, found := h.header[name]; found {
-			h.header[name] = append(there[:len(there):len(there)], value)
+			h.header[name] = append(there, value) // which moves it: there is no room behind the first
 			continue
 		}
 		values = append(values, value)
