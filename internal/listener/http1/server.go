@@ -32,6 +32,7 @@ type Server struct {
 
 	mu   sync.Mutex
 	open map[*connection]struct{}
+	shut bool          // no more of them
 	none chan struct{} // closed when no connection is open any more; nil while nobody waits for that
 }
 
@@ -45,26 +46,30 @@ const (
 // Serve answers requests that come over c, one after another, with contexts that descend from ctx. It returns when c is
 // closed, or Other has it.
 func (s *Server) Serve(ctx context.Context, c net.Conn) {
-	conn := &connection{
-		server: s, net: c, remote: c.RemoteAddr().String(),
-		in: make([]byte, usualHead), out: bufio.NewWriterSize(c, usualHead),
-	}
+	conn := &connection{server: s, net: c, in: make([]byte, usualHead), out: bufio.NewWriterSize(c, usualHead)}
 	conn.template = new(http.Request).WithContext(ctx)
 	conn.presence.init(conn)
-	if s.enter(conn) {
-		defer s.leave(conn) // when Other has it, lest Shutdown ends before that
-		if conn.serve() {
-			s.Other(c, conn.in[:conn.filled])
-			return
+	given := false
+	defer func() { // also when a handler ends its goroutine
+		if !given {
+			_ = c.Close()
 		}
+	}()
+	if !s.enter(conn) {
+		return
 	}
-	_ = c.Close()
+	defer s.leave(conn)                   // when Other has it, lest Shutdown ends before that
+	conn.remote = c.RemoteAddr().String() // which may have to be read first
+	if conn.serve() {
+		given = true
+		s.Other(c, conn.in[:conn.filled])
+	}
 }
 
 func (s *Server) enter(c *connection) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopping.Load() {
+	if s.shut {
 		return false
 	}
 	if s.open == nil {
@@ -97,6 +102,7 @@ func (s *Server) LastAnswers() { s.stopping.Store(true) }
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopping.Store(true)
 	s.mu.Lock()
+	s.shut = true
 	none := make(chan struct{})
 	s.none = none
 	for c := range s.open {
