@@ -76,7 +76,7 @@ var endOfHead = []byte("\r\n\r\n")
 
 // head reads until a whole head has come, and returns its length.
 func (c *connection) head() (length int, err error) {
-	searched, waiting := 0, false
+	searched, waiting := 0, !c.answered // serve has set the first one's deadline
 	for {
 		if c.filled > 0 {
 			if !c.state.CompareAndSwap(idle, busy) && c.state.Load() == closed {
@@ -113,15 +113,15 @@ func (c *connection) await(inHead *bool) error {
 	case c.filled == len(c.in):
 		c.in = append(c.in, make([]byte, largestHead-len(c.in))...)
 	}
+	if *inHead {
+		return nil
+	}
 	if c.filled > 0 {
-		if *inHead {
-			return nil
-		}
 		*inHead = true
 		return c.setReadDeadline(now.Add(c.server.HeaderTimeout))
 	}
-	if !c.answered { // serve has set a deadline for the first request
-		return nil
+	if len(c.in) > usualHead { // it may be long until the next one, and that is seldom so long
+		c.in = make([]byte, usualHead)
 	}
 	// To set a deadline costs more than to look at one. Nobody has less time than was promised, and some have more.
 	if c.deadline.Sub(now) < c.server.IdleTimeout {

@@ -49,16 +49,17 @@ func (s *Server) Serve(ctx context.Context, c net.Conn) {
 	conn := &connection{server: s, net: c, in: make([]byte, usualHead), out: bufio.NewWriterSize(c, usualHead)}
 	conn.template = new(http.Request).WithContext(ctx)
 	conn.presence.init(conn)
+	if !s.enter(conn) {
+		_ = c.Close()
+		return
+	}
 	given := false
 	defer func() { // also when a handler ends its goroutine
 		if !given {
 			_ = c.Close()
 		}
+		s.leave(conn) // when Other has it, lest Shutdown ends before that
 	}()
-	if !s.enter(conn) {
-		return
-	}
-	defer s.leave(conn)                   // when Other has it, lest Shutdown ends before that
 	conn.remote = c.RemoteAddr().String() // which may have to be read first
 	if conn.serve() {
 		given = true
