@@ -147,11 +147,13 @@ func (c *connection) answer(head *head) (again bool) {
 	defer func() {
 		if failure := recover(); failure != nil {
 			c.panicked(r, failure)
-			_ = c.out.Flush() // what has been said has been said
+			if w.flushed || w.written > sniffed { // what has been said has been said, and nothing else
+				_ = c.out.Flush()
+			}
 			again = false
 		}
 		present := c.presence.end()
-		w.conn = nil // whoever keeps it must not reach the next answer
+		w.over.Store(true) // whoever keeps it must not reach the next answer
 		cancel()
 		again = again && present
 	}()

@@ -2,12 +2,14 @@ package http1
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -22,7 +24,7 @@ const sniffed = 2 << 10
 
 // response is a ResponseWriter, and what http.ResponseController asks of one. It does what that of net/http does.
 type response struct {
-	conn    *connection // nil when the handler has returned
+	conn    *connection
 	request *http.Request
 	cancel  context.CancelFunc
 	header  http.Header
@@ -35,8 +37,13 @@ type response struct {
 	written  int64
 	trailers []string
 	chunked  bool
-	last     bool // the connection ends with this answer
+	last     bool        // the connection ends with this answer
+	flushed  bool        // the client may have the head
+	over     atomic.Bool // the handler has returned
 }
+
+// errOver is what whoever writes an answer gets when its handler has returned: the connection is the next answer's.
+var errOver = errors.New("the answer has ended: a handler must not write after it has returned")
 
 // Header implements http.ResponseWriter.
 func (w *response) Header() http.Header { return w.header }
@@ -45,6 +52,9 @@ func (w *response) Header() http.Header { return w.header }
 func (w *response) WriteHeader(status int) {
 	if status < 100 || status > 999 {
 		panic(fmt.Sprintf("invalid WriteHeader code %v", status))
+	}
+	if w.over.Load() {
+		return
 	}
 	if w.status != 0 {
 		w.conn.server.Log.Warn("an answer was given a second status", "status", status, "first", w.status, "path", w.request.URL.Path)
@@ -98,6 +108,9 @@ func (w *response) bodyAllowed() bool {
 
 // Write implements http.ResponseWriter.
 func (w *response) Write(p []byte) (int, error) {
+	if w.over.Load() {
+		return 0, errOver
+	}
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
@@ -111,17 +124,29 @@ func (w *response) Write(p []byte) (int, error) {
 	if w.length != unknown && w.written > w.length {
 		return 0, http.ErrContentLength
 	}
+	next := p
 	if !w.begun {
 		if len(w.held)+len(p) <= sniffed {
 			w.held = append(w.held, p...)
 			return len(p), nil
 		}
-		w.release(p, false)
+		next = w.fill(p)
+		w.release(next, false)
 	}
-	if err := w.body(p); err != nil {
+	if err := w.body(next); err != nil {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// fill adds to what is held as much as may be, for a type is guessed from that, and returns the rest.
+func (w *response) fill(p []byte) (rest []byte) {
+	if len(w.held) == 0 {
+		return p
+	}
+	n := sniffed - len(w.held)
+	w.held = append(w.held, p[:n]...)
+	return p[n:]
 }
 
 // release writes the head, and what was held back of the body; next comes after that.
@@ -142,13 +167,16 @@ func (w *response) body(p []byte) (err error) {
 	if w.request.Method == http.MethodHead || len(p) == 0 {
 		return nil
 	}
-	if !w.chunked {
+	if w.chunked {
+		_, _ = out.Write(append(strconv.AppendInt(out.AvailableBuffer(), int64(len(p)), 16), "\r\n"...))
+		_, _ = out.Write(p)
+		_, err = out.WriteString("\r\n")
+	} else {
 		_, err = out.Write(p)
-		return err
 	}
-	_, _ = out.Write(append(strconv.AppendInt(out.AvailableBuffer(), int64(len(p)), 16), "\r\n"...))
-	_, _ = out.Write(p)
-	_, err = out.WriteString("\r\n")
+	if err != nil {
+		w.cancel() // the client takes nothing any more
+	}
 	return err
 }
 
@@ -157,13 +185,21 @@ func (w *response) Flush() { _ = w.FlushError() }
 
 // FlushError is what http.ResponseController flushes with.
 func (w *response) FlushError() error {
+	if w.over.Load() {
+		return errOver
+	}
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
 	if !w.begun {
 		w.release(nil, false)
 	}
-	return w.conn.out.Flush()
+	w.flushed = true
+	err := w.conn.out.Flush()
+	if err != nil {
+		w.cancel()
+	}
+	return err
 }
 
 // SetReadDeadline is what http.ResponseController ends the reading of a request with. There is nothing to read, but that
@@ -176,7 +212,12 @@ func (w *response) SetReadDeadline(t time.Time) error {
 }
 
 // SetWriteDeadline is what http.ResponseController bounds the writing of an answer with.
-func (w *response) SetWriteDeadline(t time.Time) error { return w.conn.net.SetWriteDeadline(t) }
+func (w *response) SetWriteDeadline(t time.Time) error {
+	if w.over.Load() {
+		return errOver
+	}
+	return w.conn.net.SetWriteDeadline(t)
+}
 
 // EnableFullDuplex is asked for by handlers that answer while they read: nothing here waits for the one before the other.
 func (w *response) EnableFullDuplex() error { return nil }

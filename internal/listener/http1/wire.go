@@ -18,22 +18,17 @@ func (w *response) begin(header http.Header, body []byte, ended bool) {
 
 	encoding := first(header, "Transfer-Encoding")
 	trails := len(w.trailers) > 0 || hasPrefixed(header)
-	length := int64(unknown) // of ours
 	if ended && !trails && encoding == "" && w.bodyAllowed() && !isSet(header, "Content-Length") && (!isHead || len(body) > 0) {
-		length = int64(len(body))
-		w.length = length
+		w.length = int64(len(body))
 	}
 	hasBody, identity := w.bodyAllowed() && !isHead, encoding == "identity"
 	w.chunked = hasBody && !identity && (encoding != "" || w.length == unknown)
 	w.last = w.last || w.conn.server.stopping.Load() || first(header, "Connection") == "close" ||
 		hasBody && identity && w.length == unknown || w.status == http.StatusSwitchingProtocols
-	left := leftOut{
-		length:      !w.bodyAllowed() || w.length == unknown || encoding != "" && !identity,
-		contentType: w.status == http.StatusNotModified, connection: w.last,
-	}
+	left := leftOut{contentType: w.status == http.StatusNotModified, connection: w.last}
 	writeFields(out, header, &left)
-	if length != unknown {
-		_, _ = out.Write(append(strconv.AppendInt(append(out.AvailableBuffer(), "Content-Length: "...), length, 10), "\r\n"...))
+	if w.bodyAllowed() && w.length != unknown && (encoding == "" || identity) { // once, whatever the handler wrote
+		_, _ = out.Write(append(strconv.AppendInt(append(out.AvailableBuffer(), "Content-Length: "...), w.length, 10), "\r\n"...))
 	}
 	if _, typed := header["Content-Type"]; w.bodyAllowed() && !typed && encoding == "" && !isSet(header, "Content-Encoding") && len(body) > 0 {
 		writeField(out, "Content-Type", http.DetectContentType(body))
@@ -54,7 +49,7 @@ func (w *response) begin(header http.Header, body []byte, ended bool) {
 func (w *response) inform(status int) {
 	out := w.conn.out
 	writeStatusLine(out, status)
-	writeFields(out, w.header, &leftOut{length: true})
+	writeFields(out, w.header, &leftOut{})
 	_, _ = out.WriteString("\r\n")
 	_ = out.Flush() // an error stays with the writer
 }
@@ -73,18 +68,17 @@ func writeStatusLine(out *bufio.Writer, status int) {
 	_, _ = out.Write(append(line, "\r\n"...))
 }
 
-// leftOut are fields that handlers set and the connection does not get, or not as they are.
-type leftOut struct{ length, contentType, connection bool }
+// leftOut are fields that handlers set and the connection does not get, or not as they are: those of the framing, and
+// others.
+type leftOut struct{ contentType, connection bool }
 
 func (l *leftOut) has(name string) bool {
 	if l == nil {
 		return false
 	}
 	switch name {
-	case "Transfer-Encoding":
+	case "Transfer-Encoding", "Content-Length":
 		return true
-	case "Content-Length":
-		return l.length
 	case "Content-Type":
 		return l.contentType
 	case "Connection":
