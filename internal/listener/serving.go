@@ -26,7 +26,7 @@ func newServing(l *Listener, handler http.Handler, logger *slog.Logger) *serving
 	if l.TLS() {
 		return s
 	}
-	s.given = &given{conns: make(chan net.Conn), closed: make(chan struct{}), address: l.Addr()}
+	s.given = &given{arrivals: &l.arrivals, conns: make(chan net.Conn), closed: make(chan struct{}), address: l.Addr()}
 	s.plain = &http1.Server{
 		Handler: handler, Other: s.given.give, Log: logger, Now: time.Now,
 		HeaderTimeout: l.spec.Limits.HeaderTimeout, IdleTimeout: l.spec.Limits.IdleTimeout, WriteTimeout: writeTimeout,
@@ -40,6 +40,7 @@ func (s *serving) run(ctx context.Context) error {
 		return s.server.ServeTLS(s.on, "", "")
 	}
 	go func() { _ = s.server.Serve(s.given) }() // until shutdown closes it
+	ctx = context.WithValue(ctx, http.ServerContextKey, s.server)
 	for {
 		accepted, err := s.on.Accept()
 		if err != nil {
@@ -49,7 +50,8 @@ func (s *serving) run(ctx context.Context) error {
 			}
 			return err
 		}
-		go s.plain.Serve(withConn(ctx, accepted), accepted)
+		local := context.WithValue(ctx, http.LocalAddrContextKey, accepted.LocalAddr())
+		go s.plain.Serve(withConn(local, accepted), accepted)
 	}
 }
 
@@ -78,6 +80,8 @@ func (s *serving) shutdown(ctx context.Context) error {
 	var err error
 	if s.plain != nil {
 		err = s.plain.Shutdown(ctx) // which may give connections away until then
+		end, _ := ctx.Deadline()
+		s.on.arrivals.await(min(arrivalTime, time.Until(end)))
 	}
 	if other := s.server.Shutdown(ctx); other != nil {
 		_ = s.server.Close()
@@ -88,15 +92,20 @@ func (s *serving) shutdown(ctx context.Context) error {
 
 // given is a listener of connections that have been accepted already.
 type given struct {
-	conns   chan net.Conn
-	once    sync.Once
-	closed  chan struct{}
-	address net.Addr
+	arrivals *arrivals
+	conns    chan net.Conn
+	once     sync.Once
+	closed   chan struct{}
+	address  net.Addr
 }
 
-// give has a connection accepted, and what was read of it already read again.
-func (g *given) give(c net.Conn, unanswered []byte) {
-	c.(*conn).unanswered = unanswered
+// give has a connection accepted, and what was read of it already read again. A request is on its way over it, which is
+// waited for as the first one of a connection is.
+func (g *given) give(nc net.Conn, unanswered []byte) {
+	c := nc.(*conn)
+	c.unanswered = unanswered
+	g.arrivals.add(c)
+	c.arrival.come.Store(false)
 	select {
 	case g.conns <- c:
 	case <-g.closed:
