@@ -40,7 +40,7 @@ func ours(t testing.TB, handler http.Handler) string {
 func newServer(t testing.TB, handler http.Handler) *Server {
 	return &Server{
 		Handler: handler, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-		HeaderTimeout: 10 * time.Second, IdleTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second,
+		HeaderTimeout: 10 * time.Second, IdleTimeout: 10 * time.Second, WriteTimeout: time.Minute,
 		Other: func(c net.Conn, unanswered []byte) {
 			t.Errorf("somebody else is to answer %q", unanswered)
 			_ = c.Close()
