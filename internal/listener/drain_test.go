@@ -18,18 +18,20 @@ func TestARequestThatComesAsTheEndBeginsIsAnsweredByWhicheverServer(t *testing.T
 	for name, c := range map[string]struct {
 		first         bool   // a request has been answered before
 		before, after string // the end begins
+		last          string // comes when the other request has been answered
 		proxied, slow bool   // a PROXY header comes first; another request is under way
 	}{
-		"a request":                        {before: "", after: get},
-		"half of one":                      {before: get[:10], after: get[10:]},
-		"half of one for net/http":         {before: post[:10], after: post[10:]},
-		"half of one that turns out so":    {before: get[:20], after: "X: \xe4\r\n" + get[16:]},
-		"half of a second one":             {first: true, before: get[:10], after: get[10:]},
-		"half of a second one for it":      {first: true, before: post[:10], after: post[10:]},
-		"half of it, and another goes on":  {first: true, before: post[:10], after: post[10:], slow: true},
-		"its PROXY header":                 {before: "", after: "PROXY TCP4 192.0.2.1 192.0.2.9 1 1\r\n" + get, proxied: true},
-		"half of its PROXY header":         {before: "PROXY TCP4", after: " 192.0.2.1 192.0.2.9 1 1\r\n" + get, proxied: true},
-		"half of its PROXY header, and it": {before: "PROXY TCP4", after: " 192.0.2.1 192.0.2.9 1 1\r\n" + post, proxied: true},
+		"a request":                           {before: "", after: get},
+		"half of one":                         {before: get[:10], after: get[10:]},
+		"half of one for net/http":            {before: post[:10], after: post[10:]},
+		"half of one that turns out so":       {before: get[:20], after: "X: \xe4\r\n" + get[16:]},
+		"half of a second one":                {first: true, before: get[:10], after: get[10:]},
+		"half of a second one for it":         {first: true, before: post[:10], after: post[10:]},
+		"half of it, and another goes on":     {first: true, before: post[:10], after: post[10:], slow: true},
+		"half of it, until another has ended": {first: true, before: get[:20], after: "X: \xe4\r\n", last: get[16:], slow: true},
+		"its PROXY header":                    {before: "", after: "PROXY TCP4 192.0.2.1 192.0.2.9 1 1\r\n" + get, proxied: true},
+		"half of its PROXY header":            {before: "PROXY TCP4", after: " 192.0.2.1 192.0.2.9 1 1\r\n" + get, proxied: true},
+		"half of its PROXY header, and it":    {before: "PROXY TCP4", after: " 192.0.2.1 192.0.2.9 1 1\r\n" + post, proxied: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -81,6 +83,10 @@ func TestARequestThatComesAsTheEndBeginsIsAnsweredByWhicheverServer(t *testing.T
 				cancel()
 				time.Sleep(arrivalTime / 2)
 				_, _ = io.WriteString(conn, c.after)
+				if c.last != "" {
+					time.Sleep(DrainTimeout / 2)
+					_, _ = io.WriteString(conn, c.last)
+				}
 				if response := answered(); response.StatusCode >= 500 || !response.Close {
 					t.Errorf("answered with %d, the last: %v", response.StatusCode, response.Close)
 				}

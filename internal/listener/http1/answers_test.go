@@ -191,6 +191,8 @@ var answers = map[string]http.HandlerFunc{
 	"an abort after the status":            aborted(with(http.StatusNotFound, "")),
 	"an abort after no content":            aborted(with(http.StatusNoContent, "")),
 	"an abort after a whole head":          aborted(with(0, "", "Content-Length", "5", "Content-Type", "a/b")),
+	"an abort after much":                  aborted(write(100 << 10)),
+	"an abort after more than is held":     aborted(write(3000)),
 	"an abort after a whole answer":        aborted(with(0, "12345", "Content-Length", "5", "Content-Type", "a/b")),
 	"an abort after a flush":               aborted(flushed(write(10))),
 	"an abort after a flush with a length": aborted(flushed(with(0, "1", "Content-Length", "5"))),

@@ -129,12 +129,13 @@ func TestWhatIsNotAnsweredIsGivenAwayAsItCame(t *testing.T) {
 		answered int
 		text     string
 		given    string
+		ends     bool // by itself, and not with the client
 	}{
-		"at once":                            {0, post, post},
-		"after others, with the bytes after": {2, post, post},
-		"half a head at the end":             {1, "GET /2 HTTP", "GET /2 HTTP"},
-		"a line that ends in LF":             {1, "GET /2 HTTP/1.1\n", "GET /2 HTTP/1.1\n"},
-		"a head that is as long as is taken": {1, "GET /2 HTTP/1.1\r\nX: " + strings.Repeat("x", largestHead), ("GET /2 HTTP/1.1\r\nX: " + strings.Repeat("x", largestHead))[:largestHead]},
+		"at once":                            {0, post, post, true},
+		"after others, with the bytes after": {2, post, post, true},
+		"half a head at the end":             {1, "GET /2 HTTP", "GET /2 HTTP", false},
+		"a line that ends in LF":             {1, "GET /2 HTTP/1.1\n", "GET /2 HTTP/1.1\n", true},
+		"a head that is as long as is taken": {1, "GET /2 HTTP/1.1\r\nX: " + strings.Repeat("x", largestHead), ("GET /2 HTTP/1.1\r\nX: " + strings.Repeat("x", largestHead))[:largestHead], true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onPipe(t, paths, func(p *pipe) {
@@ -147,8 +148,10 @@ func TestWhatIsNotAnsweredIsGivenAwayAsItCame(t *testing.T) {
 					p.wants(fmt.Sprintf("/%d", i), false)
 				}
 				synctest.Wait()
-				_ = p.Close() // which half a head waits for
-				<-p.ended
+				if !c.ends {
+					_ = p.Close()
+				}
+				p.endsAfter(0, 0)
 				if p.given != c.given {
 					t.Errorf("given away is %.100q, want %.100q", p.given, c.given)
 				}
@@ -263,22 +266,29 @@ func TestARequestEndsWithItsClient(t *testing.T) {
 			p.endsAfter(0, 0)
 		})
 	})
-	t.Run("that takes nothing any more, and has sent more", func(t *testing.T) {
-		endless := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			for r.Context().Err() == nil {
-				_, _ = w.Write([]byte("x")) // whatever that says
-				flush(w)
+	for name, write := range map[string]func(w http.ResponseWriter){
+		"that takes no byte, and has sent more":    func(w http.ResponseWriter) { writeTo(w, 1); flush(w) },
+		"that does not take much, and has as well": func(w http.ResponseWriter) { writeTo(w, 100<<10) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			late := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				time.Sleep(30 * time.Second)
+				if r.Context().Err() != nil {
+					t.Error("who looked for the client has found more than the next request")
+				}
+				write(w)
+				wait(w, r)
+			})
+			onPipe(t, late, func(p *pipe) {
+				p.asks(fmt.Sprintf(asked, 1))
 				time.Sleep(time.Second)
-			}
+				p.asks(fmt.Sprintf(asked, 2)) // of which somebody reads a byte
+				time.Sleep(time.Second)
+				_ = p.Close()
+				p.endsAfter(28*time.Second, 28*time.Second)
+			})
 		})
-		onPipe(t, endless, func(p *pipe) {
-			p.asks(fmt.Sprintf(asked, 1) + fmt.Sprintf(asked, 2))
-			_, _ = p.Read(make([]byte, 100))
-			time.Sleep(time.Minute)
-			_ = p.Close()
-			p.endsAfter(0, time.Second)
-		})
-	})
+	}
 }
 
 func TestWhatComesDuringARequestIsTheNextOne(t *testing.T) {

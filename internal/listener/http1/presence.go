@@ -50,7 +50,6 @@ func (p *presence) end() bool {
 		for p.reading {
 			p.over.Wait()
 		}
-		p.conn.deadline = time.Time{}
 	}
 	return !p.gone
 }

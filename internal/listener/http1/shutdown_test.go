@@ -91,7 +91,7 @@ func TestShutdownWaitsForWhatIsUnderWay(t *testing.T) {
 				stillOpen(t, ended)
 				close(release)
 				p.wants(c.answer, c.told)
-				p.wants("", true)
+				p.endsAfter(0, 0)
 				if err := <-ended; err != nil {
 					t.Error(err)
 				}
