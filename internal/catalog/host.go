@@ -19,11 +19,13 @@ func CanonicalHost(host string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if address, err := netip.ParseAddr(name); err == nil {
-		if address.Zone() != "" {
-			return "", errHost
+	if mayBeAddress(name) {
+		if address, err := netip.ParseAddr(name); err == nil {
+			if address.Zone() != "" {
+				return "", errHost
+			}
+			return address.String(), nil
 		}
-		return address.String(), nil
 	}
 	name = strings.TrimSuffix(name, ".")
 	if name == "" || len(name) > 253 {
@@ -45,6 +47,11 @@ func CanonicalHost(host string) (string, error) {
 		return "", errHost
 	}
 	return ascii, nil
+}
+
+// mayBeAddress keeps names from being read as addresses: what that fails with is made for people, every time.
+func mayBeAddress(name string) bool {
+	return name != "" && name[len(name)-1] >= '0' && name[len(name)-1] <= '9' || strings.Contains(name, ":")
 }
 
 // isPlainHost reports whether IDNA has nothing to say: letters, digits, hyphens and dots, no empty label, and

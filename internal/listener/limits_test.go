@@ -593,7 +593,7 @@ func TestAClientHasAllOfItsTimeToTakeWhateverWasSentBefore(t *testing.T) {
 	c := &conn{Conn: connection, limits: Limits{SendTimeout: time.Hour}}
 	for _, ago := range []time.Duration{0, time.Hour / 5, time.Hour / 2} {
 		_, _ = c.Write([]byte("a"))
-		c.armed.Add(-int64(ago))
+		c.inForce.Add(-int64(ago))
 		connection.write = connection.write.Add(-ago)
 		began := time.Now()
 		_, _ = c.Write([]byte("b"))
