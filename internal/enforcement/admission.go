@@ -92,7 +92,9 @@ func (a *Admission) Again(ctx context.Context, used bool) (until time.Time, end 
 		v.Identity, v.Credential, v.Session = a.identity, a.credential, a.session
 	}
 	v.ID = audit.NewDecisionID(now, p.Replica)
-	c.record(c.decision())
+	record := new(audit.Decision)
+	c.describe(record)
+	c.record(record)
 	return time.Time{}, v.Reason
 }
 
@@ -115,7 +117,7 @@ func (c *check) holdToFirst(ctx context.Context) {
 	switch {
 	case v.Outcome != Forward || !c.asked:
 	case first.credential == audit.BearerToken && !first.expires.IsZero() && !c.now.Before(first.expires):
-		v.refuse(http.StatusUnauthorized, policy.BearerInvalid)
+		v.refuse(http.StatusUnauthorized, first.over())
 	case v.Credential == first.credential && v.Identity == first.identity:
 	case c.denied != "":
 		v.refuse(http.StatusUnauthorized, c.denied)

@@ -43,7 +43,7 @@ func admit(t *testing.T, set settings.IapSettings, change func(*enforcement.Poin
 	for _, edit := range edits {
 		edit(&request)
 	}
-	verdict := point.Check(t.Context(), &request)
+	verdict := check(t, point, &request)
 	if verdict.Outcome != enforcement.Forward {
 		t.Fatalf("was not let in: %s", verdict.Reason)
 	}
@@ -194,7 +194,6 @@ func TestWhatNobodyHadToSignInForGoesOnUntilThatChanges(t *testing.T) {
 	t.Parallel()
 	everybody := iam.Policy{Etag: "e", Bindings: []iam.Binding{{Role: iam.RoleHTTPSResourceAccessor, Members: []string{"allUsers"}}}}
 	all := stored{service: theService(), policy: everybody, account: alice}
-	point, _ := newPointOf(t, all)
 	request := enforcement.Request{Method: "GET", Host: "app.test", Target: "/", Header: http.Header{}}
 	for _, test := range []struct {
 		name           string
@@ -204,16 +203,17 @@ func TestWhatNobodyHadToSignInForGoesOnUntilThatChanges(t *testing.T) {
 		{"nobody is signed in", sessions{err: session.ErrNone}, sessions{err: session.ErrNone}, "", policy.NoCredential},
 		{"somebody is signed in, and signs out", sessions{record: session.Record{ID: session.NewID(), Identity: alice.Identity()}}, sessions{err: session.ErrEnded}, policy.SessionEnded, policy.SessionEnded},
 	} {
-		p := *point
+		p, _ := newPointOf(t, all)
 		p.Sessions = test.before
-		verdict := p.Check(t.Context(), &request)
+		verdict := check(t, p, &request)
 		admission := p.Admission(&request, &verdict)
 		p.Sessions = test.after
 		if _, reason := admission.Again(t.Context(), false); reason != test.reason {
 			t.Errorf("%s: ended for %q, want %q", test.name, reason, test.reason)
 		}
-		all.policy = iam.Policy{Etag: "f"}
-		closed, _ := newPointOf(t, all)
+		nobody := all
+		nobody.policy = iam.Policy{Etag: "f"}
+		closed, _ := newPointOf(t, nobody)
 		p.View = closed.View
 		if _, reason := admission.Again(t.Context(), false); reason != test.closed {
 			t.Errorf("%s, and the policy is not public any more: ended for %q, want %q", test.name, reason, test.closed)
@@ -225,7 +225,7 @@ func TestWhatNobodyHadToSignInForGoesOnUntilThatChanges(t *testing.T) {
 func BenchmarkAgain(b *testing.B) {
 	point, _ := newPoint(b, theService(), settings.IapSettings{})
 	request := enforcement.Request{Method: "GET", Host: "app.test", Target: "/live", Header: http.Header{}}
-	verdict := point.Check(b.Context(), &request)
+	verdict := check(b, point, &request)
 	admission := point.Admission(&request, &verdict)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -76,14 +76,14 @@ func bearerToken(value string) (string, bool) {
 
 func (c *check) acceptBearer(verified bearer.Verified, err error) bool {
 	v := c.verdict
-	var refusal *bearer.Refusal
-	switch {
-	case errors.As(err, &refusal):
-		c.unauthorized(policy.BearerInvalid)
-		v.Sentence = refusal.Text
-		return false
-	case err != nil:
-		v.refuse(http.StatusServiceUnavailable, policy.StoreFailed)
+	if err != nil {
+		var refusal *bearer.Refusal
+		if errors.As(err, &refusal) {
+			c.unauthorized(policy.BearerInvalid)
+			v.Sentence = refusal.Text
+		} else {
+			v.refuse(http.StatusServiceUnavailable, policy.StoreFailed)
+		}
 		return false
 	}
 	v.Identity, v.Credential, v.Expires = verified.Identity, audit.BearerToken, verified.Expires

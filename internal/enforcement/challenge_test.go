@@ -118,7 +118,7 @@ func answers(t *testing.T, dims []dimension, more ...string) []string {
 		for h := 0; h < len(more); h += 2 {
 			request.Header.Set(more[h], more[h+1])
 		}
-		v := point.Check(t.Context(), &request)
+		v := check(t, point, &request)
 		point.Settle(&v, true)
 		line := "302 to sign in"
 		switch {

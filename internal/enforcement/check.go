@@ -222,10 +222,10 @@ func (c *check) prepare(claims issuer.Claims) (*issuer.Prepared, error) {
 // largeRest is how much of a request line besides the path a waiting record may keep in memory.
 const largeRest = 512
 
-// decision is what was decided and everything that it read.
-func (c *check) decision() *audit.Decision {
+// describe fills a record with what was decided and everything that it read.
+func (c *check) describe(d *audit.Decision) {
 	v := c.verdict
-	d := &audit.Decision{
+	*d = audit.Decision{
 		ID: v.ID, Time: c.now, Reason: v.Reason, Status: v.Status, Method: c.request.Method,
 		Host: v.Host, Path: v.Target.Raw, Special: c.call.String(), Peer: c.request.Peer,
 		Identity: v.Identity, Credential: v.Credential, RequestID: c.request.RequestID,
@@ -262,7 +262,6 @@ func (c *check) decision() *audit.Decision {
 	if v.Reason == policy.NotGranted {
 		d.Tried = c.triedLevels()
 	}
-	return d
 }
 
 // record keeps a decision. A request that may only pass recorded, and cannot be, is refused.

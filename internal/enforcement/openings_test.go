@@ -48,7 +48,7 @@ func TestWhatTheGateAnswersForAServiceHasItsOwnReason(t *testing.T) {
 			if c.header == nil {
 				c.header = http.Header{}
 			}
-			v := point.Check(t.Context(), &enforcement.Request{
+			v := check(t, point, &enforcement.Request{
 				Method: c.method, Host: "app.test", Target: c.target, Header: c.header, Peer: netip.MustParseAddr("192.0.2.1"),
 			})
 			if v.Step() && record.Reason != "" {
@@ -105,7 +105,7 @@ func TestSigningInForAPageLeadsBackToTheServiceOnly(t *testing.T) {
 			if stranger {
 				point.Sessions, want = sessions{err: session.ErrNone}, enforcement.SignIn
 			}
-			v := point.Check(t.Context(), &enforcement.Request{
+			v := check(t, point, &enforcement.Request{
 				Method: "GET", Host: "app.test", Target: c.target, Header: http.Header{}, Peer: netip.MustParseAddr("192.0.2.1"),
 			})
 			switch {

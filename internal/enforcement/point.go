@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
@@ -83,6 +84,23 @@ type Point struct {
 	MaxStaleness time.Duration
 	// Misdirected answers an unknown host with 421 on plain HTTP too.
 	Misdirected bool
+
+	blanks blanks
+}
+
+// blanks lends records to those who write them. Record keeps none.
+type blanks struct{ sync.Pool }
+
+func (b *blanks) take() *audit.Decision {
+	if blank, found := b.Get().(*audit.Decision); found {
+		return blank
+	}
+	return new(audit.Decision)
+}
+
+func (b *blanks) give(d *audit.Decision) {
+	*d = audit.Decision{}
+	b.Put(d)
 }
 
 // DefaultMaxStaleness bridges a restart or a short outage of the store, and is little enough for a change of
@@ -162,25 +180,27 @@ func (p *Point) Settle(v *Verdict, taken bool) {
 	v.step = nil
 }
 
-// Check takes the decision on one request and records it, unless a step of sign-in follows.
-func (p *Point) Check(ctx context.Context, r *Request) Verdict {
+// Check takes the decision on one request and records it, unless a step of sign-in follows. It fills v, which was zero.
+func (p *Point) Check(ctx context.Context, r *Request, v *Verdict) {
 	now := p.Now()
-	v := Verdict{ID: audit.NewDecisionID(now, p.Replica)}
+	v.ID = audit.NewDecisionID(now, p.Replica)
 	view := p.View()
-	d := check{Point: p, view: view, request: r, now: now, verdict: &v}
+	d := check{Point: p, view: view, request: r, now: now, verdict: v}
 	switch {
 	case view == nil || now.Sub(p.Confirmed()) > p.MaxStaleness:
 		v.refuse(http.StatusServiceUnavailable, policy.SnapshotStale)
 	case d.route():
 		d.decide(ctx)
 	}
-	decision := d.decision()
 	if v.Step() {
-		v.step = decision
-	} else {
-		d.record(decision)
+		v.step = new(audit.Decision)
+		d.describe(v.step)
+		return
 	}
-	return v
+	decision := p.blanks.take()
+	d.describe(decision)
+	d.record(decision)
+	p.blanks.give(decision)
 }
 
 // Refuse records that a request was refused before there was anything to decide about it, and gives that an id.
@@ -189,7 +209,9 @@ func (p *Point) Refuse(r *Request, status int, reason policy.Reason) Verdict {
 	v := Verdict{ID: audit.NewDecisionID(now, p.Replica)}
 	v.refuse(status, reason)
 	d := check{Point: p, view: p.View(), request: r, now: now, verdict: &v}
-	p.Record(d.decision())
+	decision := new(audit.Decision)
+	d.describe(decision)
+	p.Record(decision)
 	return v
 }
 

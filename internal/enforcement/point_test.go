@@ -184,7 +184,7 @@ func askWith(t *testing.T, set settings.IapSettings, change func(*enforcement.Po
 	for _, edit := range edits {
 		edit(&request)
 	}
-	verdict := point.Check(t.Context(), &request)
+	verdict := check(t, point, &request)
 	point.Settle(&verdict, true)
 	return result{verdict, *record}
 }
@@ -293,4 +293,11 @@ func TestARefusalNamesEveryLevelAndBindingThatWasTried(t *testing.T) {
 	if project := r.record.Tried[3]; project.Resource != "projects/1" || project.Etag != "" {
 		t.Errorf("tried %+v", project)
 	}
+}
+
+// check returns the verdict on a request.
+func check(t testing.TB, point *enforcement.Point, r *enforcement.Request) (v enforcement.Verdict) {
+	t.Helper()
+	point.Check(t.Context(), r, &v)
+	return v
 }

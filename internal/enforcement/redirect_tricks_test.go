@@ -37,7 +37,7 @@ func TestNoTrickIsAnAddressToContinueTo(t *testing.T) {
 			}
 			trick = hosts.Replace(trick)
 			tried++
-			v := point.Check(t.Context(), &enforcement.Request{
+			v := check(t, point, &enforcement.Request{
 				Method: "GET", Host: "app.test", Target: "/?gcp-iap-mode=GATEHOUSE_SIGN_IN&continue=" + url.QueryEscape(trick),
 				Header: http.Header{}, Peer: netip.MustParseAddr("192.0.2.1"),
 			})
@@ -74,7 +74,7 @@ func FuzzContinue(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, query string) {
-		v := point.Check(t.Context(), &enforcement.Request{
+		v := check(t, point, &enforcement.Request{
 			Method: "GET", Host: "app.test", Target: "/?gcp-iap-mode=GATEHOUSE_SIGN_IN&" + query, Header: http.Header{}, Peer: netip.MustParseAddr("192.0.2.1"),
 		})
 		if v.Outcome != enforcement.Refuse && (v.Outcome != enforcement.SignedIn || v.ReturnTo != "" && !leadsHome(v.ReturnTo)) {

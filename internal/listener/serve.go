@@ -18,11 +18,11 @@ const (
 	// and whoever announces one and does not send it would hold the connection for ever. Whoever
 	// forwards a request to an application takes the deadline off.
 	readTimeout = 30 * time.Second
-	// writeTimeout bounds the time from a request's header to the end of our answer: whoever asks for pages and does
+	// AnswerTimeout bounds the time from a request's header to the end of our answer: whoever asks for pages and does
 	// not read them, or gives an HTTP/2 stream no room to be answered in, would hold their memory for ever. It is
 	// longer than anything that we fetch for an answer may take. Whoever forwards a request to an application takes
 	// it off.
-	writeTimeout = 75 * time.Second
+	AnswerTimeout = 75 * time.Second
 	// pingAfter and pingPatience end a connection of HTTP/2 whose client is gone, or has sent half a frame: HTTP/2 has
 	// no deadline for a header, and one that never ends is answered with no ping.
 	pingAfter    = 30 * time.Second
@@ -87,7 +87,7 @@ func newServer(l *Listener, handler http.Handler, logger *slog.Logger) *http.Ser
 		MaxHeaderBytes:               l.spec.Limits.hardHeaderBytes(),
 		ReadHeaderTimeout:            l.spec.Limits.HeaderTimeout,
 		ReadTimeout:                  readTimeout,
-		WriteTimeout:                 writeTimeout,
+		WriteTimeout:                 AnswerTimeout,
 		IdleTimeout:                  l.spec.Limits.IdleTimeout,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: l.spec.Limits.MaxStreams, MaxReadFrameSize: frameBytes,

@@ -29,7 +29,7 @@ func newServing(l *Listener, handler http.Handler, logger *slog.Logger) *serving
 	s.given = &given{arrivals: &l.arrivals, conns: make(chan net.Conn), closed: make(chan struct{}), address: l.Addr()}
 	s.plain = &http1.Server{
 		Handler: handler, Other: s.given.give, Log: logger, Now: time.Now,
-		HeaderTimeout: l.spec.Limits.HeaderTimeout, IdleTimeout: l.spec.Limits.IdleTimeout, WriteTimeout: writeTimeout,
+		HeaderTimeout: l.spec.Limits.HeaderTimeout, IdleTimeout: l.spec.Limits.IdleTimeout, WriteTimeout: AnswerTimeout,
 	}
 	return s
 }

@@ -40,7 +40,7 @@ func answer(w http.ResponseWriter, r *http.Request, control *http.ResponseContro
 	}
 	_ = response.Body.Close() // all of it has been read; trailers are there now at the latest
 	if len(response.Trailer) > 0 {
-		limitRest(r, control)
+		life.limitRest(r, control)
 		copyTrailer(w, control, response.Trailer, announced)
 	}
 }

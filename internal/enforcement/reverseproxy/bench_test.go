@@ -70,9 +70,9 @@ func BenchmarkForward(b *testing.B) {
 	}
 	config := upstream.Config{URL: app}.Canonical()
 	up := new(upstream.Pools).Keep(map[upstream.Config]struct{}{config: {}})[config]
-	ours := reverseproxy.Forwarder{Scheme: "http", Log: slog.New(slog.DiscardHandler), Failed: func(_ http.ResponseWriter, _ *http.Request, status int) {
+	ours := reverseproxy.Forwarder{Scheme: "http", Log: slog.New(slog.DiscardHandler), Failure: reverseproxy.FailureFunc(func(_ http.ResponseWriter, _ *http.Request, status int) {
 		b.Fatal(status)
-	}}
+	})}
 	identity := reverseproxy.Identity{
 		Prepared: &issuer.Prepared{Assertion: []string{strings.Repeat("x", 900)}, Email: []string{"accounts.google.com:alice@example.com"}, UserID: []string{"accounts.google.com:1"}},
 		Client:   listener.Client{Addr: netip.MustParseAddr("203.0.113.9")},

@@ -23,7 +23,7 @@ func TestAClientWhoseBodyStoodStillIsAnswered(t *testing.T) {
 	answered := false
 	f := Forwarder{
 		Log: slog.New(slog.NewTextHandler(&log, nil)), Body: &limitedBody{cut: policy.BodyTooSlow},
-		Failed: func(http.ResponseWriter, *http.Request, int) { answered = true },
+		Failure: FailureFunc(func(http.ResponseWriter, *http.Request, int) { answered = true }),
 	}
 	f.fail(httptest.NewRecorder(), httptest.NewRequestWithContext(gone, http.MethodPost, "/", nil), &upstream.Upstream{}, context.Canceled)
 	if !answered || log.Len() > 0 {

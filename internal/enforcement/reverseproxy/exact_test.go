@@ -30,7 +30,7 @@ func TestHeadersOfAttributesComeFromTheGateAlone(t *testing.T) {
 	} {
 		r.Header[name] = []string{"forged"}
 	}
-	f := reverseproxy.Forwarder{Scheme: "http", Log: slog.New(slog.DiscardHandler), Failed: func(http.ResponseWriter, *http.Request, int) {}}
+	f := reverseproxy.Forwarder{Scheme: "http", Log: slog.New(slog.DiscardHandler), Failure: reverseproxy.FailureFunc(func(http.ResponseWriter, *http.Request, int) {})}
 	f.Forward(httptest.NewRecorder(), r, up, target, reverseproxy.Identity{
 		Exact: []string{"user-role"}, Headers: []enforcement.Header{{Name: "X-Goog-Iap-Attr-Site", Values: []string{"Berlin"}}},
 	})

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
@@ -34,46 +33,48 @@ type Identity struct {
 }
 
 // forward passes the request on, as it was decided.
-func (h *Handler) forward(w http.ResponseWriter, in Incoming, life *passage, watch *watch) {
-	r, v := in.Request, &life.verdict
+func (p *passage) forward(w http.ResponseWriter, in *Incoming) {
+	h, r, v := p.handler, in.Request, &p.verdict
 	target, ok := targetURL(v.Target, v.Served.Upstream)
 	if !ok {
 		v.Reason, v.Status = policy.TargetInvalid, http.StatusBadRequest
 		allowOrigin(w.Header(), r.Header, v.Served)
-		h.refuse(w, watch.answers(w, r), v)
+		h.refuse(w, p.watch.answers(w, r), v)
 		return
 	}
-	life.begin(h.Exchanges, w, r)
-	defer life.done()
+	p.begin(h.Exchanges, w, r)
+	defer p.done()
 	body := limitBody(w, r, v.Served.Service.MaxBodyBytes)
 	defer body.release()
-	life.carries(body)
-	headers := watch.forwarding(w, v)
-	failed := func(w http.ResponseWriter, r *http.Request, status int) {
-		reason := policy.UpstreamFailed
-		if limited, why := body.verdict(); why != "" {
-			status, reason = limited, why
-			stopsReading(w, r)
-		}
-		watch.failed(status)
-		if life.isCall() {
-			failCall(w.Header(), status, reason, v.ID.String())
-			return
-		}
-		text := reason.Describe()
-		allowOrigin(w.Header(), r.Header, v.Served)
-		h.Pages.Error(w, r, pages.Error{
-			Status: status, Title: text.Title, Text: text.Text, Reason: string(reason), ID: v.ID.String(),
-		})
-	}
+	p.carries(body)
+	headers := p.watch.forwarding(w, v)
 	if body.wasCut() {
-		failed(w, r, 0)
+		p.Failed(w, r, 0)
 		return
 	}
-	f := Forwarder{Scheme: h.Scheme, Log: h.Log, Body: body, Failed: failed, life: life, watch: watch, socket: in.socket}
+	f := Forwarder{Scheme: h.Scheme, Log: h.Log, Body: body, Failure: p, life: p, watch: &p.watch, socket: in.socket}
 	f.Forward(w, r, v.Served.Upstream, target, Identity{
 		Prepared: v.Prepared, Headers: headers, Exact: exactNames(v.Served), StripAuthorization: v.StripAuthorization,
 		AppEngine: v.Served.Service.Kind == resource.AppEngineApp, Client: in.Client,
+	})
+}
+
+// Failed implements Failure.
+func (p *passage) Failed(w http.ResponseWriter, r *http.Request, status int) {
+	reason := policy.UpstreamFailed
+	if limited, why := p.body.verdict(); why != "" {
+		status, reason = limited, why
+		stopsReading(w, r)
+	}
+	p.watch.failed(status)
+	if p.isCall() {
+		failCall(w.Header(), status, reason, p.verdict.ID.String())
+		return
+	}
+	text := reason.Describe()
+	allowOrigin(w.Header(), r.Header, p.verdict.Served)
+	p.handler.Pages.Error(w, r, pages.Error{
+		Status: status, Title: text.Title, Text: text.Text, Reason: string(reason), ID: p.verdict.ID.String(),
 	})
 }
 
@@ -92,24 +93,31 @@ type Forwarder struct {
 	Log    *slog.Logger
 	// Body is the request's body with its limits; nil where there is none.
 	Body *limitedBody
-	// Failed answers the client when the application does not.
-	Failed func(w http.ResponseWriter, r *http.Request, status int)
+	// Failure answers when the application does not.
+	Failure Failure
 
 	watch  *watch        // nil where nobody watches
 	life   *passage      // nil where nobody asks whether the exchange goes on
 	socket io.ReadCloser // Incoming.socket
 }
 
+// Failure answers the client in the application's place.
+type Failure interface {
+	// Failed answers with a status, or with that of the limit that the request's body has passed.
+	Failed(w http.ResponseWriter, r *http.Request, status int)
+}
+
 // Forward sends a cleaned copy of r to the application at target and copies the answer. When an answer that has
 // begun cannot be brought to its end, it panics with http.ErrAbortHandler: the server cuts the connection or resets
 // the stream, and nobody takes half an answer for a whole one.
 func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, target *url.URL, identity Identity) {
-	control := http.NewResponseController(w)
-	// The listener bounds the time of a body and of an answer. An upload, a download or a stream of somebody who was
-	// let through may take any. Where there is no deadline, none is to be removed.
-	_, _ = control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})
-
-	hints := &hints{w: w, request: r}
+	life := f.life
+	if life == nil {
+		life = &passage{control: *http.NewResponseController(w)}
+	}
+	control, hints := &life.control, &life.hints
+	hints.w, hints.request = w, r
+	f.life.unbind(r, control)
 	ctx, cancel := f.life.context(r.Context())
 	defer cancel()
 	out := r.WithContext(hints.watch(ctx))
@@ -134,13 +142,13 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	}
 	body.answering(w, control)
 	if err != nil {
-		limitRest(r, control)
+		f.life.limitRest(r, control)
 		f.fail(w, r, up, err)
 	} else {
 		f.life.answering(response)
 		answer(w, r, control, response, f.life)
 		if !f.life.hasEnded() { // which has set a deadline of its own
-			limitRest(r, control)
+			f.life.limitRest(r, control)
 		}
 	}
 	body.linger(control)
@@ -153,7 +161,7 @@ func (f *Forwarder) fail(w http.ResponseWriter, r *http.Request, up *upstream.Up
 		f.life.sayWhy(w)
 		return
 	case f.Body.wasCut():
-		f.Failed(w, r, 0)
+		f.Failure.Failed(w, r, 0)
 		return
 	case f.Body.isBroken(), errors.Is(err, context.Canceled) && r.Context().Err() != nil:
 		panic(http.ErrAbortHandler) // the client is gone, or speaks no HTTP: nobody reads an answer
@@ -163,7 +171,7 @@ func (f *Forwarder) fail(w http.ResponseWriter, r *http.Request, up *upstream.Up
 	if retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
 	}
-	f.Failed(w, r, status)
+	f.Failure.Failed(w, r, status)
 }
 
 // targetURL returns a URL that net/http writes as exactly the bytes that were received. There is one form for

@@ -43,9 +43,9 @@ func TestARequestThatIsForwardedHasNoDeadline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := reverseproxy.Forwarder{Scheme: "http", Log: slog.New(slog.DiscardHandler), Failed: func(_ http.ResponseWriter, _ *http.Request, status int) {
+	f := reverseproxy.Forwarder{Scheme: "http", Log: slog.New(slog.DiscardHandler), Failure: reverseproxy.FailureFunc(func(_ http.ResponseWriter, _ *http.Request, status int) {
 		t.Errorf("the application was not reached: %d", status)
-	}}
+	})}
 	config := upstream.Config{URL: app.URL}.Canonical()
 	up := new(upstream.Pools).Keep(map[upstream.Config]struct{}{config: {}})[config]
 	f.Forward(w, httptest.NewRequest("POST", "/", strings.NewReader("body")), up, target, reverseproxy.Identity{})

@@ -70,17 +70,18 @@ func (h *Handler) Serve(w http.ResponseWriter, in Incoming) {
 		h.Pages.Static().ServeHTTP(w, r)
 		return
 	}
-	watch := h.watch(in)
+	p := &passage{handler: h}
+	watch, v := &p.watch, &p.verdict
+	watch.begin(h, &in)
 	defer watch.end()
-	life := &passage{point: h.Point, request: enforcement.Request{
+	p.request = enforcement.Request{
 		Method: r.Method, Host: r.Host, Target: r.RequestURI, Header: r.Header,
 		Peer: in.Client.Addr, TLS: in.Client.Scheme == "https", Misfit: in.Misfit, Code: in.Code, RequestID: watch.given,
-	}}
-	life.verdict = h.Point.Check(watch.trace.Context(r.Context()), &life.request)
-	v := &life.verdict
+	}
+	h.Point.Check(watch.trace.Context(r.Context()), &p.request, v)
 	watch.decided(v, in.Client.Scheme)
 	if v.Outcome == enforcement.Forward {
-		h.forward(w, in, life, watch)
+		p.forward(w, &in)
 		return
 	}
 	r = watch.answers(w, r)

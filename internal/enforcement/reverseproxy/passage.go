@@ -18,12 +18,16 @@ const grace = 250 * time.Millisecond
 // passage is a request on its way, as the registry of exchanges knows it. A nil one is known to nobody and never told
 // to end.
 type passage struct {
-	point    *enforcement.Point
+	handler  *Handler
+	watch    watch
 	request  enforcement.Request
 	verdict  enforcement.Verdict
 	control  http.ResponseController
 	entry    *exchange.Exchange // nil once it is done
 	registry *exchange.Registry
+
+	hints hints
+	times times
 
 	mu    sync.Mutex
 	kind  exchange.Kind
@@ -66,7 +70,10 @@ func (p *passage) done() {
 }
 
 // Decision implements exchange.Carrier.
-func (p *passage) Decision() exchange.Decision { return p.point.Admission(&p.request, &p.verdict) }
+func (p *passage) Decision() exchange.Decision {
+	p.lasts()
+	return p.handler.Point.Admission(&p.request, &p.verdict)
+}
 
 // Used implements exchange.Carrier. A request that has not been answered in full is being used, but for events, which
 // flow to pages that nobody looks at.

@@ -71,10 +71,3 @@ func (p *patience) reset() {
 	listener.CountRefused(p.request, listener.AnswerUnread)
 	_ = p.control.SetWriteDeadline(time.Unix(1, 0)) // resets the stream
 }
-
-// limitRest bounds what the server sends by itself when the handler has returned.
-func limitRest(r *http.Request, control *http.ResponseController) {
-	if r.ProtoMajor >= 2 {
-		_ = control.SetWriteDeadline(time.Now().Add(listener.SendTimeout(r))) // every server of HTTP/2 can
-	}
-}

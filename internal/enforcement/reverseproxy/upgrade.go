@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -48,10 +49,13 @@ func (f *Forwarder) upgrade(w http.ResponseWriter, out *http.Request, response *
 		delete(header, "Sec-Websocket-Accept") // HTTP/2 proves nothing by it
 		w.WriteHeader(http.StatusOK)
 		control := http.NewResponseController(w)
+		f.life.lasts()
 		waiting := patienceWith(out, control)
 		t.Client = &stream{ReadCloser: f.socket, w: w, ResponseController: control, waiting: waiting}
 		if _, err := t.Client.Write(nil); err == nil {
-			f.carry(t, out.URL.Host)
+			if carry(t, f.enter(t), f.Log, out.URL.Host) != nil {
+				panic(http.ErrAbortHandler)
+			}
 		}
 		return nil
 	}
@@ -106,28 +110,20 @@ func acceptOf(key string) string {
 
 // start carries a WebSocket on goroutines of its own.
 func (f *Forwarder) start(t *tunnel.Tunnel, upstream string) {
-	known := f.enter(t)
-	log := f.Log
-	go func() {
-		if err := t.Run(); err != nil {
-			log.Warn("a WebSocket was cut off: the application does not keep to the protocol", "upstream", upstream, "error", err)
-		}
-		if known != nil {
-			known.Done()
-		}
-	}()
+	known, log := f.enter(t), f.Log
+	go func() { _ = carry(t, known, log, upstream) }() // which has logged what is wrong
 }
 
-// carry is start for the goroutine that calls it.
-func (f *Forwarder) carry(t *tunnel.Tunnel, upstream string) {
-	known := f.enter(t)
+// carry carries a WebSocket to its end.
+func carry(t *tunnel.Tunnel, known *exchange.Exchange, log *slog.Logger, upstream string) error {
 	if known != nil {
 		defer known.Done()
 	}
-	if err := t.Run(); err != nil {
-		f.Log.Warn("a WebSocket was cut off: the application does not keep to the protocol", "upstream", upstream, "error", err)
-		panic(http.ErrAbortHandler)
+	err := t.Run()
+	if err != nil {
+		log.Warn("a WebSocket was cut off: the application does not keep to the protocol", "upstream", upstream, "error", err)
 	}
+	return err
 }
 
 // enter makes a WebSocket known. Nothing that it keeps refers to the request.
@@ -136,7 +132,7 @@ func (f *Forwarder) enter(t *tunnel.Tunnel) *exchange.Exchange {
 		return nil
 	}
 	f.life.done() // it goes on as something else
-	known := f.life.registry.Begin(exchange.WebSocket, &socket{t, f.life.point.Admission(&f.life.request, &f.life.verdict)})
+	known := f.life.registry.Begin(exchange.WebSocket, &socket{t, f.life.handler.Point.Admission(&f.life.request, &f.life.verdict)})
 	known.Enter(exchange.WebSocket)
 	return known
 }

@@ -25,9 +25,9 @@ type watch struct {
 	lasting       bool // an upgraded connection or an event stream
 }
 
-// watch begins to watch a request that enforcement will decide on.
-func (h *Handler) watch(in Incoming) *watch {
-	w := &watch{counts: h.Metrics, began: time.Now()}
+// begin begins to watch a request that enforcement will decide on.
+func (w *watch) begin(h *Handler, in *Incoming) {
+	w.counts, w.began = h.Metrics, time.Now()
 	if in.Client.Trusted {
 		w.given = requestid.Given(in.Header)
 	}
@@ -35,16 +35,12 @@ func (h *Handler) watch(in Incoming) *watch {
 		w.counts.Began()
 	}
 	w.trace = h.Tracer.Request(in.Request, in.Client.Trusted)
-	return w
 }
 
 // decided hears the verdict.
 func (w *watch) decided(v *enforcement.Verdict, scheme string) {
 	if w.id[0] = w.given; w.given == "" {
 		w.id[0] = v.ID.String()
-	}
-	if w.counts == nil && w.trace == nil {
-		return
 	}
 	var name resource.Name
 	if v.Served != nil {
@@ -53,9 +49,11 @@ func (w *watch) decided(v *enforcement.Verdict, scheme string) {
 	if w.counts != nil {
 		w.series = w.counts.Decided(name, time.Since(w.began))
 	}
-	w.trace.Decided(tracing.Decision{
-		Began: w.began, Host: v.Host, Scheme: scheme, Resource: string(name), Reason: string(v.Reason), ID: v.ID.String(), Status: v.Status,
-	})
+	if w.trace != nil {
+		w.trace.Decided(tracing.Decision{
+			Began: w.began, Host: v.Host, Scheme: scheme, Resource: string(name), Reason: string(v.Reason), ID: v.ID.String(), Status: v.Status,
+		})
+	}
 }
 
 // answers puts the id on an answer of our own, and into the context of whatever makes it.
