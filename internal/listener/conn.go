@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 )
 
@@ -19,6 +20,7 @@ type conn struct {
 	counts       *Counts
 	crowd        *crowd
 	place        place
+	peer         peer
 	trusted      bool        // the peer is a trusted proxy, which stands for many clients
 	refused      atomic.Bool // ended for a limit
 	unanswered   []byte      // was read already, and is to be read again
@@ -59,8 +61,18 @@ func peerOf(r *http.Request) (netip.Addr, bool) {
 		peer, err := netip.ParseAddrPort(r.RemoteAddr)
 		return peer.Addr().Unmap(), err == nil
 	}
-	peer := addressOf(c.RemoteAddr())
-	return peer, peer.IsValid() && (c.proxied == nil || c.proxied.known())
+	c.peer.once.Do(func() {
+		c.peer.address = addressOf(c.RemoteAddr())
+		c.peer.known = c.peer.address.IsValid() && (c.proxied == nil || c.proxied.known())
+	})
+	return c.peer.address, c.peer.known
+}
+
+// peer is who is at the other end of a connection, once somebody has asked.
+type peer struct {
+	once    sync.Once
+	address netip.Addr
+	known   bool
 }
 
 // addressOf returns the address alone; the zero one for sockets that have none.

@@ -3,6 +3,7 @@ package reverseproxy
 import (
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -10,11 +11,9 @@ import (
 // answer copies the application's answer to the client.
 func answer(w http.ResponseWriter, r *http.Request, control *http.ResponseController, response *http.Response, life *passage) {
 	defer response.Body.Close()
-	removeHopByHop(response.Header)
-	cleanAnswer(response.Header)
 	cleanAnswer(response.Trailer) // those that were announced
 	header := w.Header()
-	copyHeader(header, response.Header)
+	passAnswer(header, response.Header)
 	if _, found := header["Content-Type"]; !found {
 		header["Content-Type"] = nil // or net/http would guess one from the body
 	}
@@ -119,11 +118,31 @@ func isEventStream(h http.Header) bool {
 	return rest == "" || rest[0] == ';'
 }
 
+// passAnswer adds the application's header to the client's: without what belongs to the application's connection, and
+// without what would speak as the gate.
+func passAnswer(to, from http.Header) {
+	removeNamed(from, from["Connection"])
+	for name, values := range from {
+		if isHopByHop(name) || isOurAnswer(name) {
+			continue
+		}
+		if name == "Set-Cookie" {
+			if values = cleanSetCookie(values); len(values) == 0 {
+				continue
+			}
+		}
+		addHeader(to, name, values)
+	}
+}
+
+// isOurAnswer reports whether only the gate answers with a header.
+func isOurAnswer(name string) bool { return foldedHasPrefix(name, "x_goog_iap_") }
+
 // cleanAnswer keeps the application from speaking as the gate: our cookies and X-Goog-IAP-* headers are ours, in the
 // header and in trailers.
 func cleanAnswer(h http.Header) {
 	for name := range h {
-		if foldedHasPrefix(name, "x_goog_iap_") {
+		if isOurAnswer(name) {
 			delete(h, name)
 		}
 	}
@@ -131,17 +150,19 @@ func cleanAnswer(h http.Header) {
 	if !found {
 		return
 	}
-	kept := cookies[:0:0]
-	for _, cookie := range cookies {
-		if !setsOurCookie(cookie) {
-			kept = append(kept, cookie)
-		}
-	}
-	if len(kept) == 0 && cookies != nil { // nil announces a trailer that is yet to come
+	if kept := cleanSetCookie(cookies); len(kept) == 0 && cookies != nil { // nil announces a trailer that is yet to come
 		delete(h, "Set-Cookie")
 	} else {
 		h["Set-Cookie"] = kept
 	}
+}
+
+// cleanSetCookie returns the lines that set no cookie of ours.
+func cleanSetCookie(lines []string) []string {
+	if !slices.ContainsFunc(lines, setsOurCookie) {
+		return lines
+	}
+	return slices.DeleteFunc(slices.Clone(lines), setsOurCookie)
 }
 
 // setsOurCookie reports whether a browser would send what a Set-Cookie line sets under one of our names. One that
@@ -152,13 +173,17 @@ func setsOurCookie(line string) bool {
 	return isOurCookie(strings.TrimSpace(name))
 }
 
-// copyHeader adds one header to another. Values are shared: nobody writes into them.
+// copyHeader adds one header to another.
 func copyHeader(to, from http.Header) {
 	for name, values := range from {
-		if there := to[name]; len(there) > 0 {
-			to[name] = append(there[:len(there):len(there)], values...)
-		} else {
-			to[name] = values
-		}
+		addHeader(to, name, values)
 	}
+}
+
+// addHeader adds values. They are shared: nobody writes into them.
+func addHeader(to http.Header, name string, values []string) {
+	if there := to[name]; len(there) > 0 {
+		values = append(there[:len(there):len(there)], values...)
+	}
+	to[name] = values
 }

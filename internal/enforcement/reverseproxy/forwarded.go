@@ -16,20 +16,21 @@ func setForwarded(h http.Header, host string, client listener.Client, scheme str
 	if client.Scheme != "" {
 		scheme = client.Scheme
 	}
-	var space [256]byte
+	var space [512]byte
 	list := client.Addr.AppendTo(space[:0])
 	for i := len(client.Via) - 1; i >= 0; i-- {
 		list = client.Via[i].AppendTo(append(list, ", "...))
 	}
-	chain := string(list)
-	values := [...]string{chain, scheme, host, forwarded(space[:0], host, client, scheme)}
+	end := len(list)
+	text := string(appendForwarded(list, host, client, scheme)) // one string for both
+	values := [...]string{text[:end], scheme, host, text[end:]}
 	for i, name := range [...]string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded"} {
 		h[name] = values[i : i+1 : i+1]
 	}
 }
 
-// forwarded writes the same as RFC 7239 has it.
-func forwarded(b []byte, host string, client listener.Client, scheme string) string {
+// appendForwarded appends the same as RFC 7239 has it.
+func appendForwarded(b []byte, host string, client listener.Client, scheme string) []byte {
 	b = appendNode(b, client.Addr)
 	b = append(b, `;host="`...)
 	b = append(b, host...)
@@ -38,7 +39,7 @@ func forwarded(b []byte, host string, client listener.Client, scheme string) str
 	for i := len(client.Via) - 1; i >= 0; i-- {
 		b = appendNode(append(b, ", "...), client.Via[i])
 	}
-	return string(b)
+	return b
 }
 
 func appendNode(b []byte, address netip.Addr) []byte {

@@ -31,12 +31,12 @@ func FuzzHeaderNamesThatFoldToOurs(f *testing.F) {
 			}
 		}
 		folded := byCGI(name)
-		for _, prefixes := range [][]string{reservedPrefixes, appEnginePrefixes, trailerPrefixes} {
+		for _, prefixes := range []*prefixes{reservedPrefixes, appEnginePrefixes, trailerPrefixes} {
 			want := false
-			for _, prefix := range prefixes {
+			for _, prefix := range prefixes.all {
 				want = want || strings.HasPrefix(folded, strings.ToUpper(prefix))
 			}
-			if reserved(name, prefixes) != want {
+			if prefixes.begin(name) != want {
 				t.Errorf("%q is %s to an application; reserved: %v", name, folded, !want)
 			}
 		}

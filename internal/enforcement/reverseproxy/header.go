@@ -19,28 +19,28 @@ const (
 // client would be believed. The last lines are the names under which frameworks and networks look for the client's
 // address besides X-Forwarded-For; also what a trusted proxy sends under them is gone, since few replace what their
 // clients sent.
-var reservedPrefixes = []string{
+var reservedPrefixes = prefixesOf(
 	"x_goog_", "ingress_authorization", "x_serverless_authorization", "client_cert", "x_forwarded", "forwarded", "x_original_", "x_rewrite_url",
 	"x_request_id", "x_real_ip", "true_client_ip", "x_client_ip", "x_cluster_client_ip", "cf_connecting_ip", "fastly_client_ip",
 	"x_envoy_external_address", "x_azure_clientip",
-}
+)
 
 // clientCertificate are the headers of RFC 9440, which a trusted proxy that ends TLS may set, in this spelling only.
 var clientCertificate = [...]string{"Client-Cert", "Client-Cert-Chain"}
 
 // appEnginePrefixes are those that App Engine apps believe besides.
-var appEnginePrefixes = append(slices.Clip(reservedPrefixes), "x_appengine_", "x_google_")
+var appEnginePrefixes = reservedPrefixes.and("x_appengine_", "x_google_")
 
 // trailerPrefixes are those that no trailer may have: all of these, and the fields that authenticate, which have no
 // place behind a body (RFC 9110, section 6.5.1) and which some servers would add to the header.
-var trailerPrefixes = append(slices.Clip(appEnginePrefixes), "cookie", "authorization", "proxy_authorization")
+var trailerPrefixes = appEnginePrefixes.and("cookie", "authorization", "proxy_authorization")
 
 // noTrailers are the names of no trailer besides, nor are those that belong to one connection: they say where a request
 // goes and how its body is read, and some servers would add them to the header when that has been acted on.
 var noTrailers = [...]string{"Host", "Expect", "Max-Forwards", "Content-Type", "Content-Encoding", "Content-Range"}
 
 func isTrailer(name string, exact []string) bool {
-	return !reserved(name, trailerPrefixes) && !isExact(name, exact) && !slices.Contains(hopByHop[:], name) && !slices.Contains(noTrailers[:], name)
+	return !trailerPrefixes.begin(name) && !isExact(name, exact) && !isHopByHop(name) && !slices.Contains(noTrailers[:], name)
 }
 
 // outgoingHeader makes the header that the application gets: without what belongs to the client's connection, without
@@ -53,12 +53,12 @@ func outgoingHeader(in *http.Request, identity *Identity) http.Header {
 	}
 	out := make(http.Header, len(in.Header)+ownHeaders+len(identity.Headers))
 	for name, values := range in.Header {
-		if (reserved(name, prefixes) || isExact(name, identity.Exact)) && !(identity.Client.Trusted && slices.Contains(clientCertificate[:], name)) {
+		if isHopByHop(name) || (prefixes.begin(name) || isExact(name, identity.Exact)) && !(identity.Client.Trusted && slices.Contains(clientCertificate[:], name)) {
 			continue
 		}
 		out[name] = values
 	}
-	removeHopByHop(out)
+	removeNamed(out, in.Header["Connection"])
 	if hasToken(in.Header["Te"], "trailers") { // the application may want to know that trailers pass
 		out["Te"] = teTrailers
 	}
@@ -97,23 +97,34 @@ var (
 	connectionUpgrade = []string{"Upgrade"}
 )
 
-// hopByHop are the headers that belong to one connection (RFC 9110, section 7.6.1), with those of older times.
-var hopByHop = [...]string{
-	"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer",
-	"Transfer-Encoding", "Upgrade", "Http2-Settings",
+// isHopByHop reports whether a header belongs to one connection (RFC 9110, section 7.6.1); some do of older times.
+func isHopByHop(name string) bool {
+	switch name {
+	case "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer",
+		"Transfer-Encoding", "Upgrade", "Http2-Settings":
+		return true
+	}
+	return false
 }
 
 // removeHopByHop takes out what belongs to one connection, and what Connection names besides.
 func removeHopByHop(h http.Header) {
-	for _, line := range h["Connection"] {
+	removeNamed(h, h["Connection"])
+	for name := range h {
+		if isHopByHop(name) {
+			delete(h, name)
+		}
+	}
+}
+
+// removeNamed takes out what the values of Connection name.
+func removeNamed(h http.Header, connection []string) {
+	for _, line := range connection {
 		for name := range strings.SplitSeq(line, ",") {
 			if name = strings.Trim(name, " \t"); name != "" {
 				h.Del(name)
 			}
 		}
-	}
-	for _, name := range hopByHop {
-		delete(h, name)
 	}
 }
 
@@ -144,58 +155,6 @@ func setPrepared(h http.Header, name string, values []string) {
 	if len(values) > 0 {
 		h[name] = values
 	}
-}
-
-// reserved reports whether a header name, folded as CGI and WSGI fold names, starts like one of ours.
-func reserved(name string, prefixes []string) bool {
-	for _, prefix := range prefixes {
-		if foldedHasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
-}
-
-// isExact reports whether a header name folds to one that the settings hand an attribute on in.
-func isExact(name string, exact []string) bool {
-	for _, one := range exact {
-		if len(name) == len(one) && foldedEqual(name, one) {
-			return true
-		}
-	}
-	return false
-}
-
-func foldedEqual(a, b string) bool {
-	for i := range len(a) {
-		if fold(a[i]) != fold(b[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func foldedHasPrefix(name, prefix string) bool {
-	if len(name) < len(prefix) {
-		return false
-	}
-	for i := range len(prefix) {
-		if fold(name[i]) != prefix[i] {
-			return false
-		}
-	}
-	return true
-}
-
-// fold maps every byte as CGI does: letters to one case, all but letters and digits to _.
-func fold(c byte) byte {
-	switch {
-	case c >= 'A' && c <= 'Z':
-		return c + 'a' - 'A'
-	case c >= 'a' && c <= 'z' || c >= '0' && c <= '9':
-		return c
-	}
-	return '_'
 }
 
 // ourCookies are the beginnings of the names of IAP's cookies; the application never sees them.
