@@ -88,7 +88,7 @@ func outgoingHeader(in *http.Request, identity *Identity) http.Header {
 }
 
 // ownHeaders is how many headers are set besides those of the client.
-const ownHeaders = 10
+const ownHeaders = 7
 
 // Values of headers, which nobody writes into.
 var (
