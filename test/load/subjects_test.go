@@ -79,6 +79,7 @@ func startNginx(t testing.TB, app string, c certificate) subject {
 	listen, listenTLS := harness.FreeAddress(t), harness.FreeAddress(t)
 	nginx := run(t, proxyCore, "nginx", harness.Nginx(t, t.TempDir(), fmt.Sprintf(nginxProxy, app, listen, listenTLS, c.cert, c.key)))
 	nginx.AwaitListener(t, listen)
+	nginx.Await(t, "it has a worker", func() bool { return len(family(t, nginx.PID())) > 1 })
 	return subject{"nginx", family(t, nginx.PID()), target{listen, appHost, "", nil}, target{listenTLS, appHost, "", c.trust}}
 }
 
