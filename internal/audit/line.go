@@ -123,9 +123,17 @@ func appendText(b []byte, name, value string) []byte {
 	return appendQuoted(b, value)
 }
 
+// plain are the bytes that JSON has in a string as they are.
+var plain = func() (set [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		set[c] = c != '"' && c != '\\'
+	}
+	return set
+}()
+
 func appendQuoted(b []byte, s string) []byte {
 	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+		if !plain[s[i]] {
 			quoted, _ := json.Marshal(s) // cannot fail on a string
 			return append(b, quoted...)
 		}

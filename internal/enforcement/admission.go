@@ -39,7 +39,7 @@ func (p *Point) Admission(r *Request, v *Verdict) *Admission {
 		a.expires = time.Time{}
 	}
 	a.request.Method, a.request.Host, a.request.Target = strings.Clone(r.Method), strings.Clone(r.Host), strings.Clone(r.Target)
-	a.request.Header = nil
+	a.request.Header, a.request.Canonical = nil, ""
 	if v.Credential == audit.BearerToken {
 		a.request.Header = http.Header{}
 		for _, name := range [...]string{"Proxy-Authorization", "Authorization"} {

@@ -47,7 +47,10 @@ func (c *check) route() bool {
 		v.Allow = usualMethods
 		return false
 	}
-	host, err := catalog.CanonicalHost(c.request.Host)
+	host, err := c.request.Canonical, error(nil)
+	if host == "" {
+		host, err = catalog.CanonicalHost(c.request.Host)
+	}
 	if err != nil || c.givenTwice() {
 		v.refuse(http.StatusBadRequest, policy.HostInvalid)
 		return false

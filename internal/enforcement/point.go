@@ -27,10 +27,12 @@ import (
 type Request struct {
 	Method string
 	Host   string // as received, with port
-	Target string // as received: path and query
-	Header http.Header
-	Peer   netip.Addr // the client's, past trusted proxies
-	TLS    bool       // the client used TLS, with us or with a trusted proxy
+	// Canonical is the form of Host in which hosts are compared; empty where nobody has made it yet.
+	Canonical string
+	Target    string // as received: path and query
+	Header    http.Header
+	Peer      netip.Addr // the client's, past trusted proxies
+	TLS       bool       // the client used TLS, with us or with a trusted proxy
 	// Misfit is why the request cannot be what its connection or its proxy makes of it: policy.HostConflict or
 	// policy.ProxyConflict, and then it is refused. Empty where all agree.
 	Misfit policy.Reason

@@ -39,6 +39,7 @@ func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		in.Request = &forClient
 	}
 	host, err := catalog.CanonicalHost(in.Host)
+	in.Canonical = host
 	if err == nil && !in.Client.Trusted {
 		if in.Code = listener.HostCode(r, host); in.Code != 0 {
 			in.Misfit = policy.HostConflict

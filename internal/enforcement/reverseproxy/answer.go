@@ -9,11 +9,11 @@ import (
 )
 
 // answer copies the application's answer to the client.
-func answer(w http.ResponseWriter, r *http.Request, control *http.ResponseController, response *http.Response, life *passage) {
+func answer(w http.ResponseWriter, r *http.Request, control *http.ResponseController, response *http.Response, life *passage, watch *watch) {
 	defer response.Body.Close()
 	cleanAnswer(response.Trailer) // those that were announced
-	header := w.Header()
-	passAnswer(header, response.Header)
+	header := passAnswer(w, response.Header)
+	watch.sign(header)
 	if _, found := header["Content-Type"]; !found {
 		header["Content-Type"] = nil // or net/http would guess one from the body
 	}
@@ -118,21 +118,24 @@ func isEventStream(h http.Header) bool {
 	return rest == "" || rest[0] == ';'
 }
 
-// passAnswer adds the application's header to the client's: without what belongs to the application's connection, and
-// without what would speak as the gate.
-func passAnswer(to, from http.Header) {
-	removeNamed(from, from["Connection"])
-	for name, values := range from {
-		if isHopByHop(name) || isOurAnswer(name) {
-			continue
-		}
-		if name == "Set-Cookie" {
-			if values = cleanSetCookie(values); len(values) == 0 {
-				continue
-			}
-		}
-		addHeader(to, name, values)
+// headerTaker is a ResponseWriter that takes a whole header over: nothing has to be copied.
+type headerTaker interface {
+	TakeHeader(header http.Header)
+}
+
+// passAnswer gives the client the application's header, and returns what it has become: without what belongs to the
+// application's connection, and without what would speak as the gate.
+func passAnswer(w http.ResponseWriter, from http.Header) http.Header {
+	removeHopByHop(from)
+	cleanAnswer(from)
+	if taker, can := w.(headerTaker); can {
+		copyHeader(from, w.Header())
+		taker.TakeHeader(from)
+		return from
 	}
+	to := w.Header()
+	copyHeader(to, from)
+	return to
 }
 
 // isOurAnswer reports whether only the gate answers with a header.
@@ -173,17 +176,13 @@ func setsOurCookie(line string) bool {
 	return isOurCookie(strings.TrimSpace(name))
 }
 
-// copyHeader adds one header to another.
+// copyHeader adds one header to another. Values are shared: nobody writes into them.
 func copyHeader(to, from http.Header) {
 	for name, values := range from {
-		addHeader(to, name, values)
+		if there := to[name]; len(there) > 0 {
+			to[name] = append(there[:len(there):len(there)], values...)
+		} else {
+			to[name] = values
+		}
 	}
-}
-
-// addHeader adds values. They are shared: nobody writes into them.
-func addHeader(to http.Header, name string, values []string) {
-	if there := to[name]; len(there) > 0 {
-		values = append(there[:len(there):len(there)], values...)
-	}
-	to[name] = values
 }

@@ -47,7 +47,7 @@ func (p *passage) forward(w http.ResponseWriter, in *Incoming) {
 	body := limitBody(w, r, v.Served.Service.MaxBodyBytes)
 	defer body.release()
 	p.carries(body)
-	headers := p.watch.forwarding(w, v)
+	headers := p.watch.forwarding(v)
 	if body.wasCut() {
 		p.Failed(w, r, 0)
 		return
@@ -67,6 +67,7 @@ func (p *passage) Failed(w http.ResponseWriter, r *http.Request, status int) {
 		stopsReading(w, r)
 	}
 	p.watch.failed(status)
+	p.watch.sign(w.Header())
 	if p.isCall() {
 		failCall(w.Header(), status, reason, p.verdict.ID.String())
 		return
@@ -146,7 +147,7 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 		f.fail(w, r, up, err)
 	} else {
 		f.life.answering(response)
-		answer(w, r, control, response, f.life)
+		answer(w, r, control, response, f.life, f.watch)
 		if !f.life.hasEnded() { // which has set a deadline of its own
 			f.life.limitRest(r, control)
 		}
@@ -158,6 +159,7 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 func (f *Forwarder) fail(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, err error) {
 	switch {
 	case f.life.hasEnded():
+		f.watch.sign(w.Header())
 		f.life.sayWhy(w)
 		return
 	case f.Body.wasCut():

@@ -49,7 +49,8 @@ type Handler struct {
 
 // Incoming is a request with what the listener knows about where it comes from.
 type Incoming struct {
-	*http.Request // its Host is the client's
+	*http.Request        // its Host is the client's
+	Canonical     string // that of enforcement.Request
 	Client        listener.Client
 	// Misfit and Code are those of enforcement.Request.
 	Misfit policy.Reason
@@ -75,7 +76,7 @@ func (h *Handler) Serve(w http.ResponseWriter, in Incoming) {
 	watch.begin(h, &in)
 	defer watch.end()
 	p.request = enforcement.Request{
-		Method: r.Method, Host: r.Host, Target: r.RequestURI, Header: r.Header,
+		Method: r.Method, Host: r.Host, Canonical: in.Canonical, Target: r.RequestURI, Header: r.Header,
 		Peer: in.Client.Addr, TLS: in.Client.Scheme == "https", Misfit: in.Misfit, Code: in.Code, RequestID: watch.given,
 	}
 	h.Point.Check(watch.trace.Context(r.Context()), &p.request, v)

@@ -62,10 +62,8 @@ func (w *watch) answers(rw http.ResponseWriter, r *http.Request) *http.Request {
 	return r.WithContext(requestid.NewContext(w.trace.Context(r.Context()), requestid.ID{Text: w.id[0], Trace: w.trace.ID()}))
 }
 
-// forwarding puts the id on the answer to come, and returns the headers by which the application comes to know the
-// request's names.
-func (w *watch) forwarding(rw http.ResponseWriter, v *enforcement.Verdict) []enforcement.Header {
-	rw.Header()[requestid.Header] = w.id[:]
+// forwarding returns the headers by which the application comes to know the request's names.
+func (w *watch) forwarding(v *enforcement.Verdict) []enforcement.Header {
 	if w.counts != nil {
 		w.passed = time.Now()
 	}
@@ -83,6 +81,13 @@ func (w *watch) forwarding(rw http.ResponseWriter, v *enforcement.Verdict) []enf
 	return append(v.Headers[:len(v.Headers):len(v.Headers)], w.headers[:n]...)
 }
 
+// sign puts the id on the answer to a request that was let in.
+func (w *watch) sign(answer http.Header) {
+	if w != nil {
+		answer[requestid.Header] = w.id[:]
+	}
+}
+
 // name is what the log calls the request.
 func (w *watch) name() string {
 	if w == nil {
@@ -91,12 +96,11 @@ func (w *watch) name() string {
 	return w.id[0]
 }
 
-// answered hears the application's answer. What it calls the request itself is not passed on.
+// answered hears the application's answer.
 func (w *watch) answered(response *http.Response) {
 	if w == nil {
 		return
 	}
-	delete(response.Header, requestid.Header)
 	w.trace.Answered(response.StatusCode)
 	w.lasting = response.StatusCode == http.StatusSwitchingProtocols || isEventStream(response.Header)
 	if w.series != nil {

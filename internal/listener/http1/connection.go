@@ -141,7 +141,7 @@ func (c *connection) answer(head *head) (again bool) {
 	r := c.template.WithContext(ctx)
 	head.into(r)
 	r.RemoteAddr = c.remote
-	w := &response{conn: c, request: r, cancel: cancel, header: http.Header{}, length: unknown}
+	w := &response{conn: c, request: r, cancel: cancel, length: unknown}
 	_ = c.net.SetWriteDeadline(c.server.Now().Add(c.server.WriteTimeout))
 	c.presence.begin(cancel)
 	defer func() {

@@ -46,7 +46,15 @@ type response struct {
 var errOver = errors.New("the answer has ended: a handler must not write after it has returned")
 
 // Header implements http.ResponseWriter.
-func (w *response) Header() http.Header { return w.header }
+func (w *response) Header() http.Header {
+	if w.header == nil {
+		w.header = http.Header{}
+	}
+	return w.header
+}
+
+// TakeHeader makes a header that of the answer, in the place of what was set.
+func (w *response) TakeHeader(header http.Header) { w.header = header }
 
 // WriteHeader implements http.ResponseWriter.
 func (w *response) WriteHeader(status int) {
