@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/gatehouse-iap/gatehouse/internal/audit"
 )
@@ -28,7 +29,7 @@ func Given(h http.Header) string {
 			return ""
 		}
 	}
-	return values[0]
+	return strings.Clone(values[0]) // records keep it, and nothing that stands beside it
 }
 
 func allowed(c byte) bool {

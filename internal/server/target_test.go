@@ -65,9 +65,9 @@ func TestTargetsThatAreRefusedNeverReachTheApp(t *testing.T) {
 
 func TestMethodsThatTunnelOrReflectReachNobody(t *testing.T) {
 	t.Parallel()
-	recorded := make(chan *audit.Decision, 1)
+	recorded := make(chan audit.Decision, 1)
 	g := startGate(t, func(o *server.Options) {
-		o.Development.Decision = func(d *audit.Decision) { recorded <- d }
+		o.Development.Decision = func(d *audit.Decision) { recorded <- *d }
 	})
 	for name, request := range map[string]string{
 		"CONNECT":                            "CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443",

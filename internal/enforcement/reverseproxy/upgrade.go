@@ -50,7 +50,6 @@ func (f *Forwarder) upgrade(w http.ResponseWriter, out *http.Request, response *
 		delete(header, "Sec-Websocket-Accept") // HTTP/2 proves nothing by it
 		w.WriteHeader(http.StatusOK)
 		control := http.NewResponseController(w)
-		f.life.lasts()
 		waiting := patienceWith(out, control)
 		t.Client = &stream{ReadCloser: f.socket, w: w, ResponseController: control, waiting: waiting}
 		if _, err := t.Client.Write(nil); err == nil {
@@ -133,6 +132,7 @@ func (f *Forwarder) enter(t *tunnel.Tunnel) *exchange.Exchange {
 		return nil
 	}
 	f.life.done() // it goes on as something else
+	f.life.lasts()
 	known := f.life.registry.Begin(exchange.WebSocket, &socket{t, f.life.handler.Point.Admission(&f.life.request, &f.life.verdict)})
 	known.Enter(exchange.WebSocket)
 	return known

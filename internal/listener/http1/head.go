@@ -43,7 +43,7 @@ const mostFields = 100
 // HTTP. None of it is refused here.
 func parse(text string) (h head, plain bool) {
 	line, fields, _ := strings.Cut(text, "\r\n")
-	if !h.parseLine(line) {
+	if !h.parseLine(strings.Clone(line)) { // which records keep, and should not keep cookies by
 		return head{}, false
 	}
 	count := strings.Count(fields, "\r\n") - 1
@@ -67,7 +67,7 @@ func parse(text string) (h head, plain bool) {
 			if h.host != "" || !isHost(value) {
 				return head{}, false
 			}
-			h.host = value
+			h.host = strings.Clone(value) // as with the line
 			continue
 		case "Connection":
 			if !strings.EqualFold(value, "keep-alive") {

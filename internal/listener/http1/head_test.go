@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/net/http/httpguts"
 )
@@ -243,4 +244,19 @@ func FuzzWhatIsPlainIsTheSameRequestToNetHTTP(f *testing.F) {
 			same(t, string(data[:i+len(endOfHead)]))
 		}
 	})
+}
+
+func TestWhatRecordsKeepOfARequestKeepsNoCookies(t *testing.T) {
+	t.Parallel()
+	text := "GET /path HTTP/1.1\r\nHost: app.test\r\nCookie: a=b\r\n\r\n"
+	head, plain := parse(text)
+	if !plain {
+		t.Fatal("it is not taken")
+	}
+	first, last := unsafe.StringData(text), unsafe.StringData(text[len(text)-1:])
+	for name, value := range map[string]string{"method": head.method, "target": head.target, "host": head.host, "path": head.url.Path} {
+		if at := uintptr(unsafe.Pointer(unsafe.StringData(value))); at >= uintptr(unsafe.Pointer(first)) && at <= uintptr(unsafe.Pointer(last)) {
+			t.Errorf("the %s is a part of the whole head", name)
+		}
+	}
 }
