@@ -2,6 +2,7 @@ package reverseproxy
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,13 +21,9 @@ func answer(w http.ResponseWriter, r *http.Request, control *http.ResponseContro
 	if response.ContentLength < 0 && r.ProtoMajor == 1 {
 		header["Transfer-Encoding"] = chunkedEncoding // or net/http would count what is short
 	}
-	announced := len(response.Trailer)
-	if announced > 0 {
-		names := make([]string, 0, announced)
-		for name := range response.Trailer {
-			names = append(names, name)
-		}
-		header.Add("Trailer", strings.Join(names, ", "))
+	announced := slices.Collect(maps.Keys(response.Trailer))
+	if len(announced) > 0 {
+		header.Add("Trailer", strings.Join(announced, ", "))
 	}
 	w.WriteHeader(response.StatusCode)
 	err := copyBody(w, r, control, response, life)
@@ -49,16 +46,15 @@ var chunkedEncoding = []string{"chunked"}
 
 // copyTrailer adds the trailers, which are there once the body has been read. HTTP/1.1 has them where it has no
 // length. HTTP/2 has them anywhere, and announces them nowhere.
-func copyTrailer(w http.ResponseWriter, control *http.ResponseController, trailer http.Header, announced int) {
+func copyTrailer(w http.ResponseWriter, control *http.ResponseController, trailer http.Header, announced []string) {
 	cleanAnswer(trailer)
 	// A short body that has not been flushed gets a length and no trailers.
 	_ = control.Flush() // where it fails, there is nobody to tell
-	if len(trailer) == announced {
-		copyHeader(w.Header(), trailer)
-		return
-	}
 	for name, values := range trailer {
-		w.Header()[http.TrailerPrefix+name] = values
+		if !slices.Contains(announced, name) {
+			name = http.TrailerPrefix + name
+		}
+		w.Header()[name] = values
 	}
 }
 
