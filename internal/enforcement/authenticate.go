@@ -98,14 +98,14 @@ func (c *check) acceptBearer(verified bearer.Verified, err error) bool {
 }
 
 // session returns the one that the request names, or that an exchange was let in by.
-func (c *check) session(ctx context.Context) (session.Record, error) {
+func (c *check) session(ctx context.Context) (*session.Record, error) {
 	v := c.verdict
 	switch {
 	case c.again == nil:
 		cookie := v.Served.Cookie(v.Host)
 		return c.Sessions.Authenticate(ctx, c.request.Header["Cookie"], cookie.Scope(v.Host), cookie.Name, v.Served.Resource)
 	case c.again.session.IsZero():
-		return session.Record{}, session.ErrNone
+		return nil, session.ErrNone
 	default:
 		return c.Sessions.Resume(ctx, c.again.session, v.Served.Resource, c.used)
 	}

@@ -45,10 +45,10 @@ type Request struct {
 // Sessions recognises people by their session cookie.
 type Sessions interface {
 	// Authenticate returns the session that the cookie of the resource names, or one of session's errors.
-	// The scope is what session.Cookie.Scope gives for the host.
-	Authenticate(ctx context.Context, cookieHeader []string, scope, cookie string, name resource.Name) (session.Record, error)
+	// The record is shared: nobody writes into it. The scope is what session.Cookie.Scope gives for the host.
+	Authenticate(ctx context.Context, cookieHeader []string, scope, cookie string, name resource.Name) (*session.Record, error)
 	// Resume returns the same session for an exchange that goes on; used says that somebody uses it.
-	Resume(ctx context.Context, id session.ID, name resource.Name, used bool) (session.Record, error)
+	Resume(ctx context.Context, id session.ID, name resource.Name, used bool) (*session.Record, error)
 }
 
 // Bearers recognises programs by their token.

@@ -102,12 +102,19 @@ type sessions struct {
 	err    error
 }
 
-func (s sessions) Authenticate(context.Context, []string, string, string, resource.Name) (session.Record, error) {
-	return s.record, s.err
+func (s sessions) Authenticate(context.Context, []string, string, string, resource.Name) (*session.Record, error) {
+	return s.found()
 }
 
-func (s sessions) Resume(context.Context, session.ID, resource.Name, bool) (session.Record, error) {
-	return s.record, s.err
+func (s sessions) Resume(context.Context, session.ID, resource.Name, bool) (*session.Record, error) {
+	return s.found()
+}
+
+func (s sessions) found() (*session.Record, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	return &s.record, nil
 }
 
 type noBearers struct{}

@@ -19,21 +19,26 @@ func (s *Server) withLimits(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		listener.CountRefused(r, why)
-		status, reason := http.StatusRequestHeaderFieldsTooLarge, policy.HeaderTooLarge
-		if why == listener.URLTooLong {
-			status, reason = http.StatusRequestURITooLong, policy.URLTooLong
-		}
-		client, err := s.options.TrustedProxies.Client(r)
-		if err != nil {
-			client.Host = r.Host // the proxy's word cannot be used, and the request is refused anyway
-		}
-		apps, text := s.handler.apps, reason.Describe()
-		verdict := apps.Point.Refuse(&enforcement.Request{
-			Method: r.Method, Host: client.Host, Target: r.RequestURI, Header: r.Header, Peer: client.Addr,
-		}, status, reason)
-		apps.Pages.Error(w, r, pages.Error{
-			Status: status, Title: text.Title, Text: text.Text, Reason: string(reason), ID: verdict.ID.String(),
-		})
+		s.refuseOversized(w, r, why)
+	})
+}
+
+// refuseOversized answers a request whose header is too much.
+func (s *Server) refuseOversized(w http.ResponseWriter, r *http.Request, why listener.Refusal) {
+	listener.CountRefused(r, why)
+	status, reason := http.StatusRequestHeaderFieldsTooLarge, policy.HeaderTooLarge
+	if why == listener.URLTooLong {
+		status, reason = http.StatusRequestURITooLong, policy.URLTooLong
+	}
+	client, err := s.options.TrustedProxies.Client(r)
+	if err != nil {
+		client.Host = r.Host // the proxy's word cannot be used, and the request is refused anyway
+	}
+	apps, text := s.handler.apps, reason.Describe()
+	verdict := apps.Point.Refuse(&enforcement.Request{
+		Method: r.Method, Host: client.Host, Target: r.RequestURI, Header: r.Header, Peer: client.Addr,
+	}, status, reason)
+	apps.Pages.Error(w, r, pages.Error{
+		Status: status, Title: text.Title, Text: text.Text, Reason: string(reason), ID: verdict.ID.String(),
 	})
 }

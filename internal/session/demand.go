@@ -23,7 +23,7 @@ type Proof struct {
 }
 
 // Proof returns how and when the person of a session proved who they are.
-func (r Record) Proof() Proof { return Proof{AuthTime: r.AuthTime, AMR: r.AMR, ACR: r.ACR} }
+func (r *Record) Proof() Proof { return Proof{AuthTime: r.AuthTime, AMR: r.AMR, ACR: r.ACR} }
 
 // Demand is a proof that an application asks for. The zero value asks for none.
 type Demand struct {

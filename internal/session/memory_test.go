@@ -154,7 +154,7 @@ func (t *Table) sealed(r Record) string { return t.Codec.Seal(r.ID, r.Created, t
 // header returns a Cookie header with the session's cookie.
 func (t *Table) header(r Record) []string { return []string{testCookie + "=" + t.sealed(r)} }
 
-func (t *Table) authenticate(tb testing.TB, header []string) (Record, error) {
+func (t *Table) authenticate(tb testing.TB, header []string) (*Record, error) {
 	tb.Helper()
 	return t.Authenticate(tb.Context(), header, testHost, testCookie, testName)
 }

@@ -87,7 +87,7 @@ type Lifetimes struct {
 func DefaultLifetimes() Lifetimes { return Lifetimes{Absolute: 16 * time.Hour, Idle: time.Hour} }
 
 // Live reports whether the session may still be used at a moment.
-func (r Record) Live(now time.Time, l Lifetimes) bool {
+func (r *Record) Live(now time.Time, l Lifetimes) bool {
 	return now.Before(r.Expires) && now.Before(r.LastSeen.Add(l.Idle))
 }
 
@@ -99,13 +99,13 @@ const (
 )
 
 // Unconfirmed reports whether the identity provider has not confirmed the person for so long that the session is over.
-func (r Record) Unconfirmed(now time.Time) bool {
+func (r *Record) Unconfirmed(now time.Time) bool {
 	return !r.Checked.IsZero() && !now.Before(r.Checked.Add(ConfirmEvery+ConfirmGrace))
 }
 
 // Ask reports whether the next navigation is to take the browser by the identity provider, which can be asked in no
 // other way.
-func (r Record) Ask(now time.Time) bool {
+func (r *Record) Ask(now time.Time) bool {
 	return r.Silent && !r.AskAfter.IsZero() && !now.Before(r.AskAfter)
 }
 

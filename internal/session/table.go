@@ -71,40 +71,40 @@ type load struct {
 // Several cookies of that name are one if they name one session. A value that opens nothing is ignored beside
 // one that does: it speaks for nobody, and refusing would let whoever can plant a cookie keep a person out.
 // Two that open to different sessions count as none, since one of them may be somebody else's.
-func (t *Table) Authenticate(ctx context.Context, cookieHeader []string, host, cookie string, name resource.Name) (Record, error) {
+//
+// The record is shared: nobody may write into it. Its LastSeen is that of the store.
+func (t *Table) Authenticate(ctx context.Context, cookieHeader []string, host, cookie string, name resource.Name) (*Record, error) {
 	id, issued, err := t.named(cookieHeader, host, cookie)
 	if err != nil {
-		return Record{}, err
+		return nil, err
 	}
 	now := t.Now()
 	// No session outlives its cookie by more than its lifetime, so old cookies are not looked up.
 	if now.Sub(issued) >= t.Lifetimes.Absolute+time.Second {
-		return Record{}, ErrEnded
+		return nil, ErrEnded
 	}
 	e, err := t.live(ctx, id, name, now, false)
 	if err != nil {
-		return Record{}, err
+		return nil, err
 	}
 	t.touch(e, now)
-	record := e.record
-	record.LastSeen = now
-	return record, nil
+	return &e.record, nil
 }
 
 // Resume returns the session of an exchange that Authenticate let in and that goes on, with the same errors. used says
 // that it is a use of the session; an exchange that merely stays open leaves the session to become idle.
-func (t *Table) Resume(ctx context.Context, id ID, name resource.Name, used bool) (Record, error) {
+func (t *Table) Resume(ctx context.Context, id ID, name resource.Name, used bool) (*Record, error) {
 	now := t.Now()
 	e, err := t.live(ctx, id, name, now, true)
 	if err != nil {
-		return Record{}, err
+		return nil, err
 	}
 	if used {
 		t.touch(e, now)
 	} else if !e.used.Load() {
 		e.used.Store(true) // it is asked for again and again, and stays in memory
 	}
-	return e.record, nil
+	return &e.record, nil
 }
 
 // live returns a session that has not ended. patient says that the answer may as well come later.

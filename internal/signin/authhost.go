@@ -150,11 +150,16 @@ func (s *SignIn) present(r *http.Request) (session.Record, bool, error) {
 
 // authSession returns the live session of the browser at the auth host; zero when there is none.
 func (s *SignIn) authSession(r *http.Request) (session.Record, error) {
-	record, err := s.Sessions.Authenticate(r.Context(), r.Header["Cookie"], s.AuthHost, session.AuthCookieName, "")
-	if errors.Is(err, session.ErrStore) {
+	found, err := s.Sessions.Authenticate(r.Context(), r.Header["Cookie"], s.AuthHost, session.AuthCookieName, "")
+	switch {
+	case errors.Is(err, session.ErrStore):
 		return session.Record{}, err
+	case err != nil:
+		return session.Record{}, nil // nobody
 	}
-	return record, nil // other errors: nobody
+	record := *found
+	record.LastSeen = s.Now()
+	return record, nil
 }
 
 // ask shows the sign-in form for an attempt.

@@ -94,11 +94,11 @@ func (s *SignIn) redeem(r *http.Request, app App, token, browser [32]byte) (comp
 		if done.origin, err = s.checkedOrigin(h.OriginURL, app); err != nil {
 			return err
 		}
-		if !present.ID.IsZero() && present.Parent == h.Parent {
-			done.record = present
+		if present != nil && present.Parent == h.Parent {
+			done.record = *present
 			return nil
 		}
-		if !present.ID.IsZero() {
+		if present != nil {
 			if ended, err = tx.Sessions().EndSessions(ctx, session.Filter{ID: present.ID}); err != nil {
 				return err
 			}

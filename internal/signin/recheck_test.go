@@ -144,7 +144,7 @@ func (f *federation) family(t *testing.T, b *browser) []session.Record {
 	if err != nil {
 		return nil
 	}
-	return []session.Record{record}
+	return []session.Record{*record}
 }
 
 func TestAProviderThatIsDownEndsNoSessionForAnHour(t *testing.T) {
