@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -91,9 +92,23 @@ func StartNodeProvider(t testing.TB, r Registration) *Provider {
 	if _, err := os.Stat(filepath.Join(dir, "node_modules", "oidc-provider")); err != nil {
 		t.Fatalf("oidc-provider is not installed: run make setup (%v)", err)
 	}
-	cmd := exec.Command("node", "oidc-provider.mjs")
+	cmd := exec.Command(recentNode(dir), "oidc-provider.mjs")
 	cmd.Dir = dir
 	return startProvider(t, "oidc-provider", cmd, "OIDC_PROVIDER", r)
+}
+
+// recentNode returns the Node.js that was installed beside oidc-provider, which does not run with Debian 12's; elsewhere
+// the system's.
+func recentNode(dir string) string {
+	arch := runtime.GOARCH
+	if arch == "amd64" {
+		arch = "x64"
+	}
+	installed := filepath.Join(dir, "node_modules", "node-"+runtime.GOOS+"-"+arch, "bin", "node")
+	if _, err := os.Stat(installed); err != nil {
+		return "node"
+	}
+	return installed
 }
 
 func startProvider(t testing.TB, name string, cmd *exec.Cmd, variable string, settings any) *Provider {
