@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"bufio"
 	"bytes"
 	"log/slog"
 	"net"
@@ -12,42 +11,8 @@ import (
 	"testing"
 
 	"github.com/gatehouse-iap/gatehouse/internal/admin"
+	"github.com/gatehouse-iap/gatehouse/internal/upstream/upstreamtest"
 )
-
-// answering is an application that answers every request with the same bytes as soon as its header is there. It
-// allocates nothing.
-func answering(b *testing.B, answer string) (address string) {
-	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				in := bufio.NewReader(conn)
-				for {
-					line, err := in.ReadSlice('\n')
-					if err != nil {
-						return
-					}
-					if len(line) == 2 {
-						if _, err := conn.Write([]byte(answer)); err != nil {
-							return
-						}
-					}
-				}
-			}()
-		}
-	}()
-	return l.Addr().String()
-}
 
 // BenchmarkRequest compares a request through the gate, recognised by a bearer token and decided, asserted and
 // recorded, with the same request through a bare httputil.ReverseProxy. Client, proxy and application share the
@@ -55,7 +20,7 @@ func answering(b *testing.B, answer string) (address string) {
 func BenchmarkRequest(b *testing.B) {
 	const body = 1 << 10
 	answer := "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Sun, 22 Nov 2026 20:00:00 GMT\r\nContent-Length: 1024\r\n\r\n" + strings.Repeat("x", body)
-	app := &url.URL{Scheme: "http", Host: answering(b, answer)}
+	app := &url.URL{Scheme: "http", Host: upstreamtest.Responder(b, answer)}
 	g := startGate(b)
 	service := private
 	service.Upstream = app.String()

@@ -1,9 +1,7 @@
 package reverseproxy_test
 
 import (
-	"bufio"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -16,6 +14,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/issuer"
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/upstream"
+	"github.com/gatehouse-iap/gatehouse/internal/upstream/upstreamtest"
 )
 
 // nobody is a client that is answered and does not listen.
@@ -26,44 +25,10 @@ func (n nobody) Write(p []byte) (int, error) { return len(p), nil }
 func (n nobody) WriteHeader(int)             {}
 func (n nobody) Flush()                      {}
 
-// responder answers each header with the same bytes.
-func responder(b *testing.B, answer string) string {
-	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				in := bufio.NewReader(conn)
-				for {
-					line, err := in.ReadSlice('\n')
-					if err != nil {
-						return
-					}
-					if len(line) == 2 {
-						if _, err := conn.Write([]byte(answer)); err != nil {
-							return
-						}
-					}
-				}
-			}()
-		}
-	}()
-	return "http://" + l.Addr().String()
-}
-
 // BenchmarkForward measures what forwarding a GET costs, from the decision to the end of the answer, and the same for a
 // bare httputil.ReverseProxy.
 func BenchmarkForward(b *testing.B) {
-	app := responder(b, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Sun, 22 Nov 2026 20:00:00 GMT\r\nContent-Length: 1024\r\n\r\n"+strings.Repeat("x", 1024))
+	app := "http://" + upstreamtest.Responder(b, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Sun, 22 Nov 2026 20:00:00 GMT\r\nContent-Length: 1024\r\n\r\n"+strings.Repeat("x", 1024))
 	target, err := url.Parse(app)
 	if err != nil {
 		b.Fatal(err)

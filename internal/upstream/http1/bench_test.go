@@ -1,50 +1,14 @@
 package http1_test
 
 import (
-	"bufio"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
-)
 
-// responder answers every request with the same bytes as soon as its header is there. It costs as little as it can:
-// what is measured is the client.
-func responder(b *testing.B, answer string) string {
-	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { l.Close() })
-	bytes := []byte(answer)
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				in := bufio.NewReader(conn)
-				for {
-					line, err := in.ReadSlice('\n')
-					if err != nil {
-						return
-					}
-					if len(line) == 2 {
-						if _, err := conn.Write(bytes); err != nil {
-							return
-						}
-					}
-				}
-			}()
-		}
-	}()
-	return l.Addr().String()
-}
+	"github.com/gatehouse-iap/gatehouse/internal/upstream/upstreamtest"
+)
 
 var benchHeader = http.Header{
 	"Accept": {"text/html,application/xhtml+xml"}, "Accept-Language": {"en"}, "Accept-Encoding": {"gzip"}, "User-Agent": {"Mozilla/5.0"},
@@ -58,7 +22,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 		name string
 		body string
 	}{{"1KiB", strings.Repeat("x", 1<<10)}, {"100KiB", strings.Repeat("x", 100<<10)}} {
-		address := responder(b, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Sun, 22 Nov 2026 20:00:00 GMT\r\nServer: x\r\nContent-Length: "+
+		address := upstreamtest.Responder(b, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Sun, 22 Nov 2026 20:00:00 GMT\r\nServer: x\r\nContent-Length: "+
 			strconv.Itoa(len(size.body))+"\r\n\r\n"+size.body)
 		mine, reference := ours(), theirs()
 		defer mine.CloseIdleConnections()
