@@ -118,7 +118,7 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	}
 	control, hints := &life.control, &life.hints
 	hints.w, hints.request = w, r
-	f.life.unbind(r, control)
+	f.life.unbind(r, f.socket, control)
 	ctx, cancel := f.life.context(r.Context())
 	defer cancel()
 	out := r.WithContext(hints.watch(ctx))

@@ -1,6 +1,7 @@
 package reverseproxy
 
 import (
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -19,13 +20,14 @@ type times struct {
 	off     bool // the deadline for writing is
 }
 
-// unbind takes the deadlines off, or has that done once the request has lasted. Where there is none, none is to be taken off.
-func (p *passage) unbind(r *http.Request, control *http.ResponseController) {
+// unbind takes the deadlines off, or has that done once the request has lasted. Where there is none, none is to be taken
+// off. A stream that is to become a WebSocket, socket, is no body of the request, and is read all the same.
+func (p *passage) unbind(r *http.Request, socket io.ReadCloser, control *http.ResponseController) {
 	if p == nil || r.ProtoMajor < 2 {
 		_, _ = control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})
 		return
 	}
-	if r.Body != nil && r.Body != http.NoBody {
+	if socket != nil || r.ContentLength != 0 { // over HTTP/2 every request has a Body, and most have none
 		_ = control.SetReadDeadline(time.Time{})
 	}
 	p.times.mu.Lock()
@@ -63,9 +65,15 @@ func (p *passage) limitRest(r *http.Request, control *http.ResponseController) {
 		p.times.mu.Lock()
 		defer p.times.mu.Unlock()
 		p.times.ended = true
-		if !p.times.off && limit+limit/4 >= listener.AnswerTimeout {
-			return // the first deadline will do: nobody's time is exact to more than a quarter
+		if !p.times.off && firstWillDo(limit) {
+			return
 		}
 	}
 	_ = control.SetWriteDeadline(time.Now().Add(limit)) // every server of HTTP/2 can
+}
+
+// firstWillDo reports whether the deadline that a request began with bounds the rest as well as a new one would: a client
+// has no less time than the limit, which what has not lasted has used up little of, and not a quarter more.
+func firstWillDo(limit time.Duration) bool {
+	return limit <= listener.AnswerTimeout-limit/8 && limit+limit/4 >= listener.AnswerTimeout
 }

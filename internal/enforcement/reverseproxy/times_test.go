@@ -1,10 +1,12 @@
 package reverseproxy
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,13 +14,15 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
 	"github.com/gatehouse-iap/gatehouse/internal/exchange"
 	"github.com/gatehouse-iap/gatehouse/internal/exchange/tunnel"
+	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
 )
 
 // timekeeper keeps the deadlines for writing that it is given: "off", or "on".
 type timekeeper struct {
 	http.ResponseWriter
-	set []string
+	set     []string
+	reading bool // that for reading was taken off
 }
 
 func (k *timekeeper) SetWriteDeadline(t time.Time) error {
@@ -30,7 +34,48 @@ func (k *timekeeper) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-func (k *timekeeper) SetReadDeadline(time.Time) error { return nil }
+func (k *timekeeper) SetReadDeadline(t time.Time) error {
+	k.reading = t.IsZero()
+	return nil
+}
+
+func TestTheDeadlineForReadingIsTakenOffWhatIsRead(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		length int64
+		socket io.ReadCloser
+		want   bool
+	}{
+		"a request over HTTP/2 without a body keeps it": {0, nil, false},
+		"an upload over HTTP/2 has none":                {-1, nil, true},
+		"a WebSocket over HTTP/2 has none":              {0, io.NopCloser(nil), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			keeper := &timekeeper{ResponseWriter: httptest.NewRecorder()}
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.ProtoMajor, r.ContentLength = 2, test.length
+			if test.socket == nil {
+				r.Body = io.NopCloser(strings.NewReader("")) // as net/http has it, whether there is one or not
+			}
+			new(passage).unbind(r, test.socket, http.NewResponseController(keeper))
+			if keeper.reading != test.want {
+				t.Errorf("the deadline for reading was taken off: %t, want %t", keeper.reading, test.want)
+			}
+		})
+	}
+}
+
+func TestTheFirstDeadlineServesWhereItIsNeitherLessThanTheLimitNorMuchMore(t *testing.T) {
+	t.Parallel()
+	for limit, want := range map[time.Duration]bool{
+		time.Second: false, 59 * time.Second: false, time.Minute: true, listener.AnswerTimeout: false, 10 * time.Minute: false,
+	} {
+		if got := firstWillDo(limit); got != want {
+			t.Errorf("for a limit of %s: %t, want %t", limit, got, want)
+		}
+	}
+}
 
 func TestDeadlinesAreTakenOffWhatLasts(t *testing.T) {
 	t.Parallel()
@@ -40,40 +85,40 @@ func TestDeadlinesAreTakenOffWhatLasts(t *testing.T) {
 		want  []string
 	}{
 		"over HTTP/1 at once, and what is left is the connection's": {1, func(p *passage, r *http.Request, control *http.ResponseController) {
-			p.unbind(r, control)
+			p.unbind(r, nil, control)
 			p.lasts()
 			p.limitRest(r, control)
 		}, []string{"off"}},
 		"over HTTP/2 not from what is over soon": {2, func(p *passage, r *http.Request, control *http.ResponseController) {
-			p.unbind(r, control)
+			p.unbind(r, nil, control)
 			p.limitRest(r, control)
 		}, nil},
 		"over HTTP/2 from what lasts, and what is left is bound again": {2, func(p *passage, r *http.Request, control *http.ResponseController) {
-			p.unbind(r, control)
+			p.unbind(r, nil, control)
 			p.lasts()
 			p.limitRest(r, control)
 		}, []string{"off", "on"}},
 		"over HTTP/2 from what has lasted before there was anything to take off": {2, func(p *passage, r *http.Request, control *http.ResponseController) {
 			p.lasts()
-			p.unbind(r, control)
+			p.unbind(r, nil, control)
 			p.limitRest(r, control)
 		}, []string{"off", "on"}},
 		"over HTTP/2 not from what lasts when all is said": {2, func(p *passage, r *http.Request, control *http.ResponseController) {
-			p.unbind(r, control)
+			p.unbind(r, nil, control)
 			p.limitRest(r, control)
 			p.lasts()
 		}, nil},
 		"over HTTP/2 once": {2, func(p *passage, r *http.Request, control *http.ResponseController) {
-			p.unbind(r, control)
+			p.unbind(r, nil, control)
 			p.lasts()
 			p.lasts()
 		}, []string{"off"}},
 		"over HTTP/2 from an exchange that is registered": {2, func(p *passage, r *http.Request, control *http.ResponseController) {
-			p.unbind(r, control)
+			p.unbind(r, nil, control)
 			p.Decision()
 		}, []string{"off"}},
 		"over HTTP/2 from what becomes a WebSocket": {2, func(p *passage, r *http.Request, control *http.ResponseController) {
-			p.unbind(r, control)
+			p.unbind(r, nil, control)
 			client, app := net.Pipe()
 			defer client.Close()
 			defer app.Close()
