@@ -182,7 +182,7 @@ func TestWhatHTTPCanCarryPassesTheGate(t *testing.T) {
 		"hints come before the answer, without what only the gate says": func(t *testing.T, s *stage) {
 			client := s.ask(t, "GET /", "\r\n")
 			app, _ := s.accept(t)
-			app.send("HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nX-Goog-IAP-Generated-Response: mallory\r\nSet-Cookie: GCP_IAP_UID=mallory\r\n\r\n")
+			app.send("HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nX-Goog-IAP-Generated-Response: mallory\r\nX-Request-Id: mallory\r\nSet-Cookie: GCP_IAP_UID=mallory\r\n\r\n")
 			client.expect("HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n")
 			app.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 			mustLack(t, "the answer", client.head(), "link")

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/gatehouse-iap/gatehouse/internal/requestid"
 )
 
 // answer copies the application's answer to the client.
@@ -135,10 +137,12 @@ func passAnswer(w http.ResponseWriter, from http.Header) http.Header {
 }
 
 // isOurAnswer reports whether only the gate answers with a header.
-func isOurAnswer(name string) bool { return foldedHasPrefix(name, "x_goog_iap_") }
+func isOurAnswer(name string) bool {
+	return name == requestid.Header || foldedHasPrefix(name, "x_goog_iap_")
+}
 
-// cleanAnswer keeps the application from speaking as the gate: our cookies and X-Goog-IAP-* headers are ours, in the
-// header and in trailers.
+// cleanAnswer keeps the application from speaking as the gate: our cookies, X-Goog-IAP-* headers and what the request is
+// called are ours, in the header, in hints and in trailers.
 func cleanAnswer(h http.Header) {
 	for name := range h {
 		if isOurAnswer(name) {

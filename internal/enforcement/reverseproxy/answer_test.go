@@ -22,6 +22,9 @@ func TestTrailersPassWhetherTheyWereAnnouncedOrNot(t *testing.T) {
 		"one beside an announced one that is ours": {
 			[]string{"Set-Cookie"}, http.Header{"Set-Cookie": {"GCP_IAP_UID=mallory"}, "X-More": {"2"}}, http.Header{unannounced + "X-More": {"2"}},
 		},
+		"one that calls the request something else, which does not": {
+			[]string{"X-Request-Id"}, http.Header{"X-Request-Id": {"theirs"}, "X-More": {"2"}}, http.Header{unannounced + "X-More": {"2"}},
+		},
 		"one that the header has, too, without what stood there": {
 			[]string{"X-Told"}, http.Header{"X-Told": {"late"}}, http.Header{"X-Told": {"late"}},
 		},
