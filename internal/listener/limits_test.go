@@ -590,10 +590,10 @@ func (d *deadlines) Write(p []byte) (int, error) { return len(p), nil }
 func TestAClientHasAllOfItsTimeToTakeWhateverWasSentBefore(t *testing.T) {
 	t.Parallel()
 	connection := &deadlines{}
-	c := &conn{Conn: connection, limits: Limits{SendTimeout: time.Hour}}
+	c := connWith(connection, time.Hour)
 	for _, ago := range []time.Duration{0, time.Hour / 5, time.Hour / 2} {
 		_, _ = c.Write([]byte("a"))
-		c.inForce.Add(-int64(ago))
+		c.writing.inForce.Add(-int64(ago))
 		connection.write = connection.write.Add(-ago)
 		began := time.Now()
 		_, _ = c.Write([]byte("b"))

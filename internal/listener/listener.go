@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Spec says how one socket is to listen.
@@ -135,6 +136,7 @@ func (l *Listener) admit(accepted net.Conn) *conn {
 	c := &conn{
 		Conn: accepted, arrival: arrival{in: &l.arrivals}, certificates: l.spec.Certificates,
 		limits: l.spec.Limits, counts: l.spec.Counts, crowd: &l.crowd,
+		traffic: traffic{writing: writing{began: time.Now()}},
 	}
 	if !l.crowd.enter(&c.place, c.limits.MaxConnections) {
 		l.turnAway(accepted, netip.Addr{}, TooManyConnections)

@@ -22,11 +22,8 @@ var errFlood = errors.New("much was sent, and no request")
 type traffic struct {
 	underWay atomic.Int64 // requests
 	aside    atomic.Int64 // bytes that came since the last request began or ended
-	// writeLimit is the deadline that whoever owns the connection has set, inForce the one that the connection has, and
-	// limited whether that is the former. In nanoseconds of the epoch; 0 for none.
-	writeLimit, inForce atomic.Int64
-	limited             atomic.Bool
-	resets              resets
+	writing  writing
+	resets   resets
 }
 
 // Read notes what comes, and ends a connection over which much comes and no request.
@@ -51,72 +48,6 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.refuse(TooSlow)
 	}
 	return n, err
-}
-
-// sendSlack is by how much a deadline may be later than it need be: to set one costs more than to look at the clock, so
-// one that is good enough is left as it is. No client has less time than was promised.
-func (c *conn) sendSlack() time.Duration { return c.limits.SendTimeout / 4 }
-
-// Write ends the connection when the client takes nothing of what it is sent.
-func (c *conn) Write(p []byte) (written int, err error) {
-	for {
-		if now := time.Now(); !c.isBounded(now) {
-			if err := c.armWrite(now); err != nil {
-				return written, err
-			}
-		}
-		n, err := c.Conn.Write(p[written:])
-		written += n
-		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
-			return written, err
-		}
-		if limit := c.writeLimit.Load(); limit != 0 && time.Now().UnixNano() >= limit {
-			return written, err
-		}
-		if n == 0 {
-			c.refuse(NotTaken)
-			return written, err
-		}
-	}
-}
-
-// isBounded reports whether the deadline in force will do for a write that begins now.
-func (c *conn) isBounded(now time.Time) bool {
-	limit, inForce := c.writeLimit.Load(), c.inForce.Load()
-	if limit != 0 && inForce > limit {
-		return false
-	}
-	return inForce >= now.UnixNano()+int64(c.limits.SendTimeout) || inForce == limit && inForce != 0
-}
-
-// armWrite sets the earlier one of the two deadlines.
-func (c *conn) armWrite(now time.Time) error {
-	for {
-		deadline, limit := now.Add(c.limits.SendTimeout+c.sendSlack()), c.writeLimit.Load()
-		limited := limit != 0 && limit < deadline.UnixNano()
-		if limited {
-			deadline = time.Unix(0, limit)
-		}
-		err := c.Conn.SetWriteDeadline(deadline)
-		c.inForce.Store(deadline.UnixNano())
-		c.limited.Store(limited)
-		if err != nil || c.writeLimit.Load() == limit { // else somebody has set another one meanwhile
-			return err
-		}
-	}
-}
-
-// SetWriteDeadline sets a deadline besides the one that every connection has.
-func (c *conn) SetWriteDeadline(t time.Time) error {
-	limit := int64(0)
-	if !t.IsZero() {
-		limit = t.UnixNano()
-	}
-	c.writeLimit.Store(limit)
-	if inForce := c.inForce.Load(); c.limited.Load() || limit != 0 && limit < inForce { // a write may be under way
-		return c.armWrite(time.Now())
-	}
-	return nil
 }
 
 // SetDeadline sets both deadlines.
