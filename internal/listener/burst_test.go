@@ -9,10 +9,13 @@ func TestMemoryIsGivenBackAfterABurstOfConnectionsAndNotBefore(t *testing.T) {
 	t.Parallel()
 	var (
 		pauses    []func()
+		pause     time.Duration // the last one's
 		givenBack int
 	)
+	now := time.Unix(1<<30, 0)
 	b := &burst{
-		after:    func(_ time.Duration, over func()) { pauses = append(pauses, over) },
+		now:      func() time.Time { return now },
+		after:    func(d time.Duration, over func()) { pause, pauses = d, append(pauses, over) },
 		giveBack: func() { givenBack++ },
 	}
 	add := func(count int) {
@@ -46,7 +49,15 @@ func TestMemoryIsGivenBackAfterABurstOfConnectionsAndNotBefore(t *testing.T) {
 	if len(pauses) != 0 {
 		t.Fatal("the few since then are taken for a burst")
 	}
+	if pause != burstPause {
+		t.Fatalf("the end of the first burst is waited for for %v", pause)
+	}
+	now = now.Add(10 * time.Second)
 	add(1)
+	if pause != burstEvery-10*time.Second {
+		t.Fatalf("ten seconds after memory was given back, the end of the next burst is waited for for %v", pause)
+	}
+	now = now.Add(pause)
 	passes()
 	if givenBack != 2 {
 		t.Fatalf("after the next burst: given back %d times", givenBack)
