@@ -10,18 +10,29 @@ import (
 // canAsk says that connections can be asked whether there is anything to read, without waiting.
 const canAsk = true
 
-// turn is one attempt at what ask does, made by syscall.RawConn; false waits until there is something to read. A
-// request is written only into silence: the kernel has just said that it is open and that there is nothing to read.
+// turn is one attempt at what ask does, made by syscall.RawConn; false waits until there is something to read.
 func (c *conn) turn(fd uintptr) bool {
 	a := &c.asking
-	if a.begun {
-		a.received, a.err = once(syscall.Read, fd, a.space)
-		if a.err == nil && a.received == 0 {
-			a.err = io.EOF
+	if !a.begun {
+		a.begun = true
+		if c.send(fd) {
+			return true
 		}
-		return a.err != syscall.EAGAIN
+		if c.reused {
+			return false // it was silent just now, and whatever comes ends the wait; what a new one brought already does not
+		}
 	}
-	a.begun = true
+	a.received, a.err = once(syscall.Read, fd, a.space)
+	if a.err == nil && a.received == 0 {
+		a.err = io.EOF
+	}
+	return a.err != syscall.EAGAIN
+}
+
+// send writes the request, and reports whether there is nothing to wait for. It is written only into silence where the
+// connection was idle: the kernel has just said that it is open and that there is nothing to read.
+func (c *conn) send(fd uintptr) bool {
+	a := &c.asking
 	if c.reused {
 		if _, err := once(syscall.Read, fd, a.one[:]); err != syscall.EAGAIN {
 			a.err = errStale
