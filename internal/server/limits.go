@@ -8,6 +8,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
+	"github.com/gatehouse-iap/gatehouse/internal/requestid"
 )
 
 // withLimits refuses requests whose header the listener does not take, before anything reads it. The pages' own style
@@ -38,6 +39,7 @@ func (s *Server) refuseOversized(w http.ResponseWriter, r *http.Request, why lis
 	verdict := apps.Point.Refuse(&enforcement.Request{
 		Method: r.Method, Host: client.Host, Target: r.RequestURI, Header: r.Header, Peer: client.Addr,
 	}, status, reason)
+	w.Header().Set(requestid.Header, verdict.ID.String())
 	apps.Pages.Error(w, r, pages.Error{
 		Status: status, Title: text.Title, Text: text.Text, Reason: string(reason), ID: verdict.ID.String(),
 	})

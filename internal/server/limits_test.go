@@ -80,6 +80,9 @@ func TestALongHeaderIsRefusedWithAPageThatSaysWhatToDo(t *testing.T) {
 		if response.StatusCode != c.status || !strings.Contains(body, c.says) {
 			t.Errorf("%s: status %d:\n%s", name, response.StatusCode, body)
 		}
+		if id := response.Header.Get("X-Request-Id"); c.status > 404 && (id == "" || !strings.Contains(body, id)) {
+			t.Errorf("%s: the answer is called %q:\n%s", name, id, body)
+		}
 	}
 	if n := counts.Requests(); n[string(listener.HeaderTooLarge)] != 2 || n[string(listener.URLTooLong)] != 2 {
 		t.Errorf("counted %v", n)

@@ -10,6 +10,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/enforcement"
 	"github.com/gatehouse-iap/gatehouse/internal/pages"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
+	"github.com/gatehouse-iap/gatehouse/internal/requestid"
 )
 
 // headerProtocol is where net/http puts the protocol of an extended CONNECT (RFC 8441). No header that a client sends
@@ -29,6 +30,7 @@ func (h *Handler) bridge(w http.ResponseWriter, in *Incoming) bool {
 		v := h.Point.Refuse(&enforcement.Request{
 			Method: r.Method, Host: r.Host, Target: r.RequestURI, Peer: in.Client.Addr, TLS: in.Client.Scheme == "https",
 		}, http.StatusBadRequest, policy.MethodRefused)
+		w.Header().Set(requestid.Header, v.ID.String())
 		text := v.Reason.Describe()
 		h.Pages.Error(w, r, pages.Error{Status: v.Status, Title: text.Title, Text: text.Text, Reason: string(v.Reason), ID: v.ID.String()})
 		return false
