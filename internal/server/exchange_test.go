@@ -162,6 +162,7 @@ func openSocket(t *testing.T, e *endless, credential func(string) string) (strin
 		body, _ := io.ReadAll(response.Body)
 		t.Fatalf("%v, %v\n%s", response, err, body)
 	}
+	wantName(t, response)
 	return readFirst(t, reader, "\x81\x05begun"), func() string { return readRest(reader) }
 }
 
@@ -207,7 +208,16 @@ func openSocketOverHTTP2(t *testing.T, e *endless, credential func(string) strin
 	if err != nil || response.StatusCode != http.StatusOK || response.Header.Get("Sec-WebSocket-Accept") != "" {
 		t.Fatalf("%v, %v", response, err)
 	}
+	wantName(t, response)
 	return readFirst(t, response.Body, "\x81\x05begun"), func() string { return readRest(response.Body) }
+}
+
+// wantName makes sure that an answer says what the request is called.
+func wantName(t *testing.T, response *http.Response) {
+	t.Helper()
+	if names := response.Header["X-Request-Id"]; len(names) != 1 || len(names[0]) != 26 {
+		t.Errorf("the request is called %q", names)
+	}
 }
 
 func openHTTP(path string, two bool) func(*testing.T, *endless, func(string) string) (string, func() string) {
