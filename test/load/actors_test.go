@@ -59,7 +59,9 @@ func (s *soak) policies(t *testing.T) {
 // keys rotates keys as after a leak, at once. A verifier that has fetched keys within the last ten seconds does not fetch
 // again for one that it does not know, and refuses it until then; from then on all is well.
 func (s *soak) keys(t *testing.T) {
-	const patience, every = 11 * time.Second, 30 * time.Second
+	const patience = 11 * time.Second
+	// Keys stay published for longer than any soak, and verifiers take no more than a hundred.
+	every := max(30*time.Second, time.Until(s.end)/80)
 	client := s.signedIn(t, alice).Client()
 	for !s.over() {
 		s.site.CLI(t, "keys", "rotate", "--now")
