@@ -5,6 +5,8 @@ import (
 	"net/textproto"
 	"net/url"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // head is that of a request that is answered here.
@@ -55,7 +57,7 @@ func parse(text string) (h head, plain bool) {
 	for range count {
 		line, fields, _ = strings.Cut(fields, "\r\n")
 		name, value, found := strings.Cut(line, ":")
-		if !found || !isName(name) {
+		if !found || !httpguts.ValidHeaderFieldName(name) {
 			return head{}, false
 		}
 		if value = strings.Trim(value, " \t"); !isValue(value) {
@@ -116,25 +118,6 @@ func isTarget(target string) bool {
 	}
 	return true
 }
-
-// isName reports whether a field's name is a token (RFC 9110, section 5.6.2).
-func isName(name string) bool {
-	for i := range len(name) {
-		if !tokens[name[i]] {
-			return false
-		}
-	}
-	return name != ""
-}
-
-var tokens = func() (set [256]bool) {
-	const signs = "!#$%&'*+-.^_`|~"
-	const letters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	for _, c := range []byte(signs + letters) {
-		set[c] = true
-	}
-	return set
-}()
 
 // isValue reports whether a field's value is of visible ASCII, spaces and tabs.
 func isValue(value string) bool {

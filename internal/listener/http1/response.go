@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -93,8 +94,8 @@ func (w *response) declare() {
 		}
 	}
 	for _, line := range w.header["Trailer"] {
-		for name := range elements(line) {
-			if name = http.CanonicalHeaderKey(name); httpguts.ValidTrailerHeader(name) {
+		for name := range strings.SplitSeq(line, ",") {
+			if name = http.CanonicalHeaderKey(strings.Trim(name, " \t")); name != "" && httpguts.ValidTrailerHeader(name) {
 				w.trailers = append(w.trailers, name)
 			}
 		}

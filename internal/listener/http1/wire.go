@@ -2,11 +2,12 @@ package http1
 
 import (
 	"bufio"
-	"iter"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // begin writes the head of the answer. body is what the body begins with, as far as that is known, and ended says that
@@ -96,7 +97,7 @@ func writeFields(out *bufio.Writer, header http.Header, left *leftOut) {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if left.has(name) || !isName(name) { // which those of trailers are not
+		if left.has(name) || !httpguts.ValidHeaderFieldName(name) { // which those of trailers are not
 			continue
 		}
 		for _, value := range header[name] {
@@ -138,14 +139,3 @@ func hasPrefixed(h http.Header) bool {
 }
 
 func trailerOf(name string) (string, bool) { return strings.CutPrefix(name, http.TrailerPrefix) }
-
-// elements are those of a list.
-func elements(line string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for element := range strings.SplitSeq(line, ",") {
-			if element = strings.Trim(element, " \t"); element != "" && !yield(element) {
-				return
-			}
-		}
-	}
-}
