@@ -92,9 +92,7 @@ func (a *Admission) Again(ctx context.Context, used bool) (until time.Time, end 
 		v.Identity, v.Credential, v.Session = a.identity, a.credential, a.session
 	}
 	v.ID = audit.NewDecisionID(now, p.Replica)
-	record := new(audit.Decision)
-	c.describe(record)
-	c.record(record)
+	c.record(c.decision())
 	return time.Time{}, v.Reason
 }
 

@@ -225,6 +225,13 @@ func (c *check) prepare(claims issuer.Claims) (*issuer.Prepared, error) {
 // largeRest is how much of a request line besides the path a waiting record may keep in memory.
 const largeRest = 512
 
+// decision is a record of its own of what was decided.
+func (c *check) decision() *audit.Decision {
+	d := new(audit.Decision)
+	c.describe(d)
+	return d
+}
+
 // describe fills a record with what was decided and everything that it read.
 func (c *check) describe(d *audit.Decision) {
 	v := c.verdict

@@ -195,8 +195,7 @@ func (p *Point) Check(ctx context.Context, r *Request, v *Verdict) {
 		d.decide(ctx)
 	}
 	if v.Step() {
-		v.step = new(audit.Decision)
-		d.describe(v.step)
+		v.step = d.decision()
 		return
 	}
 	decision := p.blanks.take()
@@ -211,9 +210,7 @@ func (p *Point) Refuse(r *Request, status int, reason policy.Reason) Verdict {
 	v := Verdict{ID: audit.NewDecisionID(now, p.Replica)}
 	v.refuse(status, reason)
 	d := check{Point: p, view: p.View(), request: r, now: now, verdict: &v}
-	decision := new(audit.Decision)
-	d.describe(decision)
-	p.Record(decision)
+	p.Record(d.decision())
 	return v
 }
 
