@@ -51,34 +51,31 @@ func (o *outbound) CloseIdleConnections() {
 // Store begins the span of a transaction that somebody's request waits for; the result ends it. What the gate does for
 // itself, several times a minute, is no trace.
 func (t *Tracer) Store(ctx context.Context, operation string) func(failed bool) {
-	if t == nil || !trace.SpanFromContext(ctx).IsRecording() {
-		return func(bool) {}
-	}
-	_, span := t.tracer.Start(ctx, "store "+operation, trace.WithSpanKind(trace.SpanKindClient),
-		trace.WithAttributes(attribute.String("db.system.name", "sqlite"), attribute.String("db.operation.name", operation)))
-	return func(failed bool) {
-		if failed {
-			span.SetStatus(codes.Error, "the store failed")
-		}
-		span.End()
-	}
+	return t.operation(ctx, "store "+operation, "the store failed",
+		attribute.String("db.system.name", "sqlite"), attribute.String("db.operation.name", operation))
 }
 
 // Directory begins the span of what somebody's sign-in asks an LDAP directory; the result ends it. Whether those who are
 // signed in are still there is asked every minute, and is no trace.
 func (t *Tracer) Directory(ctx context.Context, operation, address string) func(failed bool) {
-	if t == nil || !trace.SpanFromContext(ctx).IsRecording() {
-		return func(bool) {}
-	}
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		host = address
 	}
-	_, span := t.tracer.Start(ctx, "ldap "+operation, trace.WithSpanKind(trace.SpanKindClient),
-		trace.WithAttributes(attribute.String("network.protocol.name", "ldap"), attribute.String("server.address", host)))
+	return t.operation(ctx, "ldap "+operation, "the directory failed",
+		attribute.String("network.protocol.name", "ldap"), attribute.String("server.address", host))
+}
+
+// operation begins a span within somebody's trace; without one it does nothing. The result ends it, where it failed with
+// the words for that.
+func (t *Tracer) operation(ctx context.Context, name, failure string, attributes ...attribute.KeyValue) func(failed bool) {
+	if t == nil || !trace.SpanFromContext(ctx).IsRecording() {
+		return func(bool) {}
+	}
+	_, span := t.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attributes...))
 	return func(failed bool) {
 		if failed {
-			span.SetStatus(codes.Error, "the directory failed")
+			span.SetStatus(codes.Error, failure)
 		}
 		span.End()
 	}
