@@ -12,11 +12,11 @@ import (
 )
 
 // answer copies the application's answer to the client.
-func answer(w http.ResponseWriter, r *http.Request, control *http.ResponseController, response *http.Response, life *passage, watch *watch) {
+func answer(w http.ResponseWriter, r *http.Request, control *http.ResponseController, response *http.Response, life *passage) {
 	defer response.Body.Close()
 	cleanAnswer(response.Trailer) // those that were announced
 	header := passAnswer(w, response.Header)
-	watch.sign(header)
+	life.watcher().sign(header)
 	if _, found := header["Content-Type"]; !found {
 		header["Content-Type"] = nil // or net/http would guess one from the body
 	}

@@ -52,7 +52,7 @@ func (p *passage) forward(w http.ResponseWriter, in *Incoming) {
 		p.Failed(w, r, 0)
 		return
 	}
-	f := Forwarder{Scheme: h.Scheme, Log: h.Log, Body: body, Failure: p, life: p, watch: &p.watch, socket: in.socket}
+	f := Forwarder{Scheme: h.Scheme, Log: h.Log, Body: body, Failure: p, life: p, socket: in.socket}
 	f.Forward(w, r, v.Served.Upstream, target, Identity{
 		Prepared: v.Prepared, Headers: headers, Exact: exactNames(v.Served), StripAuthorization: v.StripAuthorization,
 		AppEngine: v.Served.Service.Kind == resource.AppEngineApp, Client: in.Client,
@@ -97,8 +97,7 @@ type Forwarder struct {
 	// Failure answers when the application does not.
 	Failure Failure
 
-	watch  *watch        // nil where nobody watches
-	life   *passage      // nil where nobody asks whether the exchange goes on
+	life   *passage      // nil where nobody watches, nor asks whether the exchange goes on
 	socket io.ReadCloser // Incoming.socket
 }
 
@@ -134,7 +133,7 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	hints.end()
 	f.Body.release() // from here on the client may be silent
 	if err == nil {
-		f.watch.answered(response)
+		f.life.watcher().answered(response)
 	}
 	if err == nil && response.StatusCode == http.StatusSwitchingProtocols {
 		if err = f.upgrade(w, out, response); err == nil {
@@ -147,7 +146,7 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 		f.fail(w, r, up, err)
 	} else {
 		f.life.answering(response)
-		answer(w, r, control, response, f.life, f.watch)
+		answer(w, r, control, response, f.life)
 		if !f.life.hasEnded() { // which has set a deadline of its own
 			f.life.limitRest(r, control)
 		}
@@ -159,7 +158,7 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 func (f *Forwarder) fail(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, err error) {
 	switch {
 	case f.life.hasEnded():
-		f.watch.sign(w.Header())
+		f.life.watcher().sign(w.Header())
 		f.life.sayWhy(w)
 		return
 	case f.Body.wasCut():
@@ -168,7 +167,7 @@ func (f *Forwarder) fail(w http.ResponseWriter, r *http.Request, up *upstream.Up
 	case f.Body.isBroken(), errors.Is(err, context.Canceled) && r.Context().Err() != nil:
 		panic(http.ErrAbortHandler) // the client is gone, or speaks no HTTP: nobody reads an answer
 	}
-	f.Log.Warn("the application did not answer", "request", f.watch.name(), "upstream", up.Address, "error", err)
+	f.Log.Warn("the application did not answer", "request", f.life.watcher().name(), "upstream", up.Address, "error", err)
 	status, retryAfter := upstream.Answer(err)
 	if retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))

@@ -39,6 +39,14 @@ type passage struct {
 	why   *exchange.Ending // it is to end
 }
 
+// watcher returns what watches the request; nil where nobody does.
+func (p *passage) watcher() *watch {
+	if p == nil {
+		return nil
+	}
+	return &p.watch
+}
+
 // parts follows an answer.
 type parts interface {
 	Next(p []byte) (int, error)

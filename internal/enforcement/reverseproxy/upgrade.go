@@ -45,7 +45,7 @@ func (f *Forwarder) upgrade(w http.ResponseWriter, out *http.Request, response *
 	cleanAnswer(response.Header)
 	header := w.Header()
 	copyHeader(header, response.Header)
-	f.watch.sign(header)
+	f.life.watcher().sign(header)
 	if f.socket != nil {
 		delete(header, "Sec-Websocket-Accept") // HTTP/2 proves nothing by it
 		w.WriteHeader(http.StatusOK)

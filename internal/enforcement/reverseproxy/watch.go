@@ -58,7 +58,7 @@ func (w *watch) decided(v *enforcement.Verdict, scheme string) {
 
 // answers puts the id on an answer of our own, and into the context of whatever makes it.
 func (w *watch) answers(rw http.ResponseWriter, r *http.Request) *http.Request {
-	rw.Header()[requestid.Header] = w.id[:]
+	w.sign(rw.Header())
 	return r.WithContext(requestid.NewContext(w.trace.Context(r.Context()), requestid.ID{Text: w.id[0], Trace: w.trace.ID()}))
 }
 
@@ -81,7 +81,7 @@ func (w *watch) forwarding(v *enforcement.Verdict) []enforcement.Header {
 	return append(v.Headers[:len(v.Headers):len(v.Headers)], w.headers[:n]...)
 }
 
-// sign puts the id on the answer to a request that was let in.
+// sign puts the id on an answer.
 func (w *watch) sign(answer http.Header) {
 	if w != nil {
 		answer[requestid.Header] = w.id[:]
