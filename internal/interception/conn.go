@@ -8,19 +8,18 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
+
+	"github.com/gatehouse-iap/gatehouse/internal/listener/accepted"
 )
 
 // inner is a server for connections that are handed to it, behind CONNECT.
 type inner struct {
+	*accepted.Listener
 	server *http.Server
-	conns  chan net.Conn
-	done   chan struct{}
-	once   sync.Once
 }
 
 func newInner(handler http.Handler, config *tls.Config, log *slog.Logger) *inner {
-	i := &inner{conns: make(chan net.Conn), done: make(chan struct{})}
+	i := &inner{Listener: accepted.NewListener(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})}
 	i.server = &http.Server{
 		Handler: handler, TLSConfig: config, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -35,30 +34,7 @@ func newInner(handler http.Handler, config *tls.Config, log *slog.Logger) *inner
 	return i
 }
 
-// serve hands a connection over.
-func (i *inner) serve(conn net.Conn) {
-	select {
-	case i.conns <- conn:
-	case <-i.done:
-		conn.Close()
-	}
-}
-
 func (i *inner) close() error { return i.server.Close() }
-
-// Accept, Close and Addr implement net.Listener.
-func (i *inner) Accept() (net.Conn, error) {
-	select {
-	case conn := <-i.conns:
-		return conn, nil
-	case <-i.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (i *inner) Close() error { i.once.Do(func() { close(i.done) }); return nil }
-
-func (i *inner) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
 // prefixed is a connection of which some bytes have been read already.
 type prefixed struct {

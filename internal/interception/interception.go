@@ -216,7 +216,7 @@ func (p *Proxy) connect(w http.ResponseWriter, r *http.Request) {
 
 func (p *Proxy) toInner(w http.ResponseWriter, to *inner) {
 	if conn, err := accept(w); err == nil {
-		to.serve(conn)
+		to.Give(conn)
 	}
 }
 

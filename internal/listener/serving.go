@@ -6,9 +6,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
+	"github.com/gatehouse-iap/gatehouse/internal/listener/accepted"
 	"github.com/gatehouse-iap/gatehouse/internal/listener/http1"
 )
 
@@ -18,7 +18,7 @@ type serving struct {
 	on     *Listener
 	plain  *http1.Server // nil with TLS
 	server *http.Server
-	given  *given
+	given  *accepted.Listener
 }
 
 func newServing(l *Listener, handler http.Handler, logger *slog.Logger) *serving {
@@ -26,9 +26,9 @@ func newServing(l *Listener, handler http.Handler, logger *slog.Logger) *serving
 	if l.TLS() {
 		return s
 	}
-	s.given = &given{arrivals: &l.arrivals, conns: make(chan net.Conn), closed: make(chan struct{}), address: l.Addr()}
+	s.given = accepted.NewListener(l.Addr())
 	s.plain = &http1.Server{
-		Handler: handler, Other: s.given.give, Log: logger, Now: time.Now,
+		Handler: handler, Other: s.give, Log: logger, Now: time.Now,
 		HeaderTimeout: l.spec.Limits.HeaderTimeout, IdleTimeout: l.spec.Limits.IdleTimeout, WriteTimeout: AnswerTimeout,
 	}
 	return s
@@ -42,7 +42,7 @@ func (s *serving) run(ctx context.Context) error {
 	go func() { _ = s.server.Serve(s.given) }() // until shutdown closes it
 	ctx = context.WithValue(ctx, http.ServerContextKey, s.server)
 	for {
-		accepted, err := s.on.Accept()
+		conn, err := s.on.Accept()
 		if err != nil {
 			if wait := pause(err); wait > 0 {
 				time.Sleep(wait)
@@ -50,8 +50,8 @@ func (s *serving) run(ctx context.Context) error {
 			}
 			return err
 		}
-		local := context.WithValue(ctx, http.LocalAddrContextKey, accepted.LocalAddr())
-		go s.plain.Serve(withConn(local, accepted), accepted)
+		local := context.WithValue(ctx, http.LocalAddrContextKey, conn.LocalAddr())
+		go s.plain.Serve(withConn(local, conn), conn)
 	}
 }
 
@@ -90,44 +90,12 @@ func (s *serving) shutdown(ctx context.Context) error {
 	return err
 }
 
-// given is a listener of connections that have been accepted already.
-type given struct {
-	arrivals *arrivals
-	conns    chan net.Conn
-	once     sync.Once
-	closed   chan struct{}
-	address  net.Addr
-}
-
-// give has a connection accepted, and what was read of it already read again. A request is on its way over it, which is
-// waited for as the first one of a connection is.
-func (g *given) give(nc net.Conn, unanswered []byte) {
+// give has net/http answer a connection, and what was read of it already read again. A request is on its way over it,
+// which is waited for as the first one of a connection is.
+func (s *serving) give(nc net.Conn, unanswered []byte) {
 	c := nc.(*conn)
 	c.unanswered = unanswered
-	g.arrivals.add(c)
+	s.on.arrivals.add(c)
 	c.arrival.come.Store(false)
-	select {
-	case g.conns <- c:
-	case <-g.closed:
-		_ = c.Close()
-	}
+	s.given.Give(c)
 }
-
-// Accept implements net.Listener.
-func (g *given) Accept() (net.Conn, error) {
-	select {
-	case c := <-g.conns:
-		return c, nil
-	case <-g.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close implements net.Listener.
-func (g *given) Close() error {
-	g.once.Do(func() { close(g.closed) })
-	return nil
-}
-
-// Addr implements net.Listener.
-func (g *given) Addr() net.Addr { return g.address }
