@@ -31,29 +31,18 @@ func TestAClientWhoseBodyStoodStillIsAnswered(t *testing.T) {
 	}
 }
 
-// deadlines is a connection that keeps the deadline of its next read.
-type deadlines struct {
-	http.ResponseWriter
-	read time.Time
-}
-
-func (d *deadlines) SetReadDeadline(t time.Time) error {
-	d.read = t
-	return nil
-}
-
 func TestABodyMayStandStillForAllOfItsTimeWheneverItBegins(t *testing.T) {
 	t.Parallel()
 	const timeout = time.Hour
-	connection := &deadlines{}
+	connection := &timekeeper{}
 	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("body"))
 	b := &limitedBody{ReadCloser: r.Body, request: r, control: http.NewResponseController(connection), timeout: timeout}
 	for _, ago := range []time.Duration{0, timeout / 5, timeout / 2} {
 		b.arm()
-		b.armed, connection.read = b.armed.Add(-ago), connection.read.Add(-ago)
+		b.armed, connection.reading = b.armed.Add(-ago), connection.reading.Add(-ago)
 		began := time.Now()
 		b.arm()
-		if left := connection.read.Sub(began); left < timeout {
+		if left := connection.reading.Sub(began); left < timeout {
 			t.Errorf("%s after the deadline was set, a body that stands still has %s", ago, left)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/exchange"
 	"github.com/gatehouse-iap/gatehouse/internal/exchange/framing"
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
+	"github.com/gatehouse-iap/gatehouse/internal/requestid"
+	"github.com/gatehouse-iap/gatehouse/internal/upstream"
 )
 
 // passing is a passage whose answer has begun.
@@ -75,21 +77,24 @@ func TestARoundTripDoesNotBeginForWhatHasEnded(t *testing.T) {
 	}
 }
 
-// timedWriter remembers the deadline that was set last.
-type timedWriter struct {
-	*httptest.ResponseRecorder
-	deadline time.Time
-}
-
-func (w *timedWriter) SetReadDeadline(t time.Time) error {
-	w.deadline = t
-	return nil
+// Nobody can ask about an end by its id otherwise.
+func TestACallThatEndsBeforeItIsAnsweredIsCalledByItsID(t *testing.T) {
+	t.Parallel()
+	p := passing(exchange.GRPC, nil)
+	p.begun, p.watch.id[0] = false, "its-id"
+	p.End(exchange.Ending{Reason: policy.SessionEnded})
+	w := httptest.NewRecorder()
+	f := Forwarder{life: p}
+	f.fail(w, httptest.NewRequest(http.MethodPost, "/", nil), &upstream.Upstream{}, context.Canceled)
+	if got := w.Result().Header.Values(requestid.Header); len(got) != 1 || got[0] != "its-id" {
+		t.Errorf("the answer is called %q", got)
+	}
 }
 
 // The application may have been slow to take the part before: then nobody was reading when the upload was to end.
 func TestAnUploadThatIsToEndIsNotGivenMoreTime(t *testing.T) {
 	t.Parallel()
-	w := &timedWriter{ResponseRecorder: httptest.NewRecorder()}
+	w := &timekeeper{ResponseWriter: httptest.NewRecorder()}
 	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("the rest"))
 	p := &passage{control: *http.NewResponseController(w)}
 	body := limitBody(w, r, 0)
@@ -97,7 +102,7 @@ func TestAnUploadThatIsToEndIsNotGivenMoreTime(t *testing.T) {
 	p.End(exchange.Ending{Reason: policy.SessionEnded})
 	_, _ = body.Read(make([]byte, 4))
 	body.release()
-	if !w.deadline.Equal(time.Unix(1, 0)) {
-		t.Errorf("the rest of the body has until %s", w.deadline)
+	if !w.reading.Equal(time.Unix(1, 0)) {
+		t.Errorf("the rest of the body has until %s", w.reading)
 	}
 }

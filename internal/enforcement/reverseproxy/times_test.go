@@ -18,11 +18,12 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
 )
 
-// timekeeper keeps the deadlines for writing that it is given: "off", or "on".
+// timekeeper is a client's connection that keeps the deadlines that it is given: each for writing as "off" or "on", and
+// the last one for reading.
 type timekeeper struct {
 	http.ResponseWriter
-	set     []string
-	reading bool // that for reading was taken off
+	writing []string
+	reading time.Time
 }
 
 func (k *timekeeper) SetWriteDeadline(t time.Time) error {
@@ -30,12 +31,12 @@ func (k *timekeeper) SetWriteDeadline(t time.Time) error {
 	if t.IsZero() {
 		word = "off"
 	}
-	k.set = append(k.set, word)
+	k.writing = append(k.writing, word)
 	return nil
 }
 
 func (k *timekeeper) SetReadDeadline(t time.Time) error {
-	k.reading = t.IsZero()
+	k.reading = t
 	return nil
 }
 
@@ -52,15 +53,15 @@ func TestTheDeadlineForReadingIsTakenOffWhatIsRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			keeper := &timekeeper{ResponseWriter: httptest.NewRecorder()}
+			keeper := &timekeeper{ResponseWriter: httptest.NewRecorder(), reading: time.Unix(1, 0)}
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
 			r.ProtoMajor, r.ContentLength = 2, test.length
 			if test.socket == nil {
 				r.Body = io.NopCloser(strings.NewReader("")) // as net/http has it, whether there is one or not
 			}
 			new(passage).unbind(r, test.socket, http.NewResponseController(keeper))
-			if keeper.reading != test.want {
-				t.Errorf("the deadline for reading was taken off: %t, want %t", keeper.reading, test.want)
+			if off := keeper.reading.IsZero(); off != test.want {
+				t.Errorf("the deadline for reading was taken off: %t, want %t", off, test.want)
 			}
 		})
 	}
@@ -141,8 +142,8 @@ func TestDeadlinesAreTakenOffWhatLasts(t *testing.T) {
 				registry: exchange.New(func() <-chan struct{} { return nil }, now),
 			}
 			test.steps(p, r, http.NewResponseController(keeper))
-			if !slices.Equal(keeper.set, test.want) {
-				t.Errorf("the deadline for writing was set %q, want %q", keeper.set, test.want)
+			if !slices.Equal(keeper.writing, test.want) {
+				t.Errorf("the deadline for writing was set %q, want %q", keeper.writing, test.want)
 			}
 		})
 	}
