@@ -124,13 +124,15 @@ func Binary(t testing.TB) string {
 }
 
 // BuiltBinary is Binary for a TestMain.
-func BuiltBinary() (string, error) { return builtBinary() }
-
-var builtBinary = sync.OnceValues(func() (string, error) {
+func BuiltBinary() (string, error) {
 	if path := os.Getenv("GATEHOUSE_BINARY"); path != "" {
 		_, err := os.Stat(path)
 		return path, err
 	}
+	return build()
+}
+
+var build = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "gatehouse-e2e-")
 	if err != nil {
 		return "", err

@@ -118,6 +118,18 @@ func startGate(t testing.TB, app string, c certificate, core int) (site *harness
 	return site, pid, as("Gatehouse, session", "Cookie: "+signIn(t, "https://"+host, c)+"\r\n"), as("Gatehouse, bearer", "Authorization: Bearer "+selfSigned(t, site, "https://"+host)+"\r\n")
 }
 
+// startOther runs another build of the gate.
+func startOther(t testing.TB, program, app string, c certificate) []subject {
+	t.Helper()
+	const variable = "GATEHOUSE_BINARY"
+	before := os.Getenv(variable)
+	t.Setenv(variable, program)
+	_, _, cookie, bearer := startGate(t, app, c, proxyCore)
+	t.Setenv(variable, before)
+	cookie.name, bearer.name = "the other build, session", "the other build, bearer"
+	return []subject{cookie, bearer}
+}
+
 // signIn walks through sign-in and returns the cookies that the application's host has then.
 func signIn(t testing.TB, origin string, c certificate) string {
 	t.Helper()

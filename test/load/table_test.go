@@ -17,6 +17,8 @@ var (
 	rounds = flag.Int("rounds", 5, "how often each proxy is measured, in turn with the others")
 	only   = flag.String("only", "", "measure only scenarios whose name contains this")
 	length = flag.Duration("length", 2*time.Second, "how long each measurement takes")
+
+	against = flag.String("against", "", "another gatehouse program that takes its turns beside the one under test, to tell what a change is worth")
 )
 
 // scenario is what is asked of every proxy.
@@ -57,6 +59,9 @@ func BenchmarkTable(b *testing.B) {
 	c := newCertificate(b)
 	_, _, cookie, bearer := startGate(b, app, c, proxyCore)
 	subjects := []subject{startNginx(b, app, c), startBareProxy(b, app, c), cookie, bearer}
+	if *against != "" {
+		subjects = append(subjects, startOther(b, *against, app, c)...)
+	}
 	for _, variable := range os.Environ() {
 		name, program, _ := strings.Cut(variable, "=")
 		if peer, named := strings.CutPrefix(name, "BENCH_PEER_"); named {
