@@ -116,7 +116,7 @@ func isEventStream(h http.Header) bool {
 	return rest == "" || rest[0] == ';'
 }
 
-// headerTaker is a ResponseWriter that takes a whole header over: nothing has to be copied.
+// headerTaker is a ResponseWriter that takes a whole header over, and adds what it has to it: nothing has to be copied.
 type headerTaker interface {
 	TakeHeader(header http.Header)
 }
@@ -127,7 +127,6 @@ func passAnswer(w http.ResponseWriter, from http.Header) http.Header {
 	removeHopByHop(from)
 	cleanAnswer(from)
 	if taker, can := w.(headerTaker); can {
-		copyHeader(from, w.Header())
 		taker.TakeHeader(from)
 		return from
 	}

@@ -51,12 +51,12 @@ func (c *connection) serve() (other bool) {
 		if err != nil {
 			return false
 		}
-		head, ok := parse(string(c.in[:length]))
-		if !ok {
+		w := &response{conn: c, length: unknown}
+		if !w.head.parse(string(c.in[:length])) {
 			return true
 		}
 		c.filled = copy(c.in, c.in[length:c.filled])
-		if !c.answer(&head) {
+		if !c.answer(w) {
 			return false
 		}
 		c.answered = true
@@ -136,12 +136,12 @@ func (c *connection) setReadDeadline(t time.Time) error {
 }
 
 // answer has a request answered, and reports whether there may be another one.
-func (c *connection) answer(head *head) (again bool) {
+func (c *connection) answer(w *response) (again bool) {
 	ctx, cancel := context.WithCancel(c.template.Context())
-	r := c.template.WithContext(ctx)
-	head.into(r)
+	w.request, w.cancel = *c.template.WithContext(ctx), cancel
+	r := &w.request
+	w.head.into(r)
 	r.RemoteAddr = c.remote
-	w := &response{conn: c, request: r, cancel: cancel, length: unknown}
 	_ = c.net.SetWriteDeadline(c.server.Now().Add(c.server.WriteTimeout))
 	c.presence.begin(cancel)
 	defer func() {

@@ -2,23 +2,22 @@ package http1
 
 import (
 	"net/http"
-	"net/textproto"
 	"net/url"
 	"strings"
 
-	"golang.org/x/net/http/httpguts"
+	"github.com/gatehouse-iap/gatehouse/internal/fieldline"
 )
 
 // head is that of a request that is answered here.
 type head struct {
 	method, target, host string
-	url                  *url.URL
+	url                  url.URL
 	header               http.Header
 }
 
-// into makes a request of it.
+// into makes a request of it, which shares its memory.
 func (h *head) into(r *http.Request) {
-	r.Method, r.URL, r.RequestURI, r.Host = h.method, h.url, h.target, h.host
+	r.Method, r.URL, r.RequestURI, r.Host = h.method, &h.url, h.target, h.host
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
 	r.Header, r.Body = h.header, http.NoBody
 }
@@ -43,40 +42,44 @@ const mostFields = 100
 // parse takes a head apart that ends with an empty line. It returns false for whatever is not plain: what has a body or
 // could have one, what wants something of the connection, what some read in one way and some in another, and what is no
 // HTTP. None of it is refused here.
-func parse(text string) (h head, plain bool) {
+func (h *head) parse(text string) (plain bool) {
 	line, fields, _ := strings.Cut(text, "\r\n")
 	if !h.parseLine(strings.Clone(line)) { // which records keep, and should not keep cookies by
-		return head{}, false
+		return false
 	}
 	count := strings.Count(fields, "\r\n") - 1
 	if count > mostFields {
-		return head{}, false
+		return false
 	}
 	h.header = make(http.Header, count)
 	values := make([]string, 0, count)
 	for range count {
 		line, fields, _ = strings.Cut(fields, "\r\n")
 		name, value, found := strings.Cut(line, ":")
-		if !found || !httpguts.ValidHeaderFieldName(name) {
-			return head{}, false
+		if !found {
+			return false
 		}
-		if value = strings.Trim(value, " \t"); !isValue(value) {
-			return head{}, false
+		if valid, canonical := fieldline.Name(name); !valid {
+			return false
+		} else if !canonical {
+			name = http.CanonicalHeaderKey(name)
 		}
-		name = textproto.CanonicalMIMEHeaderKey(name)
+		if value = fieldline.Trim(value); !fieldline.PlainValue(value) {
+			return false
+		}
 		switch name {
 		case "Host":
 			if h.host != "" || !isHost(value) {
-				return head{}, false
+				return false
 			}
 			h.host = strings.Clone(value) // as with the line
 			continue
 		case "Connection":
 			if !strings.EqualFold(value, "keep-alive") {
-				return head{}, false
+				return false
 			}
 		case "Content-Length", "Transfer-Encoding", "Trailer", "Expect", "Upgrade", "Http2-Settings":
-			return head{}, false
+			return false
 		}
 		if there, found := h.header[name]; found {
 			h.header[name] = append(there, value) // which moves it: there is no room behind the first
@@ -88,7 +91,7 @@ func parse(text string) (h head, plain bool) {
 	if pragma := h.header["Pragma"]; len(pragma) > 0 && pragma[0] == "no-cache" && h.header["Cache-Control"] == nil {
 		h.header["Cache-Control"] = []string{"no-cache"} // as net/http has it (RFC 9111, section 5.4)
 	}
-	return h, h.host != "" && fields == "\r\n"
+	return h.host != "" && fields == "\r\n"
 }
 
 // parseLine takes the request line: a method without a body, a target in origin form, HTTP/1.1.
@@ -100,9 +103,26 @@ func (h *head) parseLine(line string) bool {
 	if h.target, found = strings.CutSuffix(line, " HTTP/1.1"); !found || !isTarget(h.target) {
 		return false
 	}
-	var err error
-	h.url, err = url.ParseRequestURI(h.target)
-	return err == nil
+	if path, query, asked := strings.Cut(h.target, "?"); isPlainPath(path) {
+		h.url = url.URL{Path: path, RawQuery: query, ForceQuery: asked && query == ""}
+		return true
+	}
+	parsed, err := url.ParseRequestURI(h.target)
+	if err != nil {
+		return false
+	}
+	h.url = *parsed
+	return true
+}
+
+// isPlainPath reports whether a path means what it says: nothing in it is escaped, or would be by package url.
+func isPlainPath(path string) bool {
+	for i := range len(path) {
+		if c := path[i]; !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c == '/' || c == '-' || c == '.' || c == '_') {
+			return false
+		}
+	}
+	return true
 }
 
 // isTarget reports whether a target is in origin form and of visible characters. What begins with two slashes names a
@@ -113,16 +133,6 @@ func isTarget(target string) bool {
 	}
 	for i := range len(target) {
 		if c := target[i]; c <= ' ' || c >= 0x7f {
-			return false
-		}
-	}
-	return true
-}
-
-// isValue reports whether a field's value is of visible ASCII, spaces and tabs.
-func isValue(value string) bool {
-	for i := range len(value) {
-		if c := value[i]; c < ' ' && c != '\t' || c >= 0x7f {
 			return false
 		}
 	}

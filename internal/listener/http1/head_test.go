@@ -104,6 +104,11 @@ var otherHeads = map[string]string{
 	"one field too many":                 "GET / HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("A: 1\r\n", mostFields) + "\r\n",
 }
 
+func parse(text string) (*head, bool) {
+	h := new(head)
+	return h, h.parse(text)
+}
+
 // same fails the test if a head that is answered here is not the same request to net/http.
 func same(t *testing.T, text string) (plain bool) {
 	t.Helper()

@@ -26,7 +26,8 @@ const sniffed = 2 << 10
 // response is a ResponseWriter, and what http.ResponseController asks of one. It does what that of net/http does.
 type response struct {
 	conn    *connection
-	request *http.Request
+	head    head
+	request http.Request // made of the head; all of what is answered is in one piece of memory
 	cancel  context.CancelFunc
 	header  http.Header
 
@@ -54,8 +55,13 @@ func (w *response) Header() http.Header {
 	return w.header
 }
 
-// TakeHeader makes a header that of the answer, in the place of what was set.
-func (w *response) TakeHeader(header http.Header) { w.header = header }
+// TakeHeader adds a header to that of the answer, in front of what was set, and keeps it.
+func (w *response) TakeHeader(header http.Header) {
+	for name, values := range w.header {
+		header[name] = append(slices.Clip(header[name]), values...)
+	}
+	w.header = header
+}
 
 // WriteHeader implements http.ResponseWriter.
 func (w *response) WriteHeader(status int) {

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/net/http/httpguts"
+	"github.com/gatehouse-iap/gatehouse/internal/fieldline"
 )
 
 // begin writes the head of the answer. body is what the body begins with, as far as that is known, and ended says that
@@ -18,8 +18,7 @@ func (w *response) begin(header http.Header, body []byte, ended bool) {
 	writeStatusLine(out, w.status)
 
 	encoding := first(header, "Transfer-Encoding")
-	trails := len(w.trailers) > 0 || hasPrefixed(header)
-	if ended && !trails && encoding == "" && w.bodyAllowed() && !isSet(header, "Content-Length") && (!isHead || len(body) > 0) {
+	if ended && encoding == "" && w.bodyAllowed() && !isSet(header, "Content-Length") && (!isHead || len(body) > 0) && len(w.trailers) == 0 && !hasPrefixed(header) {
 		w.length = int64(len(body))
 	}
 	hasBody, identity := w.bodyAllowed() && !isHead, encoding == "identity"
@@ -90,30 +89,38 @@ func (l *leftOut) has(name string) bool {
 
 // writeFields writes a header in the order of its names.
 func writeFields(out *bufio.Writer, header http.Header, left *leftOut) {
-	var space [24]string
-	names := space[:0]
-	for name := range header {
-		names = append(names, name)
+	type field struct {
+		name   string
+		values []string
 	}
-	slices.Sort(names)
-	for _, name := range names {
-		if left.has(name) || !httpguts.ValidHeaderFieldName(name) { // which those of trailers are not
-			continue
-		}
-		for _, value := range header[name] {
-			writeField(out, name, value)
+	var space [24]field
+	fields := space[:0]
+	for name, values := range header {
+		if !left.has(name) && isName(name) { // which those of trailers are not
+			fields = append(fields, field{name, values})
 		}
 	}
+	slices.SortFunc(fields, func(a, b field) int { return strings.Compare(a.name, b.name) })
+	for _, f := range fields {
+		for _, value := range f.values {
+			writeField(out, f.name, value)
+		}
+	}
+}
+
+func isName(name string) bool {
+	valid, _ := fieldline.Name(name)
+	return valid
 }
 
 // writeField writes one field, on one line whatever its value holds.
 func writeField(out *bufio.Writer, name, value string) {
 	_, _ = out.WriteString(name)
 	_, _ = out.WriteString(": ")
-	if strings.ContainsAny(value, "\r\n") {
+	if fieldline.HasControl(value) {
 		value = oneLine.Replace(value)
 	}
-	_, _ = out.WriteString(strings.Trim(value, " \t\r\n"))
+	_, _ = out.WriteString(fieldline.Trim(value))
 	_, _ = out.WriteString("\r\n")
 }
 

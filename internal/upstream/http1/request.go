@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/gatehouse-iap/gatehouse/internal/fieldline"
 )
 
 // heads lends the memory in which requests are written.
@@ -33,7 +35,7 @@ func appendHead(b []byte, r *http.Request) ([]byte, error) {
 	b = append(append(b, r.Method...), ' ')
 	from := len(b)
 	b = appendTarget(b, r)
-	if hasControl(b[from:]) || bytes.IndexByte(b[from:], ' ') >= 0 {
+	if fieldline.HasControl(b[from:]) || bytes.IndexByte(b[from:], ' ') >= 0 {
 		return b, errors.New("the target of a request holds a space or a control character")
 	}
 	host := r.Host
@@ -95,8 +97,8 @@ func appendField(b []byte, name, value string) ([]byte, error) {
 	}
 	b = append(append(b, name...), ':', ' ')
 	from := len(b)
-	b = append(b, trim(value)...)
-	if !validValue(b[from:]) {
+	b = append(b, fieldline.Trim(value)...)
+	if !fieldline.Value(b[from:]) {
 		return b, fmt.Errorf("the header %s holds a control character", name)
 	}
 	return append(b, '\r', '\n'), nil

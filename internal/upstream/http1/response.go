@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/gatehouse-iap/gatehouse/internal/fieldline"
 )
 
 // framing is how the body of an answer ends.
@@ -104,11 +106,11 @@ func parseFields(text string, raw []byte, space []string) (http.Header, error) {
 		}
 		text = rest
 		colon := strings.IndexByte(line, ':')
-		if colon < 0 || !validValue(raw[from+colon+1:from+len(line)]) {
+		if colon < 0 || !fieldline.Value(raw[from+colon+1:from+len(line)]) {
 			return nil, malformedLine(line)
 		}
-		name, value := line[:colon], trim(line[colon+1:])
-		if valid, canonical := isName(name); !valid {
+		name, value := line[:colon], fieldline.Trim(line[colon+1:])
+		if valid, canonical := fieldline.Name(name); !valid {
 			return nil, malformedLine(line)
 		} else if !canonical {
 			name = http.CanonicalHeaderKey(name)

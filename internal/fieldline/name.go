@@ -1,8 +1,10 @@
-package http1
+// Package fieldline judges the names and values of header fields (RFC 9110, section 5) as net/http does, and looks at
+// them once or eight bytes at a time where net/http looks at each byte again and again.
+package fieldline
 
 import "golang.org/x/net/http/httpguts"
 
-// nameByte says what a byte is in the name of a header.
+// nameByte says what a byte is in the name of a field.
 type nameByte uint8
 
 const (
@@ -30,9 +32,8 @@ var nameBytes = func() (table [256]nameByte) {
 	return table
 }()
 
-// isName reports whether a name is one of a header, and whether http.CanonicalHeaderKey would leave it as it is. It
-// looks at each byte once for both.
-func isName(name string) (valid, canonical bool) {
+// Name reports whether a name is one of a field, and whether http.CanonicalHeaderKey would leave it as it is.
+func Name(name string) (valid, canonical bool) {
 	canonical = true
 	wrong := lower // at the beginning of a word
 	for i := range len(name) {

@@ -1,4 +1,4 @@
-package http1
+package fieldline
 
 import (
 	"net/http"
@@ -10,7 +10,7 @@ import (
 func TestANameIsValidAndCanonicalWhereNetHTTPSaysSo(t *testing.T) {
 	t.Parallel()
 	check := func(name string) {
-		valid, canonical := isName(name)
+		valid, canonical := Name(name)
 		if valid != httpguts.ValidHeaderFieldName(name) || valid && canonical != (http.CanonicalHeaderKey(name) == name) {
 			t.Errorf("%q is valid: %v, and canonical: %v", name, valid, canonical)
 		}
