@@ -93,7 +93,7 @@ var taken = [...]string{
 	"x_goog_", "x_google_", "x_appengine_", "x_forwarded", "forwarded", "x_original_", "x_rewrite_url", "x_real_ip",
 	"x_serverless_", "ingress_authorization", "client_cert", "authorization", "proxy_", "cookie", "set_cookie", "sec_",
 	"host", "content_", "transfer_encoding", "connection", "keep_alive", "te", "trailer", "upgrade", "expect", "via",
-	"http2_settings", "x_http_method", "x_method_override", "range", "if_", "origin", "x_request_id", "traceparent",
+	"http2_settings", "x_http_method", "x_method_override", "range", "if_", "origin", "x_request_id", "traceparent", "tracestate",
 }
 
 // checkExactName refuses names that no attribute may have as a header.

@@ -533,6 +533,16 @@ func TestOnlyAnAnswerThatProvesWebSocketIsConnected(t *testing.T) {
 	if seen := g.app.last(); strings.Contains(strings.ToLower(seen), "upgrade: websocket") {
 		t.Errorf("with a body the application got\n%s", seen)
 	}
+	answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: " + socketAccept + "\r\n\r\n"
+	for _, request := range []string{
+		"GET / HTTP/1.1\r\nHost: open.test\r\nSec-WebSocket-Key: " + socketKey + "\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: open.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: " + socketKey + "\r\nContent-Length: 2\r\n\r\nhi",
+		"HEAD / HTTP/1.1\r\nHost: open.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: " + socketKey + "\r\n\r\n",
+	} {
+		if response, _ := g.raw(request); response.StatusCode != http.StatusBadGateway {
+			t.Errorf("an application that was asked for no WebSocket speaks it: %s to %q", response.Status, request)
+		}
+	}
 }
 
 // Nobody but CONNECT has a :protocol, and of it only WebSocket leads anywhere.

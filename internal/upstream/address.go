@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/upstream/http1"
 )
 
 // address is one place where an application is, with its connections and what is known of it. Upstreams whose
@@ -92,7 +94,7 @@ func (a *address) timeout(what, setting string, limit time.Duration) *TimeoutErr
 }
 
 // roundTrip sends a request to the address. It counts as under way until the body of its answer is closed.
-func (a *address) roundTrip(r *http.Request, w *watch) (*http.Response, error) {
+func (a *address) roundTrip(r *http.Request, o Outgoing, w *watch) (*http.Response, error) {
 	a.inFlight.Add(1)
 	if w != nil {
 		w.at(a)
@@ -103,7 +105,7 @@ func (a *address) roundTrip(r *http.Request, w *watch) (*http.Response, error) {
 		sent.URL = &url
 		r = &sent
 	}
-	response, err := a.transport.RoundTrip(r)
+	response, err := a.send(r, o)
 	if err != nil {
 		a.inFlight.Add(-1)
 		return nil, a.explain(r, err)
@@ -116,6 +118,13 @@ func (a *address) roundTrip(r *http.Request, w *watch) (*http.Response, error) {
 	}
 	response.Body = a.follow(response.Body, w)
 	return response, nil
+}
+
+func (a *address) send(r *http.Request, o Outgoing) (*http.Response, error) {
+	if t, plain := a.transport.(*http1.Transport); plain {
+		return t.Send(r, o)
+	}
+	return a.transport.RoundTrip(r) // it is whole
 }
 
 // explain makes an error of a transport one that says what to do.

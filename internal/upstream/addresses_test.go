@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/gatehouse-iap/gatehouse/internal/upstream"
+	"github.com/gatehouse-iap/gatehouse/internal/upstream/http1"
 )
 
 // counted is an application that counts what reaches it.
@@ -58,7 +59,7 @@ func send(t *testing.T, up *upstream.Upstream, method, body string) (*http.Respo
 	if body != "" {
 		request.ContentLength = int64(len(body))
 	}
-	return up.RoundTrip(request)
+	return up.Send(request, http1.Whole{Request: request})
 }
 
 func read(t *testing.T, response *http.Response) string {
@@ -118,7 +119,7 @@ func TestWhatCannotBeConnectedToIsPassedOverWithTheWholeBody(t *testing.T) {
 			t.Fatal(err)
 		}
 		request.ContentLength = int64(len(closed.content))
-		response, err := up.RoundTrip(request)
+		response, err := up.Send(request, http1.Whole{Request: request})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,7 +177,7 @@ func TestABodyIsClosedThoughNoAddressTakesIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = up.RoundTrip(request)
+	_, err = up.Send(request, http1.Whole{Request: request})
 	if status, _ := upstream.Answer(err); !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), "2 addresses were tried") || status != 502 {
 		t.Errorf("error %v, status %d", err, status)
 	}
@@ -348,7 +349,7 @@ func TestAClientThatLeavesSaysNothingAboutTheApplication(t *testing.T) {
 			t.Fatal(err)
 		}
 		go func() { <-arrived; leave() }()
-		if _, err := up.RoundTrip(request); !errors.Is(err, context.Canceled) {
+		if _, err := up.Send(request, http1.Whole{Request: request}); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v", err)
 		}
 	}

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/upstream/http1"
 )
 
 // fleet is an upstream with addresses to which nothing is ever sent, and a clock that is set.
@@ -325,7 +327,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				response, err := f.RoundTrip(r)
+				response, err := f.Send(r, http1.Whole{Request: r})
 				if err != nil {
 					b.Fatal(err)
 				}

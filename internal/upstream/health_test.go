@@ -178,7 +178,7 @@ func TestACheckThatCannotBeMadeSaysWhy(t *testing.T) {
 	elsewhere := newCounted(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", http.StatusFound) })
 	for name, c := range map[string]struct{ url, want string }{
 		"nobody there":           {"http://" + deadAddress(t), "nothing listens there"},
-		"no answer":              {stuck(t, http1), "healthCheck.timeoutSec"},
+		"no answer":              {stuck(t, onlyHTTP1), "healthCheck.timeoutSec"},
 		"a redirect to sign in":  {elsewhere.URL, "with 302"},
 		"something else than it": {"http://" + speaker(t, "what?"), "does not speak HTTP/1.1"},
 	} {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/upstream"
+	"github.com/gatehouse-iap/gatehouse/internal/upstream/http1"
 )
 
 // short is a timeout that something is meant to exceed.
@@ -135,7 +136,7 @@ func TestAnApplicationThatTakesTooLongIsGivenUpWithTheSettingNamed(t *testing.T)
 			setting: "upstreamTimeouts.connectSec", is: "TLS handshake",
 		},
 		"answering over HTTP/1.1": {
-			url: stuck(t, http1), timeouts: upstream.Timeouts{FirstByte: short},
+			url: stuck(t, onlyHTTP1), timeouts: upstream.Timeouts{FirstByte: short},
 			setting: "upstreamTimeouts.firstByteSec", is: "did not begin its answer",
 		},
 		"answering over HTTP/2": {
@@ -169,7 +170,7 @@ func TestAnApplicationThatTakesTooLongIsGivenUpWithTheSettingNamed(t *testing.T)
 			if c.body != nil {
 				request.Body, request.ContentLength = c.body, -1
 			}
-			_, err = up.RoundTrip(request)
+			_, err = up.Send(request, http1.Whole{Request: request})
 			var timeout *upstream.TimeoutError
 			if !errors.As(err, &timeout) || timeout.Setting != c.setting || !strings.Contains(err.Error(), c.is) || !strings.Contains(err.Error(), "raise "+c.setting) {
 				t.Fatalf("error %v", err)
@@ -210,7 +211,7 @@ func TestASlowUploadIsNotTheApplicationsFault(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			response, err := up.RoundTrip(request)
+			response, err := up.Send(request, http1.Whole{Request: request})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -258,7 +259,7 @@ func TestSilenceIsBoundedOnlyWhereThatIsConfigured(t *testing.T) {
 		url       func(string) string
 	}
 	for name, p := range map[string]protocol{
-		"HTTP/1.1": {http1, func(url string) string { return url }}, "HTTP/2": {h2c, asH2C},
+		"HTTP/1.1": {onlyHTTP1, func(url string) string { return url }}, "HTTP/2": {h2c, asH2C},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -273,7 +274,7 @@ func TestSilenceIsBoundedOnlyWhereThatIsConfigured(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				response, err := up.RoundTrip(request)
+				response, err := up.Send(request, http1.Whole{Request: request})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -324,7 +325,7 @@ func TestSilenceIsBoundedOnlyWhereThatIsConfigured(t *testing.T) {
 // switching is an application that switches to a protocol in which it sends back what it gets.
 func switching(t *testing.T) string {
 	t.Helper()
-	server := application(t, nil, http1)
+	server := application(t, nil, onlyHTTP1)
 	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		conn, buffered, err := http.NewResponseController(w).Hijack()
 		if err != nil {
@@ -346,7 +347,7 @@ func TestATunnelThatFallsSilentIsCutAndOneInUseIsNot(t *testing.T) {
 		t.Fatal(err)
 	}
 	request.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"x"}}
-	response, err := up.RoundTrip(request)
+	response, err := up.Send(request, http1.Whole{Request: request})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -382,7 +383,7 @@ func TestTheEndOfWhatIsSentReachesTheOtherEndOfATunnel(t *testing.T) {
 		t.Fatal(err)
 	}
 	request.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"x"}}
-	response, err := up.RoundTrip(request)
+	response, err := up.Send(request, http1.Whole{Request: request})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -447,7 +448,7 @@ func TestAnAddressThatDoesNotAnswerIsFoundOutThoughClientsAreImpatient(t *testin
 					t.Error(err)
 					return
 				}
-				if _, err := up.RoundTrip(request); err == nil {
+				if _, err := up.Send(request, http1.Whole{Request: request}); err == nil {
 					t.Error("answered")
 				} else if status, _ := upstream.Answer(err); status != http.StatusGatewayTimeout {
 					t.Errorf("error %v", err)

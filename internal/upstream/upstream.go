@@ -9,8 +9,12 @@ import (
 	"log/slog"
 	"math/bits"
 	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
 	"sync/atomic"
 	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/upstream/http1"
 )
 
 // Upstream is one application as the gate reaches it.
@@ -25,7 +29,7 @@ type Upstream struct {
 	Problem error
 
 	h2c         bool
-	multiplexed bool       // many requests may share a connection: HTTP/2
+	multiplexed bool       // many requests may share a connection: HTTP/2, which net/http speaks
 	addresses   []*address // none where there is a problem
 	timeouts    Timeouts
 	now         func() time.Time
@@ -36,22 +40,28 @@ type Upstream struct {
 // errNoUpgrade is what somebody who asks for a WebSocket over h2c is told in the log.
 var errNoUpgrade = errors.New("a WebSocket was asked for, and h2c has none: make the upstream http:// or https://")
 
-// RoundTrip sends one request to one of the addresses; to another one if it cannot be connected to, since nothing of
+// Outgoing is what a request is sent with that http.Request has as a map, or nowhere.
+type Outgoing = http1.Outgoing
+
+// Send sends one request to one of the addresses, with the header of o, and not its own; to another one if it cannot be connected to, since nothing of
 // the request was sent then. That an idle connection ends as a request leaves is the transports' affair: they send it
 // again where it has no body and its method may be repeated. Its errors say what to do about them where that is known,
 // and Answer what to tell the client.
-func (u *Upstream) RoundTrip(r *http.Request) (*http.Response, error) {
+func (u *Upstream) Send(r *http.Request, o Outgoing) (*http.Response, error) {
 	if u.Problem != nil {
 		return nil, u.refuse(r, u.Problem)
 	}
-	if u.h2c && len(r.Header["Upgrade"]) > 0 {
-		return nil, u.refuse(r, errNoUpgrade)
+	if u.multiplexed {
+		r = whole(r, o)
+		if u.h2c && len(r.Header["Upgrade"]) > 0 {
+			return nil, u.refuse(r, errNoUpgrade)
+		}
 	}
 	w := u.watch(r)
 	if w == nil {
-		return u.send(r, nil)
+		return u.send(r, o, nil)
 	}
-	response, err := u.send(w.request, w)
+	response, err := u.send(w.request, o, w)
 	if err != nil {
 		w.failed()
 	}
@@ -59,12 +69,12 @@ func (u *Upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // send tries addresses until one of them takes the request. w is nil for most requests.
-func (u *Upstream) send(r *http.Request, w *watch) (*http.Response, error) {
+func (u *Upstream) send(r *http.Request, o Outgoing, w *watch) (*http.Response, error) {
 	a, at := u.choose(0)
 	if a == nil {
 		return nil, u.refuse(r, u.unavailable())
 	}
-	response, err := a.roundTrip(r, w)
+	response, err := a.roundTrip(r, o, w)
 	if err == nil || len(u.addresses) == 1 {
 		return response, err
 	}
@@ -76,7 +86,7 @@ func (u *Upstream) send(r *http.Request, w *watch) (*http.Response, error) {
 			break
 		}
 		tried |= 1 << at
-		if response, err = a.roundTrip(r, w); err == nil {
+		if response, err = a.roundTrip(r, o, w); err == nil {
 			return response, nil
 		}
 		err = fmt.Errorf("%s: %w", a.hostport, err)
@@ -85,6 +95,18 @@ func (u *Upstream) send(r *http.Request, w *watch) (*http.Response, error) {
 		err = fmt.Errorf("%d addresses were tried; the last: %w", count, err)
 	}
 	return nil, err
+}
+
+// whole makes what transports of net/http take of a request.
+func whole(r *http.Request, o Outgoing) *http.Request {
+	sent := r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		Got1xxResponse: func(code int, header textproto.MIMEHeader) error { return o.Inform(code, http.Header(header)) },
+	}))
+	sent.Header = http.Header{}
+	for name, values := range o.Fields {
+		sent.Header[name] = values
+	}
+	return sent
 }
 
 // refuse ends a request that is not sent. A RoundTripper closes the body in any case.

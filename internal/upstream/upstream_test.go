@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/upstream"
+	"github.com/gatehouse-iap/gatehouse/internal/upstream/http1"
 )
 
 func TestAnApplicationIsReachedOnlyAsItsServiceSays(t *testing.T) {
@@ -34,7 +35,7 @@ func TestAnApplicationIsReachedOnlyAsItsServiceSays(t *testing.T) {
 	old.MinVersion, old.MaxVersion = tls.VersionTLS11, tls.VersionTLS11
 
 	modern := application(t, serving(ours.issue("app.internal", time.Time{})), http1And2)
-	plain := application(t, nil, http1)
+	plain := application(t, nil, onlyHTTP1)
 	secret := application(t, asking, http1And2)
 	for name, c := range map[string]struct {
 		url    string
@@ -44,7 +45,7 @@ func TestAnApplicationIsReachedOnlyAsItsServiceSays(t *testing.T) {
 	}{
 		"https over HTTP/2": {url: modern.URL, tls: upstream.TLS{CAFile: ca, ServerName: "app.internal"}, want: "HTTP/2.0 app.test /path?q"},
 		"https of an application without HTTP/2": {
-			url: application(t, serving(ours.issue("app.internal", time.Time{})), http1).URL,
+			url: application(t, serving(ours.issue("app.internal", time.Time{})), onlyHTTP1).URL,
 			tls: upstream.TLS{CAFile: ca, ServerName: "app.internal"}, want: "HTTP/1.1 app.test /path?q",
 		},
 		"h2c":                        {url: "h2c" + strings.TrimPrefix(application(t, nil, h2c).URL, "http"), want: "HTTP/2.0 app.test /path?q"},
@@ -55,11 +56,11 @@ func TestAnApplicationIsReachedOnlyAsItsServiceSays(t *testing.T) {
 		"an address for a name":      {url: modern.URL, tls: upstream.TLS{CAFile: ca}, advice: "upstreamTls.serverName"},
 		"an expired certificate":     {url: application(t, serving(ours.issue("app.internal", time.Now().Add(-time.Hour))), http1And2).URL, tls: upstream.TLS{CAFile: ca, ServerName: "app.internal"}, advice: "expired"},
 		"verification off":           {url: modern.URL, tls: upstream.TLS{InsecureSkipVerify: true}, want: "HTTP/2.0"},
-		"TLS that is too old":        {url: application(t, old, http1).URL, tls: upstream.TLS{CAFile: ca, ServerName: "app.internal"}, advice: "TLS"},
+		"TLS that is too old":        {url: application(t, old, onlyHTTP1).URL, tls: upstream.TLS{CAFile: ca, ServerName: "app.internal"}, advice: "TLS"},
 		"a client certificate":       {url: secret.URL, tls: upstream.TLS{CAFile: ca, ServerName: "app.internal", CertFile: certFile, KeyFile: keyFile}, want: "HTTP/2.0"},
 		"no client certificate":      {url: secret.URL, tls: upstream.TLS{CAFile: ca, ServerName: "app.internal"}, advice: "upstreamTls.certFile"},
 		"a stranger's certificate":   {url: secret.URL, tls: upstream.TLS{CAFile: ca, ServerName: "app.internal", CertFile: strangerCert, KeyFile: strangerKey}, advice: "upstreamTls.certFile"},
-		"none, and TLS 1.2":          {url: application(t, asking12, http1).URL, tls: upstream.TLS{CAFile: ca, ServerName: "app.internal"}, advice: "upstreamTls.certFile"},
+		"none, and TLS 1.2":          {url: application(t, asking12, onlyHTTP1).URL, tls: upstream.TLS{CAFile: ca, ServerName: "app.internal"}, advice: "upstreamTls.certFile"},
 		"https where there is none":  {url: "https" + strings.TrimPrefix(plain.URL, "http"), tls: upstream.TLS{CAFile: ca}, advice: "make the upstream http://"},
 		"h2c where there is none":    {url: "h2c" + strings.TrimPrefix(plain.URL, "http"), advice: "make the upstream http://"},
 		"http where only HTTP/2 is":  {url: "http://" + speaker(t, "\x00\x00\x00\x04\x00\x00\x00\x00\x00"), advice: "h2c://"},
@@ -180,7 +181,7 @@ func TestAWebSocketOverH2CIsRefusedWithTheReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	request.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}}
-	if _, err := up.RoundTrip(request); err == nil || !strings.Contains(err.Error(), "h2c has none") {
+	if _, err := up.Send(request, http1.Whole{Request: request}); err == nil || !strings.Contains(err.Error(), "h2c has none") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -205,7 +206,7 @@ func TestAWebSocketOverHTTPSGoesOverHTTP1EvenWhereHTTP2IsOffered(t *testing.T) {
 			t.Fatal(err)
 		}
 		request.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}}
-		response, err := up.RoundTrip(request)
+		response, err := up.Send(request, http1.Whole{Request: request})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/upstream/http1"
 )
 
 func TestABodyOfWhichSomethingWasReadIsNotOfferedAgain(t *testing.T) {
@@ -43,7 +45,7 @@ func TestAnAnswerOverAConnectionThatWasLeftClosesACircuit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		response, err := u.RoundTrip(request)
+		response, err := u.Send(request, http1.Whole{Request: request})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/upstream"
+	"github.com/gatehouse-iap/gatehouse/internal/upstream/http1"
 )
 
 // authority issues the certificates of a test.
@@ -131,7 +132,7 @@ func application(t *testing.T, config *tls.Config, protocols func(*http.Protocol
 	return server
 }
 
-func http1(p *http.Protocols)     { p.SetHTTP1(true) }
+func onlyHTTP1(p *http.Protocols) { p.SetHTTP1(true) }
 func http1And2(p *http.Protocols) { p.SetHTTP1(true); p.SetHTTP2(true) }
 func h2c(p *http.Protocols)       { p.SetUnencryptedHTTP2(true) }
 
@@ -152,7 +153,7 @@ func ask(t *testing.T, up *upstream.Upstream) (string, error) {
 		t.Fatal(err)
 	}
 	request.Host = "app.test"
-	response, err := up.RoundTrip(request)
+	response, err := up.Send(request, http1.Whole{Request: request})
 	if err != nil {
 		return "", err
 	}

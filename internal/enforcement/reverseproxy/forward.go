@@ -35,8 +35,7 @@ type Identity struct {
 // forward passes the request on, as it was decided.
 func (p *passage) forward(w http.ResponseWriter, in *Incoming) {
 	h, r, v := p.handler, in.Request, &p.verdict
-	target, ok := targetURL(v.Target, v.Served.Upstream)
-	if !ok {
+	if !setTarget(&p.target, v.Target, v.Served.Upstream) {
 		v.Reason, v.Status = policy.TargetInvalid, http.StatusBadRequest
 		allowOrigin(w.Header(), r.Header, v.Served)
 		h.refuse(w, p.watch.answers(w, r), v)
@@ -53,7 +52,7 @@ func (p *passage) forward(w http.ResponseWriter, in *Incoming) {
 		return
 	}
 	f := Forwarder{Scheme: h.Scheme, Log: h.Log, Body: body, Failure: p, life: p, socket: in.socket}
-	f.Forward(w, r, v.Served.Upstream, target, Identity{
+	f.Forward(w, r, v.Served.Upstream, &p.target, Identity{
 		Prepared: v.Prepared, Headers: headers, Exact: exactNames(v.Served), StripAuthorization: v.StripAuthorization,
 		AppEngine: v.Served.Service.Kind == resource.AppEngineApp, Client: in.Client,
 	})
@@ -120,23 +119,24 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	f.life.unbind(r, f.socket, control)
 	ctx, cancel := f.life.context(r.Context())
 	defer cancel()
-	out := r.WithContext(hints.watch(ctx))
-	out.URL, out.Close = target, false
+	life.header.of(r, &identity, f.Scheme)
+	life.header.hints = hints
+	life.out = *r.WithContext(ctx)
+	out := &life.out
+	out.URL, out.Close, out.Header = target, false, nil
 	if up.Host != "" {
 		out.Host = up.Host
 	}
-	out.Header = outgoingHeader(r, &identity)
-	setForwarded(out.Header, r.Host, identity.Client, f.Scheme)
 	body := outgoingBody(out, r, identity.Exact, hints)
 	defer body.release()
-	response, err := up.RoundTrip(out)
+	response, err := up.Send(out, &life.header)
 	hints.end()
 	f.Body.release() // from here on the client may be silent
 	if err == nil {
 		f.life.watcher().answered(response)
 	}
 	if err == nil && response.StatusCode == http.StatusSwitchingProtocols {
-		if err = f.upgrade(w, out, response); err == nil {
+		if err = f.upgrade(w, r, out, response); err == nil {
 			return
 		}
 	}
@@ -175,20 +175,20 @@ func (f *Forwarder) fail(w http.ResponseWriter, r *http.Request, up *upstream.Up
 	f.Failure.Failed(w, r, status)
 }
 
-// targetURL returns a URL that net/http writes as exactly the bytes that were received. There is one form for
+// setTarget makes a URL that net/http writes as exactly the bytes that were received. There is one form for
 // which it has no notation, a path that starts with // and holds a byte that url.URL would escape; rather than
 // change what was decided on, that is refused.
 // HTTP/2 takes the same bytes for :path.
-func targetURL(t catalog.Target, up *upstream.Upstream) (*url.URL, bool) {
-	u := &url.URL{Scheme: up.Scheme, Host: up.Address, RawQuery: t.Query, ForceQuery: t.HasQuery && t.Query == ""}
+func setTarget(u *url.URL, t catalog.Target, up *upstream.Upstream) bool {
+	*u = url.URL{Scheme: up.Scheme, Host: up.Address, RawQuery: t.Query, ForceQuery: t.HasQuery && t.Query == ""}
 	if !strings.HasPrefix(t.Raw, "//") {
 		u.Opaque = t.Raw
-		return u, true
+		return true
 	}
 	path, err := url.PathUnescape(t.Raw)
 	if err != nil {
-		return nil, false
+		return false
 	}
 	u.Path, u.RawPath = path, t.Raw
-	return u, u.EscapedPath() == t.Raw
+	return u.EscapedPath() == t.Raw
 }

@@ -1,15 +1,16 @@
 package reverseproxy
 
 import (
-	"net/http"
 	"net/netip"
 
 	"github.com/gatehouse-iap/gatehouse/internal/listener"
 )
 
+var forwardedNames = [...]string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded"}
+
 // setForwarded tells the application where the request came from: the client, then the trusted proxies on the
 // way. What the client wrote in front of that is not passed on, so that the first address is always the client's.
-func setForwarded(h http.Header, host string, client listener.Client, scheme string) {
+func (o *outgoing) setForwarded(host string, client listener.Client, scheme string) {
 	if !client.Addr.IsValid() {
 		return
 	}
@@ -23,10 +24,7 @@ func setForwarded(h http.Header, host string, client listener.Client, scheme str
 	}
 	end := len(list)
 	text := string(appendForwarded(list, host, client, scheme)) // one string for both
-	values := [...]string{text[:end], scheme, host, text[end:]}
-	for i, name := range [...]string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded"} {
-		h[name] = values[i : i+1 : i+1]
-	}
+	o.forwarded = [...]string{text[:end], scheme, host, text[end:]}
 }
 
 // appendForwarded appends the same as RFC 7239 has it.

@@ -43,60 +43,6 @@ func isTrailer(name string, exact []string) bool {
 	return !trailerPrefixes.begin(name) && !isExact(name, exact) && !isHopByHop(name) && !slices.Contains(noTrailers[:], name)
 }
 
-// outgoingHeader makes the header that the application gets: without what belongs to the client's connection, without
-// everything that could pass for a word of ours, and then with ours, which Connection cannot take out any more.
-// Values are shared with the client's header: nobody writes into them.
-func outgoingHeader(in *http.Request, identity *Identity) http.Header {
-	prefixes := reservedPrefixes
-	if identity.AppEngine {
-		prefixes = appEnginePrefixes
-	}
-	out := make(http.Header, len(in.Header)+ownHeaders+len(identity.Headers))
-	for name, values := range in.Header {
-		if isHopByHop(name) || (prefixes.begin(name) || isExact(name, identity.Exact)) && !(identity.Client.Trusted && slices.Contains(clientCertificate[:], name)) {
-			continue
-		}
-		out[name] = values
-	}
-	removeNamed(out, in.Header["Connection"])
-	if hasToken(in.Header["Te"], "trailers") { // the application may want to know that trailers pass
-		out["Te"] = teTrailers
-	}
-	if _, found := out["User-Agent"]; !found {
-		out["User-Agent"] = noUserAgent // or net/http would name itself
-	}
-	keepUpgrade(out, in)
-	if identity.StripAuthorization {
-		delete(out, "Authorization")
-	}
-	if cookies, found := out["Cookie"]; found {
-		if kept := cleanCookies(cookies); len(kept) == 0 {
-			delete(out, "Cookie")
-		} else {
-			out["Cookie"] = kept
-		}
-	}
-	if p := identity.Prepared; p != nil {
-		setPrepared(out, headerAssertion, p.Assertion)
-		setPrepared(out, headerEmail, p.Email)
-		setPrepared(out, headerUserID, p.UserID)
-	}
-	for _, header := range identity.Headers {
-		out[header.Name] = header.Values
-	}
-	return out
-}
-
-// ownHeaders is how many headers are set besides those of the client.
-const ownHeaders = 7
-
-// Values of headers, which nobody writes into.
-var (
-	teTrailers        = []string{"trailers"}
-	noUserAgent       = []string{""}
-	connectionUpgrade = []string{"Upgrade"}
-)
-
 // isHopByHop reports whether a header belongs to one connection (RFC 9110, section 7.6.1); some do of older times.
 func isHopByHop(name string) bool {
 	switch name {
@@ -109,21 +55,12 @@ func isHopByHop(name string) bool {
 
 // removeHopByHop takes out what belongs to one connection, and what Connection names besides.
 func removeHopByHop(h http.Header) {
-	removeNamed(h, h["Connection"])
+	for _, name := range namedBy(h["Connection"]) {
+		delete(h, name)
+	}
 	for name := range h {
 		if isHopByHop(name) {
 			delete(h, name)
-		}
-	}
-}
-
-// removeNamed takes out what the values of Connection name.
-func removeNamed(h http.Header, connection []string) {
-	for _, line := range connection {
-		for name := range strings.SplitSeq(line, ",") {
-			if name = strings.Trim(name, " \t"); name != "" {
-				h.Del(name)
-			}
 		}
 	}
 }
@@ -138,23 +75,6 @@ func hasToken(lines []string, token string) bool {
 		}
 	}
 	return false
-}
-
-// keepUpgrade passes on that the client asks for WebSocket, and nothing else. It keeps a connection to the application
-// from becoming one on which the client speaks HTTP with it past the gate, as "Upgrade: h2c" would have it: requests
-// that nobody decided on, with identity headers of the client's own. WebSocket is the one protocol that IAP upgrades
-// to, and no HTTP. Without these headers the application answers the request as if no upgrade had been asked for
-// (RFC 9110, section 7.8). WebSocket begins with a GET that has no body.
-func keepUpgrade(out http.Header, in *http.Request) {
-	if in.Method == http.MethodGet && in.ContentLength == 0 && in.ProtoAtLeast(1, 1) && strings.EqualFold(upgradeOf(in.Header), "websocket") {
-		out["Upgrade"], out["Connection"] = in.Header["Upgrade"], connectionUpgrade
-	}
-}
-
-func setPrepared(h http.Header, name string, values []string) {
-	if len(values) > 0 {
-		h[name] = values
-	}
 }
 
 // ourCookies are the beginnings of the names of IAP's cookies; the application never sees them.

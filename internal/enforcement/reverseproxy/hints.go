@@ -1,12 +1,9 @@
 package reverseproxy
 
 import (
-	"context"
 	"errors"
 	"maps"
 	"net/http"
-	"net/http/httptrace"
-	"net/textproto"
 	"sync"
 )
 
@@ -19,7 +16,6 @@ var errHints = errors.New("the application sent more informational responses tha
 // hints passes informational responses on. Transports may call it from a goroutine of theirs, even when they have
 // given the round trip up.
 type hints struct {
-	trace   httptrace.ClientTrace
 	request *http.Request
 
 	mu      sync.Mutex
@@ -28,13 +24,7 @@ type hints struct {
 	reading bool // the client's body is being read for the first time
 }
 
-// watch returns a context from which transports learn where hints go.
-func (h *hints) watch(ctx context.Context) context.Context {
-	h.trace.Got1xxResponse = h.pass
-	return httptrace.WithClientTrace(ctx, &h.trace)
-}
-
-func (h *hints) pass(code int, header textproto.MIMEHeader) error {
+func (h *hints) pass(code int, header http.Header) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.passed++; h.passed > maxHints {
@@ -43,8 +33,8 @@ func (h *hints) pass(code int, header textproto.MIMEHeader) error {
 	if h.w == nil || !h.request.ProtoAtLeast(1, 1) { // HTTP/1.0 knows none
 		return nil
 	}
-	removeHopByHop(http.Header(header))
-	cleanAnswer(http.Header(header))
+	removeHopByHop(header)
+	cleanAnswer(header)
 	// The writer sends the header that it has. What has been set for the answer is not for the hint.
 	own := h.w.Header()
 	kept := maps.Clone(own)
@@ -55,7 +45,7 @@ func (h *hints) pass(code int, header textproto.MIMEHeader) error {
 		h.w.WriteHeader(http.StatusContinue)
 		h.reading = false
 	}
-	copyHeader(own, http.Header(header))
+	copyHeader(own, header)
 	h.w.WriteHeader(code)
 	clear(own)
 	maps.Copy(own, kept)

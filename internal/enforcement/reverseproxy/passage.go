@@ -3,6 +3,7 @@ package reverseproxy
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -26,8 +27,11 @@ type passage struct {
 	entry    *exchange.Exchange // nil once it is done
 	registry *exchange.Registry
 
-	hints hints
-	times times
+	target url.URL
+	header outgoing
+	out    http.Request // what is sent
+	hints  hints
+	times  times
 
 	mu    sync.Mutex
 	kind  exchange.Kind

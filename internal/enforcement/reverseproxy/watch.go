@@ -47,7 +47,8 @@ func (w *watch) decided(v *enforcement.Verdict, scheme string) {
 		name = v.Served.Resource
 	}
 	if w.counts != nil {
-		w.series = w.counts.Decided(name, time.Since(w.began))
+		w.passed = time.Now()
+		w.series = w.counts.Decided(name, w.passed.Sub(w.began))
 	}
 	if w.trace != nil {
 		w.trace.Decided(tracing.Decision{
@@ -64,9 +65,6 @@ func (w *watch) answers(rw http.ResponseWriter, r *http.Request) *http.Request {
 
 // forwarding returns the headers by which the application comes to know the request's names.
 func (w *watch) forwarding(v *enforcement.Verdict) []enforcement.Header {
-	if w.counts != nil {
-		w.passed = time.Now()
-	}
 	w.headers[0] = enforcement.Header{Name: requestid.Header, Values: w.id[:]}
 	n := 1
 	if trace := w.trace.Forward(v.Served.Upstream.Address); trace != nil {

@@ -6,11 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/httptrace"
-	"net/textproto"
 	"time"
-
-	"golang.org/x/net/http/httpguts"
 )
 
 // maxInformational bounds the informational responses before an answer.
@@ -21,6 +17,7 @@ type exchange struct {
 	transport *Transport
 	conn      *conn
 	request   *http.Request
+	outgoing  Outgoing
 	in        *reader
 	stop      func() bool // lets the context go; nil where it is not followed
 	sender    *sender     // nil where nothing is sent beside the answer
@@ -36,10 +33,9 @@ type exchange struct {
 	values   [usualFields]string
 }
 
-func newExchange(t *Transport, c *conn, r *http.Request) *exchange {
-	x := &exchange{transport: t, conn: c, request: r}
+func newExchange(t *Transport, c *conn, r *http.Request, o Outgoing) *exchange {
+	x := &exchange{transport: t, conn: c, request: r, outgoing: o}
 	x.in = newReader(x)
-	x.expects = t.Continue > 0 && bodyLength(r) != 0 && httpguts.HeaderValuesContainsToken(r.Header["Expect"], "100-continue")
 	return x
 }
 
@@ -134,10 +130,7 @@ func (x *exchange) inform() error {
 	if x.expects && x.response.StatusCode == http.StatusContinue {
 		x.goOn()
 	}
-	if trace := httptrace.ContextClientTrace(x.request.Context()); trace != nil && trace.Got1xxResponse != nil {
-		return trace.Got1xxResponse(x.response.StatusCode, textproto.MIMEHeader(x.response.Header))
-	}
-	return nil
+	return x.outgoing.Inform(x.response.StatusCode, x.response.Header)
 }
 
 // goOn sends the body that has been waiting.

@@ -25,7 +25,7 @@ func (s said) Close() error                { return nil }
 // readHere reads an answer as a round trip does.
 func readHere(from io.Reader, method string) (*http.Response, []byte, error) {
 	r := &http.Request{Method: method, URL: &url.URL{Scheme: "http", Host: "app.test"}, Host: "app.test", Header: http.Header{}}
-	x := newExchange(&Transport{}, newConn(said{Reader: from}, "app.test"), r)
+	x := newExchange(&Transport{}, newConn(said{Reader: from}, "app.test"), r, Whole{r})
 	response, err := x.run(nil, clock())
 	if err != nil {
 		return nil, nil, x.fail(err)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,58 +17,111 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/fieldline"
 )
 
-// heads lends the memory in which requests are written.
-var heads = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+// Outgoing is what a request is sent with that http.Request has as a map, or nowhere.
+type Outgoing interface {
+	// Fields goes through the header. Each name comes once, and nothing is kept of what is yielded.
+	Fields(yield func(name string, values []string) bool)
+	// Inform hears of informational responses. An error ends the round trip.
+	Inform(code int, header http.Header) error
+}
 
-func takeHead() *[]byte { return heads.Get().(*[]byte) }
+// Whole is what http.Request says and net/http/httptrace hears.
+type Whole struct{ *http.Request }
 
-func giveHead(b *[]byte) {
-	if cap(*b) <= maxHead {
-		heads.Put(b)
+// Fields implements Outgoing.
+func (w Whole) Fields(yield func(name string, values []string) bool) {
+	for name, values := range w.Header {
+		if !yield(name, values) {
+			return
+		}
 	}
 }
 
-// appendHead writes the request line and the header as http.Transport does, except that header fields come in no
+// Inform implements Outgoing.
+func (w Whole) Inform(code int, header http.Header) error {
+	if trace := httptrace.ContextClientTrace(w.Context()); trace != nil && trace.Got1xxResponse != nil {
+		return trace.Got1xxResponse(code, textproto.MIMEHeader(header))
+	}
+	return nil
+}
+
+// head is a request as it is sent, up to its body.
+type head struct {
+	bytes   []byte
+	expects bool // a body waits for 100
+	closes  bool // the connection is to be closed
+	err     error
+	yield   func(name string, values []string) bool // field
+}
+
+// heads lends the memory in which requests are written.
+var heads = sync.Pool{New: func() any {
+	h := &head{bytes: make([]byte, 0, 4<<10)}
+	h.yield = h.field
+	return h
+}}
+
+func takeHead() *head { return heads.Get().(*head) }
+
+func (h *head) give() {
+	if cap(h.bytes) <= maxHead {
+		heads.Put(h)
+	}
+}
+
+// write writes the request line and the header as http.Transport does, except that header fields come in no
 // order. What could be read as more than one request is refused, wherever it comes from.
-func appendHead(b []byte, r *http.Request) ([]byte, error) {
+func (h *head) write(r *http.Request, o Outgoing) error {
+	h.expects, h.closes, h.err = false, false, nil
+	b := h.bytes[:0]
 	if !httpguts.ValidHeaderFieldName(r.Method) { // both are tokens
-		return b, fmt.Errorf("%q is no method", r.Method)
+		return fmt.Errorf("%q is no method", r.Method)
 	}
 	b = append(append(b, r.Method...), ' ')
 	from := len(b)
 	b = appendTarget(b, r)
 	if fieldline.HasControl(b[from:]) || bytes.IndexByte(b[from:], ' ') >= 0 {
-		return b, errors.New("the target of a request holds a space or a control character")
+		return errors.New("the target of a request holds a space or a control character")
 	}
 	host := r.Host
 	if host == "" {
 		host = r.URL.Host
 	}
 	if !httpguts.ValidHostHeader(host) {
-		return b, fmt.Errorf("%q is no host", host)
+		return fmt.Errorf("%q is no host", host)
 	}
-	b = append(append(append(b, " HTTP/1.1\r\nHost: "...), host...), '\r', '\n')
-	var err error
-	if agents := r.Header["User-Agent"]; len(agents) > 0 && agents[0] != "" {
-		if b, err = appendField(b, "User-Agent", agents[0]); err != nil {
-			return b, err
+	h.bytes = append(append(append(b, " HTTP/1.1\r\nHost: "...), host...), '\r', '\n')
+	if o.Fields(h.yield); h.err != nil {
+		return h.err
+	}
+	if h.bytes, h.err = appendFraming(h.bytes, r, h.closes); h.err != nil {
+		return h.err
+	}
+	h.bytes = append(h.bytes, '\r', '\n')
+	return nil
+}
+
+// field writes the lines of one field.
+func (h *head) field(name string, values []string) bool {
+	switch name {
+	case "Host", "Content-Length", "Transfer-Encoding", "Trailer": // which are written apart
+		return true
+	case "User-Agent":
+		if len(values) == 0 || values[0] == "" {
+			return true
+		}
+		values = values[:1]
+	case "Connection":
+		h.closes = httpguts.HeaderValuesContainsToken(values, "close")
+	case "Expect":
+		h.expects = httpguts.HeaderValuesContainsToken(values, "100-continue")
+	}
+	for _, value := range values {
+		if h.bytes, h.err = appendField(h.bytes, name, value); h.err != nil {
+			return false
 		}
 	}
-	if b, err = appendFraming(b, r); err != nil {
-		return b, err
-	}
-	for name, values := range r.Header {
-		switch name {
-		case "Host", "User-Agent", "Content-Length", "Transfer-Encoding", "Trailer": // written above
-			continue
-		}
-		for _, value := range values {
-			if b, err = appendField(b, name, value); err != nil {
-				return b, err
-			}
-		}
-	}
-	return append(b, '\r', '\n'), nil
+	return true
 }
 
 // appendTarget writes what URL.RequestURI returns; what is opaque only begins with its scheme where RequestURI has it so.
@@ -105,8 +160,8 @@ func appendField(b []byte, name, value string) ([]byte, error) {
 }
 
 // appendFraming writes what says how long the body is and what comes behind it.
-func appendFraming(b []byte, r *http.Request) ([]byte, error) {
-	if r.Close && !httpguts.HeaderValuesContainsToken(r.Header["Connection"], "close") {
+func appendFraming(b []byte, r *http.Request, closes bool) ([]byte, error) {
+	if r.Close && !closes {
 		b = append(b, "Connection: close\r\n"...)
 	}
 	switch length := bodyLength(r); {

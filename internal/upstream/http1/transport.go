@@ -35,18 +35,19 @@ type Transport struct {
 // errClosed is a connection that ended before anything of an answer came.
 var errClosed = errors.New("the application closed the connection before it answered")
 
-// RoundTrip sends one request. It is sent again, on another connection, only if it went to an idle connection that the
+// RoundTrip implements http.RoundTripper.
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) { return t.Send(r, Whole{r}) }
+
+// Send sends one request, with the header of o in the place of its own. It is sent again, on another connection, only if it went to an idle connection that the
 // application was just closing: when nothing of it was written, or when it has no body and a method that may be
 // repeated, and no byte of an answer came.
-func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	space := takeHead()
-	defer giveHead(space)
-	head, err := appendHead((*space)[:0], r)
-	if err != nil {
+func (t *Transport) Send(r *http.Request, o Outgoing) (*http.Response, error) {
+	head := takeHead()
+	defer head.give()
+	if err := head.write(r, o); err != nil {
 		closeBody(r)
 		return nil, err
 	}
-	*space = head[:0]
 	if r.Context().Err() != nil {
 		closeBody(r)
 		return nil, context.Cause(r.Context())
@@ -57,8 +58,9 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			closeBody(r)
 			return nil, err
 		}
-		x := newExchange(t, c, r)
-		response, err := x.run(head, now)
+		x := newExchange(t, c, r, o)
+		x.expects = t.Continue > 0 && bodyLength(r) != 0 && head.expects
+		response, err := x.run(head.bytes, now)
 		if err != nil && x.mayGoAgain(err) {
 			_ = x.fail(err) // the next attempt counts
 			continue
