@@ -124,7 +124,6 @@ type headerTaker interface {
 // passAnswer gives the client the application's header, and returns what it has become: without what belongs to the
 // application's connection, and without what would speak as the gate.
 func passAnswer(w http.ResponseWriter, from http.Header) http.Header {
-	removeHopByHop(from)
 	cleanAnswer(from)
 	if taker, can := w.(headerTaker); can {
 		taker.TakeHeader(from)
@@ -140,11 +139,15 @@ func isOurAnswer(name string) bool {
 	return name == requestid.Header || foldedHasPrefix(name, "x_goog_iap_")
 }
 
-// cleanAnswer keeps the application from speaking as the gate: our cookies, X-Goog-IAP-* headers and what the request is
-// called are ours, in the header, in hints and in trailers.
+// cleanAnswer takes out what belongs to the application's connection, and what Connection names besides. And it keeps
+// the application from speaking as the gate: our cookies, X-Goog-IAP-* headers and what the request is called are ours,
+// in the header, in hints and in trailers.
 func cleanAnswer(h http.Header) {
+	for _, name := range namedBy(h["Connection"]) {
+		delete(h, name)
+	}
 	for name := range h {
-		if isOurAnswer(name) {
+		if isHopByHop(name) || isOurAnswer(name) {
 			delete(h, name)
 		}
 	}

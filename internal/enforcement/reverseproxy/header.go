@@ -1,7 +1,6 @@
 package reverseproxy
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 )
@@ -51,18 +50,6 @@ func isHopByHop(name string) bool {
 		return true
 	}
 	return false
-}
-
-// removeHopByHop takes out what belongs to one connection, and what Connection names besides.
-func removeHopByHop(h http.Header) {
-	for _, name := range namedBy(h["Connection"]) {
-		delete(h, name)
-	}
-	for name := range h {
-		if isHopByHop(name) {
-			delete(h, name)
-		}
-	}
 }
 
 // hasToken reports whether a list of tokens holds one.

@@ -33,7 +33,6 @@ func (h *hints) pass(code int, header http.Header) error {
 	if h.w == nil || !h.request.ProtoAtLeast(1, 1) { // HTTP/1.0 knows none
 		return nil
 	}
-	removeHopByHop(header)
 	cleanAnswer(header)
 	// The writer sends the header that it has. What has been set for the answer is not for the hint.
 	own := h.w.Header()

@@ -40,7 +40,6 @@ func (f *Forwarder) upgrade(w http.ResponseWriter, r, out *http.Request, respons
 		return err
 	}
 	t := &tunnel.Tunnel{App: app, Extensions: len(response.Header["Sec-Websocket-Extensions"]) > 0}
-	removeHopByHop(response.Header)
 	delete(response.Header, "Content-Length") // a 101 has none
 	cleanAnswer(response.Header)
 	header := w.Header()
