@@ -87,7 +87,7 @@ func classes() []class {
 			identityprovider.ErrNotFound, identityprovider.ErrNoLink,
 		}},
 		{http.StatusBadRequest, "FAILED_PRECONDITION", ReasonOwned, []error{ErrOwned}},
-		{http.StatusBadRequest, "FAILED_PRECONDITION", "", []error{ErrPrecondition, issuer.ErrWaiting, issuer.ErrRevoked, identityprovider.ErrNumberTaken}},
+		{http.StatusBadRequest, "FAILED_PRECONDITION", "", []error{ErrPrecondition, issuer.ErrWaiting, issuer.ErrTooMany, issuer.ErrRevoked, identityprovider.ErrNumberTaken}},
 		{http.StatusBadRequest, "INVALID_ARGUMENT", "", []error{
 			ErrInvalid, iam.ErrInvalid, catalog.ErrInvalid, directory.ErrInvalid, resource.ErrInvalid, principal.ErrAddress, principal.ErrMember,
 			identityprovider.ErrInvalid, settings.ErrInvalid,

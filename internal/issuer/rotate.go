@@ -15,10 +15,16 @@ const (
 	Overlap = 24 * time.Hour
 	// MaxAge is for how long verifiers may keep a copy of the published keys.
 	MaxAge = time.Hour
+	// MostPublished is how many keys of a purpose are published at most: verifiers, ours among them, refuse longer lists as
+	// a whole.
+	MostPublished = 100
 )
 
 // ErrWaiting reports that a rotation is under way already.
 var ErrWaiting = errors.New("a new key is waiting already")
+
+// ErrTooMany reports that as many keys as verifiers take are published already.
+var ErrTooMany = errors.New("too many keys are published")
 
 // ErrRevoked reports a key that was withdrawn before.
 var ErrRevoked = errors.New("the key has been revoked already")
@@ -64,6 +70,10 @@ func Rotate(ctx context.Context, store Store, sealer *sealing.Sealer, p Purpose,
 		from = storedTime(now.Add(Overlap))
 	}
 	if next == nil {
+		if count := line.published(); count >= MostPublished {
+			return Rotation{}, fmt.Errorf("%w: %d, and verifiers refuse longer lists; revoke some of those that were replaced (`keys list`, `keys revoke`), "+
+				"or wait until they leave the list", ErrTooMany, count)
+		}
 		if next, err = line.create(from); err != nil {
 			return Rotation{}, err
 		}
@@ -170,6 +180,16 @@ func (l *line) active() *Key {
 // next is the key that will sign first among those that wait; nil when none does.
 func (l *line) next() *Key {
 	return l.pick(Next, func(a, b *Key) bool { return a.SignFrom.Before(b.SignFrom) })
+}
+
+// published counts the keys that verifiers are given.
+func (l *line) published() (count int) {
+	for _, key := range l.keys {
+		if published(key.State(l.now)) {
+			count++
+		}
+	}
+	return count
 }
 
 func (l *line) pick(state State, better func(a, b *Key) bool) *Key {

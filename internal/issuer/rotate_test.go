@@ -50,6 +50,36 @@ func TestRotateSaysWhenAWaitingKeySigns(t *testing.T) {
 	}
 }
 
+func TestNoMoreKeysArePublishedThanVerifiersTake(t *testing.T) {
+	t.Parallel()
+	store := newStore(t)
+	published := func(at time.Time) int { return len(store.compile(t, nil).Published(Assertion, at)) }
+	for published(start) < MostPublished {
+		if _, err := Rotate(t.Context(), store, testSealer(), Assertion, start, true); err != nil {
+			t.Fatalf("with %d keys: %v", published(start), err)
+		}
+	}
+	before := len(store.keys)
+	if _, err := Rotate(t.Context(), store, testSealer(), Assertion, start, true); !errors.Is(err, ErrTooMany) || !strings.Contains(err.Error(), "keys revoke") {
+		t.Errorf("one more: %v", err)
+	}
+	if len(store.keys) != before {
+		t.Error("a rotation that was refused left a key")
+	}
+	mustSigner(t, store.compile(t, nil), Assertion, start)
+	if _, err := Rotate(t.Context(), store, testSealer(), Assertion, start.Add(Overlap), false); err != nil || published(start.Add(Overlap)) > MostPublished {
+		t.Errorf("when the old ones have left the list: %v, and %d are published", err, published(start.Add(Overlap)))
+	}
+	for _, key := range store.keys[1:3] {
+		if _, err := Revoke(t.Context(), store, testSealer(), key.ID, start); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Rotate(t.Context(), store, testSealer(), Assertion, start, true); err != nil {
+		t.Errorf("when some were revoked: %v", err)
+	}
+}
+
 func TestRotateImmediately(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
