@@ -34,3 +34,20 @@ func TestOnlyWebSocketIsUpgradedTo(t *testing.T) {
 		}
 	}
 }
+
+// The Accept below is that to the client's key (RFC 6455, section 1.3). What answers with it without having been told
+// the key has not made it, and need not speak WebSocket.
+func TestAnAppProvesThatItSpeaksWebSocketWithAKeyThatItWasSent(t *testing.T) {
+	t.Parallel()
+	g := startGate(t)
+	g.app.say(func(*http.Request) string {
+		return "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+	})
+	for connection, want := range map[string]int{"Upgrade": http.StatusSwitchingProtocols, "Upgrade, sec-websocket-key": http.StatusBadGateway} {
+		response, _ := g.raw("GET / HTTP/1.1\r\nHost: app.test\r\n" + g.as("alice@example.com", private) + "\r\nConnection: " + connection +
+			"\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+		if sent := len(headerOf(g.app.last(), "Sec-Websocket-Key")) == 1; response.StatusCode != want || sent != (want == http.StatusSwitchingProtocols) {
+			t.Errorf("Connection: %s: status %d, the key was sent: %v", connection, response.StatusCode, sent)
+		}
+	}
+}

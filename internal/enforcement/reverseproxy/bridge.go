@@ -46,7 +46,7 @@ func (h *Handler) bridge(w http.ResponseWriter, in *Incoming) bool {
 	rand.Read(key) // never fails (crypto/rand)
 	bridged.Method = http.MethodGet
 	bridged.Header["Connection"], bridged.Header["Upgrade"] = connectionUpgrade, []string{"websocket"}
-	bridged.Header["Sec-Websocket-Key"] = []string{base64.StdEncoding.EncodeToString(key)}
+	bridged.Header[headerKey] = []string{base64.StdEncoding.EncodeToString(key)}
 	in.socket = r.Body
 	bridged.Body, bridged.ContentLength = http.NoBody, 0
 	return true

@@ -136,7 +136,7 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 		f.life.watcher().answered(response)
 	}
 	if err == nil && response.StatusCode == http.StatusSwitchingProtocols {
-		if err = f.upgrade(w, r, out, response); err == nil {
+		if err = f.upgrade(w, &life.header, out, response); err == nil {
 			return
 		}
 	}

@@ -29,13 +29,13 @@ func upgradeOf(h http.Header) string {
 // upgrade answers with the application's 101 and connects the client with it. When it returns an error, nothing has
 // been answered yet. Over HTTP/1.1 it leaves the connection to the tunnel and returns at once: what net/http holds for
 // a request is several times what an idle WebSocket needs.
-func (f *Forwarder) upgrade(w http.ResponseWriter, r, out *http.Request, response *http.Response) error {
+func (f *Forwarder) upgrade(w http.ResponseWriter, asked *outgoing, out *http.Request, response *http.Response) error {
 	app, writable := response.Body.(io.ReadWriteCloser)
 	if !writable {
 		_ = response.Body.Close() // the error below says more
 		return errors.New("the application's 101 came over a connection that cannot be handed on")
 	}
-	if err := checkHandshake(r, response.Header); err != nil {
+	if err := checkHandshake(asked, response.Header); err != nil {
 		_ = app.Close() // the error says more
 		return err
 	}
@@ -88,17 +88,20 @@ func early(from *bufio.Reader) ([]byte, error) {
 // webSocketGUID is what a server that knows WebSocket adds to the client's key (RFC 6455, section 1.3).
 const webSocketGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
+const headerKey = "Sec-Websocket-Key"
+
 // checkHandshake makes sure that the application speaks WebSocket from here on. One that does not would read what the
-// client sends as requests, which nobody has decided on.
-func checkHandshake(asked *http.Request, agreed http.Header) error {
+// client sends as requests, which nobody has decided on. Only a key that it was sent proves that, and what Connection names
+// is not sent.
+func checkHandshake(asked *outgoing, agreed http.Header) error {
 	protocol := upgradeOf(agreed)
-	keys, accepted := asked.Header["Sec-Websocket-Key"], agreed["Sec-Websocket-Accept"]
+	keys, accepted := asked.in.Header[headerKey], agreed["Sec-Websocket-Accept"]
 	switch {
-	case !mayUpgrade(asked):
+	case !asked.upgrades:
 		return fmt.Errorf("the application switched to the protocol %q where it was not asked to", protocol)
 	case !strings.EqualFold(protocol, "websocket"):
 		return fmt.Errorf("the application switched to the protocol %q where WebSocket was asked for", protocol)
-	case len(keys) != 1 || len(accepted) != 1 || accepted[0] != acceptOf(keys[0]):
+	case !asked.passes(headerKey) || len(keys) != 1 || len(accepted) != 1 || accepted[0] != acceptOf(keys[0]):
 		return errors.New("the application switched to WebSocket without Sec-WebSocket-Accept for the client's key")
 	}
 	return nil
