@@ -45,6 +45,9 @@ func (h *hints) pass(code int, header http.Header) error {
 		h.reading = false
 	}
 	copyHeader(own, header)
+	// No hint gets this field. But net/http copies a header that names it, and else its HTTP/2 may be reading this very
+	// map when WriteHeader has returned because the client has ended the stream: to change it then ends the process.
+	own["Transfer-Encoding"] = nil
 	h.w.WriteHeader(code)
 	clear(own)
 	maps.Copy(own, kept)

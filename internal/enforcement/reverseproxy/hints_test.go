@@ -1,6 +1,7 @@
 package reverseproxy
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -50,5 +51,44 @@ func TestAHintWaitsForThe100OfTheServer(t *testing.T) {
 		if !slices.Equal(w.codes, c.want) {
 			t.Errorf("%s: sent %v, want %v", name, w.codes, c.want)
 		}
+	}
+}
+
+// unhurried keeps the headers of hints as net/http's HTTP/2 does, which may look at them when WriteHeader has returned:
+// those that name a length or an encoding are copied.
+type unhurried struct {
+	*httptest.ResponseRecorder
+	sent []http.Header
+}
+
+func (w *unhurried) WriteHeader(int) {
+	h := w.Header()
+	_, length := h["Content-Length"]
+	_, encoding := h["Transfer-Encoding"]
+	if length || encoding {
+		h = h.Clone()
+		h.Del("Content-Length")
+		h.Del("Transfer-Encoding")
+	}
+	w.sent = append(w.sent, h)
+}
+
+func TestAHintDoesNotChangeWhileItIsWrittenForAClientThatHasLeft(t *testing.T) {
+	t.Parallel()
+	w := &unhurried{ResponseRecorder: httptest.NewRecorder()}
+	w.Header().Set("Vary", "Origin")
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.ProtoMajor, r.ProtoMinor = 2, 0
+	h := &hints{w: w, request: r}
+	for _, link := range []string{"</a>", "</b>"} {
+		if err := h.pass(http.StatusEarlyHints, http.Header{"Link": {link}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := fmt.Sprint(w.sent), "[map[Link:[</a>]] map[Link:[</b>]]]"; got != want {
+		t.Errorf("the hints have become %s, want %s", got, want)
+	}
+	if got := fmt.Sprint(w.Header()); got != "map[Vary:[Origin]]" {
+		t.Errorf("of the hints, the answer has kept %s", got)
 	}
 }
