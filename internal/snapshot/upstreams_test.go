@@ -17,6 +17,7 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/snapshot"
 	"github.com/gatehouse-iap/gatehouse/internal/storage"
 	"github.com/gatehouse-iap/gatehouse/internal/upstream"
+	"github.com/gatehouse-iap/gatehouse/internal/upstream/http1"
 )
 
 // viewed is a builder over a store, with what it logs.
@@ -152,7 +153,7 @@ func TestAddressesKeepWhatIsKnownOfThemWhenPolicyOrTheirListChanges(t *testing.T
 	v.put(s)
 	request := httptest.NewRequest(http.MethodGet, app.URL, nil)
 	request.RequestURI = ""
-	response, err := v.upstream("1").RoundTrip(request) // and is not closed: it stays under way
+	response, err := v.upstream("1").Send(request, http1.Whole{Request: request}) // and is not closed: it stays under way
 	if err != nil {
 		t.Fatal(err)
 	}
