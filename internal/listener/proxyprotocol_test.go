@@ -193,7 +193,8 @@ func TestALookAtThePortIsNoFault(t *testing.T) {
 func TestTheBytesOfOtherPeersAreNoPROXYHeader(t *testing.T) {
 	t.Parallel()
 	address := serve(t, Spec{ProxyFrom: prefixes(t, "192.0.2.0/24")}, whence)
-	if got := answerTo(t, address, "PROXY TCP4 203.0.113.9 192.0.2.1 4711 443\r\n", getRoot); got != "400 Bad Request" {
+	// In one piece: what comes when the connection is closed already resets it, and the answer is lost.
+	if got := answerTo(t, address, "PROXY TCP4 203.0.113.9 192.0.2.1 4711 443\r\n"+getRoot, ""); got != "400 Bad Request" {
 		t.Errorf("a header from a stranger: %s", got)
 	}
 	if got := answerTo(t, address, getRoot, ""); got != "127.0.0.1" {
