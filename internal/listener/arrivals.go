@@ -78,9 +78,14 @@ func (c *conn) arrived() {
 	}
 }
 
-// noting tells a connection of its requests.
+// noting tells a connection of its requests. It ends with the answer to one of HTTP/1.0: net/http ignores and takes out a
+// Transfer-Encoding there, and would read the body as the next request, which whoever stands in front of us did not see
+// (RFC 9112, section 6.1).
 func noting(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !r.ProtoAtLeast(1, 1) && r.Header["Connection"] != nil { // which could ask for more
+			w.Header().Set("Connection", "close")
+		}
 		if c := connOf(r); c != nil {
 			c.began()
 			defer c.over(r)

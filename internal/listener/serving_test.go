@@ -70,7 +70,6 @@ func TestAPlainListenerAnswersAsNetHTTPDoes(t *testing.T) {
 		"an upgrade":                     line + host + "Connection: Upgrade\r\nUpgrade: x\r\n\r\n",
 		"an end":                         line + host + "Connection: close\r\n\r\n",
 		"HTTP/1.0":                       "GET /x HTTP/1.0\r\nHost: a\r\n\r\n",
-		"HTTP/1.0 that is kept":          "GET /x HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n",
 		"HTTP/1.0 without a Host":        "GET /x HTTP/1.0\r\n\r\n",
 		"HTTP/1.2":                       "GET /x HTTP/1.2\r\nHost: a\r\n\r\n",
 		"HTTP/3":                         "GET /x HTTP/3.0\r\nHost: a\r\n\r\n",
@@ -119,6 +118,20 @@ func TestAPlainListenerAnswersAsNetHTTPDoes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A proxy in front of us may take it for the body, and the answer to it for that to somebody else's request.
+func TestWhatFollowsARequestOfHTTP10IsNoRequest(t *testing.T) {
+	t.Parallel()
+	address := serve(t, Spec{}, answered)
+	for name, sent := range map[string]string{
+		"chunks":  "POST /x HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
+		"nothing": "GET /x HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
+	} {
+		if answers := strings.Count(says(t, address, sent), "HTTP/1."); answers != 1 {
+			t.Errorf("%s: %d answers", name, answers)
+		}
 	}
 }
 
