@@ -171,6 +171,33 @@ func TestAnExchangeEndsWhenItWouldNotBeLetInAnyMore(t *testing.T) {
 	}
 }
 
+// Whoever looks after exchanges asks every ten seconds anyway. To end one at its moment it has to know of that moment.
+func TestAnExchangeIsAskedAboutWhenItsCredentialExpires(t *testing.T) {
+	t.Parallel()
+	expires := time.Now().Add(time.Minute)
+	for name, c := range map[string]struct {
+		edit    func(*enforcement.Request)
+		before  func(*enforcement.Point)
+		forgets func(*enforcement.Point) // what happens then, if anything
+	}{
+		"a token": {byBearer, func(p *enforcement.Point) { p.Bearers = program{identity: alice.Identity(), expires: expires} }, nil},
+		"a session": {func(*enforcement.Request) {}, func(p *enforcement.Point) {
+			p.Sessions = sessions{record: session.Record{ID: session.NewID(), Identity: alice.Identity(), Expires: expires}}
+		}, nil},
+		"a session that cannot be looked up for a moment": {func(*enforcement.Request) {}, func(p *enforcement.Point) {
+			p.Sessions = sessions{record: session.Record{ID: session.NewID(), Identity: alice.Identity(), Expires: expires}}
+		}, func(p *enforcement.Point) { p.Sessions = sessions{err: session.ErrStore} }},
+	} {
+		point, admission, _ := admit(t, settings.IapSettings{}, c.before, c.edit)
+		if c.forgets != nil {
+			c.forgets(point)
+		}
+		if until, reason := admission.Again(t.Context(), false); reason != "" || !until.Equal(expires) {
+			t.Errorf("%s: asked again at %s (%q), want %s", name, until, reason, expires)
+		}
+	}
+}
+
 func TestADemandedSignInThatGrowsTooOldEndsAnExchange(t *testing.T) {
 	t.Parallel()
 	start := time.Now()
