@@ -1,10 +1,17 @@
 package daemon
 
 import (
+	"net/http"
 	"os"
+	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/audit"
+	"github.com/gatehouse-iap/gatehouse/internal/config"
+	"github.com/gatehouse-iap/gatehouse/internal/server"
 )
 
 // hasLine waits until a file of the world has a line with all of some texts, and returns it.
@@ -61,4 +68,31 @@ func TestRecordsGoWhereTheConfigurationSaysAndGoOnThereWhenItChanges(t *testing.
 		t.Fatal(err)
 	}
 	w.hasLine("other.jsonl", `"path":"/last"`)
+}
+
+func TestWhatTheConfigurationSaysOfRecordsHolds(t *testing.T) {
+	t.Parallel()
+	c := config.Audit{Refuse: true, MaxSize: 1 << 30, MaxAge: 24 * time.Hour, ChangesMaxAge: 48 * time.Hour}
+	want := server.Records{Retention: audit.Retention{TotalBytes: 1 << 30, MaxAge: 24 * time.Hour}, Refuse: true, EntriesMaxAge: 48 * time.Hour}
+	if got := recordsOf(c, nil); !reflect.DeepEqual(got, want) {
+		t.Errorf("the server is told %+v", got)
+	}
+
+	w := newWorld(t)
+	w.start()
+	w.write("gatehouse.yaml", plainConfig+"audit: {onFailure: refuse}\n")
+	w.look()
+	decisions := w.path(filepath.Join("data", audit.LogDir))
+	if err := os.Rename(decisions, decisions+".away"); err != nil { // as a disk that takes nothing
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		a := w.get(0, "http://app.localhost/")
+		if a.status == http.StatusServiceUnavailable && strings.Contains(a.body, "record_failed") {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("nothing can be recorded, and the answer is %d %s", a.status, a.body)
+		}
+	}
 }

@@ -421,7 +421,7 @@ func TestAConnectionHasSoManyStreamsAndNoMore(t *testing.T) {
 
 // What Go does by itself: the answers to frames are not kept without end for a client that does not read them.
 func TestAnswersThatNobodyReadsDoNotPileUp(t *testing.T) {
-	exchange(t, answered.ServeHTTP, func(t *testing.T, conn net.Conn) {
+	exchange(t, answered.ServeHTTP, "", func(t *testing.T, conn net.Conn) {
 		_ = conn.SetDeadline(time.Now().Add(30 * time.Second)) // before the server's patience for what is not taken ends
 		f := newFrames(t, conn)
 		sent := 0
@@ -434,7 +434,7 @@ func TestAnswersThatNobodyReadsDoNotPileUp(t *testing.T) {
 }
 
 func TestAHeaderOfHTTP2ThatStopsIsNotWaitedFor(t *testing.T) {
-	exchange(t, answered.ServeHTTP, func(t *testing.T, conn net.Conn) {
+	exchange(t, answered.ServeHTTP, "", func(t *testing.T, conn net.Conn) {
 		begun := time.Now()
 		gone := takes(conn)
 		f := newFrames(t, conn)
@@ -457,7 +457,7 @@ func TestAClientThatTakesNothingIsNotWaitedFor(t *testing.T) {
 		}
 		ended <- err
 	}
-	exchange(t, answer, func(t *testing.T, conn net.Conn) {
+	exchange(t, answer, NotTaken, func(t *testing.T, conn net.Conn) {
 		if _, err := io.WriteString(conn, request); err != nil {
 			t.Fatal(err)
 		}

@@ -40,17 +40,28 @@ func (p *pipes) Close() error {
 	return nil
 }
 
-// exchange serves one connection with handler and lets client use it.
-func exchange(t *testing.T, handler http.HandlerFunc, client func(t *testing.T, conn net.Conn)) {
+// exchange serves one connection with handler and lets client use it. In the end it is counted for one limit; "" for
+// none.
+func exchange(t *testing.T, handler http.HandlerFunc, counted Refusal, client func(t *testing.T, conn net.Conn)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		l := &pipes{conns: make(chan net.Conn, 1), done: make(chan struct{})}
+		socket, counts := &pipes{conns: make(chan net.Conn, 1), done: make(chan struct{})}, NewCounts()
+		l, err := On(socket, Spec{Counts: counts})
+		if err != nil {
+			t.Fatal(err)
+		}
 		ended := make(chan error, 1)
 		go func() { ended <- Serve(ctx, l, handler, slog.New(slog.DiscardHandler), DrainTimeout) }()
 		conn, served := net.Pipe()
-		l.conns <- served
+		socket.conns <- served
 		client(t, conn)
+		synctest.Wait()
+		for why, n := range counts.Connections() {
+			if want := map[string]uint64{string(counted): 1}[why]; n != want {
+				t.Errorf("%d connections are counted as %s, want %d", n, why, want)
+			}
+		}
 		_ = conn.Close()
 		cancel()
 		if err := <-ended; err != nil {
@@ -63,7 +74,7 @@ const unfinished = "POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 100\r\n
 
 func TestABodyThatNeverComesDoesNotHoldTheConnection(t *testing.T) {
 	refuse := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }
-	exchange(t, refuse, func(t *testing.T, conn net.Conn) {
+	exchange(t, refuse, "", func(t *testing.T, conn net.Conn) {
 		begun := time.Now()
 		if _, err := io.WriteString(conn, unfinished); err != nil {
 			t.Fatal(err)
@@ -89,7 +100,7 @@ func TestABodyTakesAnyTimeOnceTheDeadlinesAreTakenOff(t *testing.T) {
 			t.Errorf("%d bytes of the body were read, then %v", len(body), err)
 		}
 	}
-	exchange(t, read, func(t *testing.T, conn net.Conn) {
+	exchange(t, read, "", func(t *testing.T, conn net.Conn) {
 		if _, err := io.WriteString(conn, unfinished); err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +127,7 @@ func page(givenUp *atomic.Bool) http.HandlerFunc {
 
 func TestAnAnswerThatIsNotReadIsGivenUp(t *testing.T) {
 	var givenUp atomic.Bool
-	exchange(t, page(&givenUp), func(t *testing.T, conn net.Conn) {
+	exchange(t, page(&givenUp), "", func(t *testing.T, conn net.Conn) {
 		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: app.test\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +142,7 @@ func TestAnAnswerThatIsNotReadIsGivenUp(t *testing.T) {
 // A client can leave HTTP/2 streams open and give them no room to be answered in, hundreds on each connection.
 func TestAStreamThatIsGivenNoRoomIsGivenUp(t *testing.T) {
 	var givenUp atomic.Bool
-	exchange(t, page(&givenUp), func(t *testing.T, conn net.Conn) {
+	exchange(t, page(&givenUp), "", func(t *testing.T, conn net.Conn) {
 		go func() { _, _ = io.Copy(io.Discard, conn) }() // it reads all, pings included, and answers nothing
 		framer := http2.NewFramer(conn, nil)
 		var header bytes.Buffer
@@ -164,7 +175,7 @@ func TestAnAnswerTakesAnyTimeOnceItsDeadlineIsTakenOff(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	exchange(t, answer, func(t *testing.T, conn net.Conn) {
+	exchange(t, answer, "", func(t *testing.T, conn net.Conn) {
 		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: app.test\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
