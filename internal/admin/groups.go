@@ -18,12 +18,13 @@ type GroupSummary struct {
 	Members     int    `json:"members"`
 }
 
-// GroupChange says what a change of members did.
+// GroupChange says what a change of members did, and is what is recorded as having come of it.
 type GroupChange struct {
-	Email   string   `json:"email"`
-	Added   []string `json:"added,omitempty"`
-	Removed []string `json:"removed,omitempty"`
-	Members int      `json:"members"` // how many the group has now
+	Email       string   `json:"email"`
+	Description string   `json:"description,omitempty"` // that the group has now
+	Added       []string `json:"added,omitempty"`
+	Removed     []string `json:"removed,omitempty"`
+	Members     int      `json:"members"` // how many the group has now
 	// Unknown are those of Added that are neither an account nor a group here: perhaps misspelt.
 	Unknown []string `json:"unknown,omitempty"`
 }
@@ -83,7 +84,7 @@ func (a *Admin) CreateGroup(ctx context.Context, actor audit.Actor, group direct
 		if _, err := tx.Directory().Account(ctx, group.Email); !errors.Is(err, directory.ErrNotFound) {
 			return taken(group.Email, "user or service account", err)
 		}
-		created = GroupChange{Email: group.Email, Added: group.Members, Members: len(group.Members)}
+		created = GroupChange{Email: group.Email, Description: group.Description, Added: group.Members, Members: len(group.Members)}
 		if created.Unknown, err = unknown(ctx, tx, group.Members); err != nil {
 			return err
 		}
@@ -146,7 +147,7 @@ func (a *Admin) changeMembers(ctx context.Context, actor audit.Actor, action, em
 		if change, err = f(tx, &group, members); err != nil {
 			return err
 		}
-		change.Email, change.Members = canonical, len(group.Members)
+		change.Email, change.Description, change.Members = canonical, group.Description, len(group.Members)
 		if err := group.Validate(); err != nil {
 			return err
 		}

@@ -234,7 +234,6 @@ func (g *planning) serviceChange(wanted catalog.Service) *Change {
 	return change
 }
 
-// groupChange says how a group's members change; their names may be very many.
 // recordDocuments fills in an entry from what documents declare.
 func recordDocuments(entry *audit.Entry, before, after *Document) error {
 	side := func(d *Document) any {
@@ -260,5 +259,3 @@ func sameJSON(a, b any) bool {
 	second, err := json.Marshal(b)
 	return err == nil && bytes.Equal(first, second)
 }
-
-// samePolicy reports whether two policies say the same, in whatever order and however grouped.

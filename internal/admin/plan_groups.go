@@ -45,8 +45,9 @@ func (g *planning) groupChange(ctx context.Context, i int, wanted directory.Grou
 	return change, nil
 }
 
+// groupChange says how a group changes: of its members, who may be very many, only those that come and go.
 func groupChange(before, after directory.Group) GroupChange {
-	change := GroupChange{Email: after.Email, Members: len(after.Members)}
+	change := GroupChange{Email: after.Email, Description: after.Description, Members: len(after.Members)}
 	had, has := set(before.Members), set(after.Members)
 	for _, m := range after.Members {
 		if !had[m] {

@@ -39,6 +39,7 @@ func (g *planning) policyChange(i int, wanted DeclaredPolicy) *Change {
 	return change
 }
 
+// samePolicy reports whether two policies say the same, in whatever order and however grouped.
 func samePolicy(a, b iam.Policy) bool {
 	grants := func(p iam.Policy) map[[2]string]bool {
 		out := map[[2]string]bool{}
