@@ -82,3 +82,31 @@ func TestNoRecordActsOnTheTerminalInAnyFormat(t *testing.T) {
 		t.Errorf("%v: %+q", err, &out)
 	}
 }
+
+func TestProgressIsALineThatGoesAwayBeforeWhatIsFound(t *testing.T) {
+	t.Parallel()
+	for terminal, want := range map[bool]string{
+		true:  "\r\x1b[Ksearched 0 % of 2 MiB\r\x1b[Ksearched 50 % of 2 MiB\r\x1b[KFOUND\r\x1b[Ksearched 50 % of 2 MiB\r\x1b[K",
+		false: "FOUND",
+	} {
+		var out bytes.Buffer // both outputs, as at a terminal
+		cmd := &cobra.Command{}
+		cmd.SetOut(&out)
+		p := newRecordPrinter(cmd, formatText)
+		p.notes, p.progress = &out, terminal
+		change := audit.Entry{Seq: 1, Action: "users.create", Target: "x"}
+		for _, line := range []admin.RecordLine{
+			{Progress: &admin.BytesRead{}}, {Progress: &admin.BytesRead{Done: 1, Total: 2 << 20}}, {Progress: &admin.BytesRead{Done: 1 << 20, Total: 2 << 20}},
+			{Progress: &admin.BytesRead{Done: 1<<20 + 1, Total: 2 << 20}}, {Change: &change}, {Progress: &admin.BytesRead{Done: 1<<20 + 2, Total: 2 << 20}}, {End: &admin.RecordsEnd{Found: 1}},
+		} {
+			if err := p.hear(line); err != nil {
+				t.Fatal(err)
+			}
+		}
+		found := out.String()[strings.Index(out.String(), "0001-"):]
+		found, _, _ = strings.Cut(found, "\n")
+		if got := strings.Replace(out.String(), found+"\n", "FOUND", 1); got != want || p.found != 1 {
+			t.Errorf("at a terminal %v: %q, want %q", terminal, got, want)
+		}
+	}
+}

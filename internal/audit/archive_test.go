@@ -173,6 +173,23 @@ func mustFindNothing(t testing.TB, l *Log) {
 	}
 }
 
+func TestASearchTellsHowFarItIs(t *testing.T) {
+	t.Parallel()
+	l := open(t, t.TempDir(), LogOptions{})
+	for i := range 2000 { // more than is read at once
+		d := full(start.Add(time.Duration(i)*time.Second), policy.NotGranted)
+		l.Record(&d)
+	}
+	var told []int64
+	var all int64
+	if err := l.Search(t.Context(), Search{Progress: func(done, total int64) { told, all = append(told, done), total }}); err != nil {
+		t.Fatal(err)
+	}
+	if len(told) < 3 || !slices.IsSorted(told) || told[0] == 0 || told[0] == all || told[len(told)-1] != all {
+		t.Errorf("told %v of %d bytes", told, all)
+	}
+}
+
 func TestADamagedFileIsReadAsFarAsItGoesAndTheDamageIsNamed(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
