@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"sync"
@@ -110,6 +111,7 @@ func endlessly(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 		return
 	case "/":
+		w.Header().Set("X-Peer", r.RemoteAddr)
 		return
 	}
 	_ = control.Flush()
@@ -468,14 +470,43 @@ func TestAPolicyWriteDropsNoExchange(t *testing.T) {
 	t.Parallel()
 	e := startEndless(t, withAccounts)
 	e.let("user:alice@example.com")
-	_, rest := openSocket(t, e, func(string) string { return e.as("alice@example.com", private) })
+	over := make(chan string, len(forms))
+	for _, form := range forms {
+		_, rest := form.open(t, e, e.byToken)
+		go func() { over <- form.name + " read " + rest() }()
+	}
+	e.awaitKnown(t, len(forms))
 	e.let("user:alice@example.com", "user:bob@example.com")
-	over := make(chan string, 1)
-	go func() { over <- rest() }()
 	select {
 	case read := <-over:
-		t.Errorf("ended with %q", read)
+		t.Error(read)
 	case <-time.After(300 * time.Millisecond):
+	}
+}
+
+// Nor does it close what is idle, neither to clients nor to applications.
+func TestAPolicyWriteDropsNoIdleConnection(t *testing.T) {
+	t.Parallel()
+	e := startEndless(t, withAccounts)
+	e.let("user:alice@example.com")
+	for _, two := range []bool{false, true} {
+		client, reused := e.client(t, two), false
+		ask := func() (peer string) {
+			r := request(t, http.MethodGet, "http://app.test/", e.byToken("app.test"), nil)
+			response, err := client.Do(r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+				GotConn: func(c httptrace.GotConnInfo) { reused = c.Reused },
+			})))
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			return response.Header.Get("X-Peer")
+		}
+		before := ask()
+		e.let("user:alice@example.com", fmt.Sprintf("user:bob%v@example.com", two))
+		if after := ask(); !reused || after != before || before == "" {
+			t.Errorf("HTTP/2 %v: the client's connection is the same: %v; the gate's was %q and is %q", two, reused, before, after)
+		}
 	}
 }
 

@@ -5,10 +5,14 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +35,14 @@ func (a *application2) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Goog-IAP-Generated-Response", "mallory")
 	w.Header().Add("Set-Cookie", "GCP_IAP_UID=mallory")
 	w.Header().Set("Content-Length", "2")
+	if r.URL.Path == "/hints" {
+		hint := w.Header().Clone()
+		w.Header().Set("Link", "</own.css>; rel=preload")
+		w.Header().Del("Content-Length")
+		w.WriteHeader(http.StatusEarlyHints)
+		clear(w.Header())
+		maps.Copy(w.Header(), hint)
+	}
 	body, _ := io.ReadAll(r.Body) // what has come of it is remembered
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s %s\r\nHost: %s\r\n", r.Method, r.RequestURI, r.Proto, r.Host)
@@ -180,6 +192,46 @@ func TestTrailersPassBetweenHTTP2AndHTTP2AndCarryNothingOfOurs(t *testing.T) {
 			}
 			if seen := app.last(); strings.Contains(seen, "mallory") || !strings.Contains(seen, "\r\nbody\r\nX-Sum: 42\r\n") {
 				t.Errorf("the app received:\n%s", seen)
+			}
+		})
+	}
+}
+
+func TestHintsOfAnHTTP2AppReachClientsOfEitherProtocolAndCarryNothingOfOurs(t *testing.T) {
+	t.Parallel()
+	for name, start := range bothHTTP2 {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g, app := startGate(t), start(t)
+			g.lead(open, app)
+			for _, two := range []bool{false, true} {
+				transport := &http.Transport{Protocols: new(http.Protocols), DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+					return (&net.Dialer{}).DialContext(ctx, network, g.address)
+				}}
+				transport.Protocols.SetHTTP1(!two)
+				transport.Protocols.SetUnencryptedHTTP2(two)
+				defer transport.CloseIdleConnections()
+				var hints []string
+				ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
+					hints = append(hints, fmt.Sprint(code, h))
+					return nil
+				}})
+				request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://open.test/hints", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				response, err := transport.RoundTrip(request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(response.Body)
+				response.Body.Close()
+				if err != nil || string(body) != "ok" || response.Header.Get("Link") != "" {
+					t.Errorf("HTTP/2 %v: %s with %v: %q, %v", two, response.Status, response.Header, body, err)
+				}
+				if want := "103 map[Link:[</own.css>; rel=preload]]"; !slices.Equal(hints, []string{want}) {
+					t.Errorf("HTTP/2 %v: the hints are %q, want %s", two, hints, want)
+				}
 			}
 		})
 	}
