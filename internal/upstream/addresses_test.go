@@ -3,6 +3,7 @@ package upstream_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/upstream"
 	"github.com/gatehouse-iap/gatehouse/internal/upstream/http1"
@@ -48,6 +50,11 @@ func echo(w http.ResponseWriter, r *http.Request) {
 // send sends a request with a body of its own through an upstream; an empty body is none.
 func send(t *testing.T, up *upstream.Upstream, method, body string) (*http.Response, error) {
 	t.Helper()
+	return sendWith(t, up, method, body, http.Header{})
+}
+
+func sendWith(t *testing.T, up *upstream.Upstream, method, body string, header http.Header) (*http.Response, error) {
+	t.Helper()
 	var content io.Reader
 	if body != "" {
 		content = io.MultiReader(strings.NewReader(body)) // of which net/http cannot make a second one
@@ -59,6 +66,7 @@ func send(t *testing.T, up *upstream.Upstream, method, body string) (*http.Respo
 	if body != "" {
 		request.ContentLength = int64(len(body))
 	}
+	request.Header = header.Clone()
 	return up.Send(request, http1.Whole{Request: request})
 }
 
@@ -212,12 +220,16 @@ func TestAnApplicationThatIsBackIsThereForTheVeryNextRequest(t *testing.T) {
 }
 
 // fickle is an application, without net/http, that answers the first request of a connection and ends at the second,
-// once it has read it.
-func fickle(t *testing.T, requests *atomic.Int64) (url string) {
+// once it has read it. Nil config is without TLS.
+func fickle(t *testing.T, config *tls.Config, requests *atomic.Int64) (url string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
+	}
+	scheme := "http://"
+	if config != nil {
+		l, scheme = tls.NewListener(l, config), "https://"
 	}
 	t.Cleanup(func() { l.Close() })
 	serve := func(conn net.Conn) {
@@ -244,31 +256,44 @@ func fickle(t *testing.T, requests *atomic.Int64) (url string) {
 			go serve(conn)
 		}
 	}()
-	return "http://" + l.Addr().String()
+	return scheme + l.Addr().String()
 }
 
+// Behind TLS another transport sends the requests than without.
 func TestAConnectionThatEndsAsARequestLeaves(t *testing.T) {
 	t.Parallel()
+	ours := newAuthority(t, "ours")
+	trust := upstream.TLS{CAFile: ours.file(), ServerName: "app.internal"}
+	secure := &tls.Config{Certificates: []tls.Certificate{ours.issue("app.internal", time.Time{})}}
 	for name, c := range map[string]struct {
 		method, body string
 		reaches      int64 // how often the application sees it
 		answered     bool
+		header       string
 	}{
-		"a GET is sent once more":                 {"GET", "", 2, true},
-		"a POST is not":                           {"POST", "", 1, false},
-		"a POST with a body is not":               {"POST", "body", 1, false},
-		"a body is not, whatever the method says": {"PUT", "body", 1, false},
-		"nor that of a GET":                       {"GET", "body", 1, false},
+		"a GET is sent once more":                 {"GET", "", 2, true, ""},
+		"a POST is not":                           {"POST", "", 1, false, ""},
+		"a POST with a body is not":               {"POST", "body", 1, false, ""},
+		"a body is not, whatever the method says": {"PUT", "body", 1, false, ""},
+		"nor that of a GET":                       {"GET", "body", 1, false, ""},
+		"a POST is not, though its client says that it may be done twice": {"POST", "", 1, false, "Idempotency-Key"},
+		"nor with the older name of that":                                 {"POST", "", 1, false, "X-Idempotency-Key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for addresses := int64(1); addresses <= 2; addresses++ {
-				var requests atomic.Int64
-				urls := fickle(t, &requests)
-				if addresses > 1 {
-					urls += " " + fickle(t, &requests)
+			for i := range int64(4) {
+				addresses, overTLS := 1+i%2, i > 1
+				config := upstream.Config{}
+				var behind *tls.Config
+				if overTLS {
+					config.TLS, behind = trust, secure
 				}
-				up := one(t, &upstream.Pools{}, upstream.Config{URL: urls})
+				var requests atomic.Int64
+				config.URL = fickle(t, behind, &requests)
+				if addresses > 1 {
+					config.URL += " " + fickle(t, behind, &requests)
+				}
+				up := one(t, &upstream.Pools{}, config)
 				var first []*http.Response
 				for range addresses { // one at each, which leaves an idle connection
 					response, err := send(t, up, "GET", "")
@@ -280,15 +305,19 @@ func TestAConnectionThatEndsAsARequestLeaves(t *testing.T) {
 				for _, response := range first {
 					read(t, response)
 				}
-				response, err := send(t, up, c.method, c.body)
+				header := http.Header{}
+				if c.header != "" {
+					header.Set(c.header, "once")
+				}
+				response, err := sendWith(t, up, c.method, c.body, header)
 				if c.answered != (err == nil) || err == nil && read(t, response) != "ok" {
-					t.Errorf("of %d addresses: error %v", addresses, err)
+					t.Errorf("of %d addresses, over TLS %v: error %v", addresses, overTLS, err)
 				}
 				if status, _ := upstream.Answer(err); err != nil && status != 502 {
 					t.Errorf("status %d", status)
 				}
 				if got := requests.Load() - addresses; got != c.reaches {
-					t.Errorf("of %d addresses: %d requests reached the application, and should be %d", addresses, got, c.reaches)
+					t.Errorf("of %d addresses, over TLS %v: %d requests reached the application, and should be %d", addresses, overTLS, got, c.reaches)
 				}
 			}
 		})

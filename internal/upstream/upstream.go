@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -104,6 +105,10 @@ func whole(r *http.Request, o Outgoing) *http.Request {
 	}))
 	sent.Header = http.Header{}
 	for name, values := range o.Fields {
+		switch name {
+		case "Idempotency-Key", "X-Idempotency-Key": // net/http sends a POST without a body again that has one. It looks for this spelling.
+			name = strings.ToLower(name)
+		}
 		sent.Header[name] = values
 	}
 	return sent
