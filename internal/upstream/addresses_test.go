@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -360,6 +361,48 @@ func TestWhatGoesWrongAfterARequestWasSentIsNotTriedElsewhere(t *testing.T) {
 			for _, a := range up.Addresses() {
 				if a.Circuit != upstream.CircuitClosed || a.InFlight != 0 {
 					t.Errorf("whoever makes an application stumble closes it to everybody: %+v", a)
+				}
+			}
+		})
+	}
+}
+
+func TestAnAnswerHasALongHeaderAndNotALongerOneWhateverTheProtocol(t *testing.T) {
+	t.Parallel()
+	ours := newAuthority(t, "ours")
+	secure := &tls.Config{Certificates: []tls.Certificate{ours.issue("app.internal", time.Time{})}}
+	for name, c := range map[string]struct {
+		config    *tls.Config
+		protocols func(*http.Protocols)
+		url       func(string) string
+	}{
+		"HTTP/1.1":           {nil, onlyHTTP1, func(url string) string { return url }},
+		"HTTP/1.1 over TLS":  {secure.Clone(), onlyHTTP1, func(url string) string { return url }},
+		"HTTP/2 over TLS":    {secure.Clone(), http1And2, func(url string) string { return url }},
+		"HTTP/2 without TLS": {nil, h2c, asH2C},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			app := application(t, c.config, c.protocols)
+			app.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				length, _ := strconv.Atoi(r.Header.Get("X-Length")) // 0 is noticed
+				w.Header().Set("X-Long", strings.Repeat("x", length))
+			})
+			config := upstream.Config{URL: c.url(app.URL)}
+			if c.config != nil {
+				config.TLS = upstream.TLS{CAFile: ours.file(), ServerName: "app.internal"}
+			}
+			up := one(t, &upstream.Pools{}, config)
+			for length, taken := range map[int]bool{60 << 10: true, 100 << 10: false} {
+				response, err := sendWith(t, up, "GET", "", http.Header{"X-Length": {strconv.Itoa(length)}})
+				if status, _ := upstream.Answer(err); taken != (err == nil) || err != nil && status != http.StatusBadGateway {
+					t.Errorf("%d bytes: error %v, status %d", length, err, status)
+				}
+				if err == nil {
+					if got := len(response.Header.Get("X-Long")); got != length {
+						t.Errorf("%d bytes of %d came", got, length)
+					}
+					response.Body.Close()
 				}
 			}
 		})

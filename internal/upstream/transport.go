@@ -52,8 +52,10 @@ func newTransport(scheme string, dial dialer, secure *tls.Config, t Timeouts) tr
 		IdleConnTimeout:       idleTimeout,
 		MaxIdleConns:          0,
 		MaxIdleConnsPerHost:   maxIdle,
-		WriteBufferSize:       16 << 10,
-		ReadBufferSize:        16 << 10,
+		// An answer may have as long a header as over plain HTTP/1.1, and not the ten mebibytes of net/http.
+		MaxResponseHeaderBytes: http1.MaxHead,
+		WriteBufferSize:        16 << 10,
+		ReadBufferSize:         16 << 10,
 		// A connection that is shared by many streams must not be waited on for ever once its other end is gone.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
 	}

@@ -8,14 +8,14 @@ import (
 	"sync"
 )
 
-const (
-	readSize = 16 << 10
-	maxHead  = 64 << 10 // of one header with its status line
-)
+// MaxHead is how long the header of an answer may be, with its status line.
+const MaxHead = 64 << 10
+
+const readSize = 16 << 10
 
 var (
 	errMalformed = errors.New("malformed HTTP response")
-	errLarge     = fmt.Errorf("the header of the application's answer is larger than %d KiB", maxHead>>10)
+	errLarge     = fmt.Errorf("the header of the application's answer is larger than %d KiB", MaxHead>>10)
 )
 
 // reader buffers what a connection sends. It differs from bufio.Reader in that a header may be larger than the buffer.
@@ -112,7 +112,7 @@ func (b *reader) head() ([]byte, error) {
 			return nil, fmt.Errorf("%w: it begins with %q", errMalformed, got[:min(len(got), 32)])
 		}
 		end, next := headEnd(got, searched)
-		if end > maxHead || end < 0 && len(got) > maxHead {
+		if end > MaxHead || end < 0 && len(got) > MaxHead {
 			return nil, errLarge
 		}
 		if end >= 0 {

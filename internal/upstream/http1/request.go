@@ -64,7 +64,7 @@ var heads = sync.Pool{New: func() any {
 func takeHead() *head { return heads.Get().(*head) }
 
 func (h *head) give() {
-	if cap(h.bytes) <= maxHead {
+	if cap(h.bytes) <= MaxHead {
 		heads.Put(h)
 	}
 }
