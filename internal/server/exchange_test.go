@@ -147,6 +147,9 @@ var forms = []form{
 	{"a download over HTTP/2", openHTTP("/download", true), func(policy.Reason) string { return " reset" }, ""},
 	{"an upload", openUpload(false), func(policy.Reason) string { return "cut" }, ""},
 	{"an upload over HTTP/2", openUpload(true), func(policy.Reason) string { return "cut" }, ""},
+	{"a request without an answer", openSilence(false), func(policy.Reason) string { return "cut" }, ""},
+	{"a request without an answer over HTTP/2", openSilence(true), func(policy.Reason) string { return "cut" }, ""},
+	{"a call of gRPC without an answer", openSilentCall, func(r policy.Reason) string { return "200 OK 16 " + url.PathEscape(says(r)) }, ""},
 }
 
 func openSocket(t *testing.T, e *endless, credential func(string) string) (string, func() string) {
@@ -248,17 +251,41 @@ func openUpload(two bool) func(*testing.T, *endless, func(string) string) (strin
 				_, err = io.WriteString(up, "more")
 			}
 		}()
-		r, client, over := request(t, http.MethodPost, "http://app.test/upload", credential("app.test"), body), e.client(t, two), make(chan string, 1)
-		go func() {
-			if response, err := client.Do(r); err != nil {
-				over <- "cut"
-			} else {
-				response.Body.Close()
-				over <- response.Status
-			}
-		}()
-		return "", func() string { return <-over }
+		return "", answerTo(request(t, http.MethodPost, "http://app.test/upload", credential("app.test"), body), e.client(t, two))
 	}
+}
+
+// openSilence asks for what is not answered, as a page that polls does.
+func openSilence(two bool) func(*testing.T, *endless, func(string) string) (string, func() string) {
+	return func(t *testing.T, e *endless, credential func(string) string) (string, func() string) {
+		return "", answerTo(request(t, http.MethodGet, "http://app.test/silence", credential("app.test"), nil), e.client(t, two))
+	}
+}
+
+func openSilentCall(t *testing.T, e *endless, credential func(string) string) (string, func() string) {
+	r := request(t, http.MethodPost, "http://calls.test/silence", credential("calls.test"), strings.NewReader("\x00\x00\x00\x00\x00"))
+	r.Header.Set("Content-Type", "application/grpc")
+	r.Header.Set("Te", "trailers")
+	return "", answerTo(r, e.client(t, true))
+}
+
+// answerTo sends a request whose answer is waited for elsewhere, and returns how to wait.
+func answerTo(r *http.Request, client *http.Client) func() string {
+	over := make(chan string, 1)
+	go func() {
+		response, err := client.Do(r)
+		if err != nil {
+			over <- "cut"
+			return
+		}
+		response.Body.Close()
+		answer := response.Status
+		if status := response.Header.Get("Grpc-Status"); status != "" {
+			answer += " " + status + " " + response.Header.Get("Grpc-Message")
+		}
+		over <- answer
+	}()
+	return func() string { return <-over }
 }
 
 func openCall(t *testing.T, e *endless, credential func(string) string) (string, func() string) {
