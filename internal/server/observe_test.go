@@ -226,6 +226,10 @@ func TestARequestIsTracedFromTheDoorToTheApplicationAndTheProvider(t *testing.T)
 	traceparent := headerOf(g.app.last(), "Traceparent")
 	v.ask(http.MethodGet, appURL, "Traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "Tracestate: a=b")
 	stranger := g.app.last()
+	for _, host := range []string{"app.test", "auth.test", "unknown.test"} { // let through, answered by the gate, and refused
+		v.ask(http.MethodGet, "http://"+host+"/?x=planted", "X-Api-Key: planted", "Referer: http://a.test/?planted", "User-Agent: planted", "Cookie: theirs=planted",
+			"Authorization: Basic planted", "Proxy-Authorization: Bearer eyJhbGciOiJFUzI1NiJ9.e30.planted", "Tracestate: planted=planted", "X-Request-Id: planted")
+	}
 	if err := tracer.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -246,8 +250,20 @@ func TestARequestIsTracedFromTheDoorToTheApplicationAndTheProvider(t *testing.T)
 			t.Errorf("there is no span %s in %v", what, asked)
 		}
 	}
-	if raw := receiver.Raw(); strings.Contains(raw, "planted") || strings.Contains(raw, "alice@") || strings.Contains(raw, "code=") {
-		t.Error("a span holds a query or an address")
+	raw := receiver.Raw()
+	if strings.Contains(raw, "planted") || strings.Contains(raw, "alice@") || strings.Contains(raw, "code=") {
+		t.Error("a span holds a query, a header or an address")
+	}
+	secrets := 0
+	for host, cookies := range v.cookies {
+		for name, value := range cookies {
+			if secrets++; len(value) > 12 && strings.Contains(raw, value) {
+				t.Errorf("a span holds the cookie %s of %s", name, host)
+			}
+		}
+	}
+	if secrets < 2 {
+		t.Errorf("the visitor has %d cookies, and was to be signed in", secrets)
 	}
 }
 
