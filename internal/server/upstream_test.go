@@ -197,6 +197,58 @@ func TestTrailersPassBetweenHTTP2AndHTTP2AndCarryNothingOfOurs(t *testing.T) {
 	}
 }
 
+func TestTrailersPassFromHTTP1ToHTTP2AndCarryNothingOfOurs(t *testing.T) {
+	t.Parallel()
+	for name, start := range bothHTTP2 {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g, app := startGate(t), start(t)
+			g.lead(open, app)
+			response, body := g.raw("POST / HTTP/1.1\r\nHost: open.test\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum, X-Goog-Iap-Jwt-Assertion\r\n\r\n" +
+				"4\r\nbody\r\n0\r\nX-Sum: 42\r\nX-Goog-Iap-Jwt-Assertion: mallory\r\n\r\n")
+			if response.StatusCode != http.StatusOK || body != "ok" {
+				t.Errorf("%s: %q", response.Status, body)
+			}
+			if seen := app.last(); strings.Contains(seen, "mallory") || !strings.Contains(seen, "\r\nbody\r\nX-Sum: 42\r\n") {
+				t.Errorf("the app received:\n%s", seen)
+			}
+		})
+	}
+}
+
+func TestTrailersPassFromHTTP2ToHTTP1AndBackAndCarryNothingOfOurs(t *testing.T) {
+	t.Parallel()
+	s := startGate(t).stage(t, 0)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.gate.address+"/", struct{ io.Reader }{strings.NewReader("body")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Host = s.host
+	request.Header.Set("Te", "trailers")
+	request.Trailer = http.Header{"X-Sum": {"42"}, "X-Goog-Iap-Jwt-Assertion": {"mallory"}}
+	answered := make(chan error, 1)
+	go func() {
+		response, err := s.gate.overHTTP2(t).RoundTrip(request)
+		if err != nil {
+			answered <- err
+			return
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err == nil && (string(body) != "ok" || len(response.Trailer) != 1 || response.Trailer.Get("X-Told") != "2") {
+			err = fmt.Errorf("answered with %q, then %v", body, response.Trailer)
+		}
+		answered <- err
+	}()
+	app, head := s.accept(t)
+	mustHold(t, "the request", head, "Transfer-Encoding: chunked", "Trailer: X-Sum", "Te: trailers")
+	app.expect("4\r\nbody\r\n0\r\nX-Sum: 42\r\n\r\n")
+	app.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Told\r\n\r\n2\r\nok\r\n0\r\nX-Told: 2\r\nX-Goog-Iap-Trailer: mallory\r\n\r\n")
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestHintsOfAnHTTP2AppReachClientsOfEitherProtocolAndCarryNothingOfOurs(t *testing.T) {
 	t.Parallel()
 	for name, start := range bothHTTP2 {
