@@ -137,6 +137,28 @@ func TestWhatDoesNotComeInTimeIsNotWaitedFor(t *testing.T) {
 	}
 }
 
+func TestAConnectionOfHTTP2ThatNobodyUsesIsClosedAndThatIsNoFault(t *testing.T) {
+	t.Parallel()
+	for name, requests := range map[string]int{"after a request": 1, "without any": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spec := Spec{Counts: NewCounts(), Limits: Limits{IdleTimeout: 300 * time.Millisecond}}
+			f := newFrames(t, dial(t, serve(t, spec, answered)))
+			for range requests {
+				if err := f.ask(true, true); err != nil {
+					t.Fatal(err)
+				}
+			}
+			isClosed(t, f.conn)
+			for why, n := range spec.Counts.Connections() {
+				if n != 0 {
+					t.Errorf("%d connections are counted as %s", n, why)
+				}
+			}
+		})
+	}
+}
+
 func TestAnAddressHasSoManyConnectionsAndNoMore(t *testing.T) {
 	t.Parallel()
 	local := prefixes(t, "127.0.0.1/32")
