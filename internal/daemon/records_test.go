@@ -63,6 +63,9 @@ func TestRecordsGoWhereTheConfigurationSaysAndGoOnThereWhenItChanges(t *testing.
 	if body := w.get(-1, "http://localhost/readyz").body; !strings.Contains(body, `"state": "kept"`) || !strings.Contains(body, "other.jsonl") || strings.Contains(body, "audit.jsonl") {
 		t.Errorf("/readyz says %s", body)
 	}
+	if body := w.get(-1, "http://localhost/metrics").body; !strings.Contains(body, `gatehouse_audit_lines_total{to="`+w.path("other.jsonl")+`"} `) {
+		t.Error("the lines are not counted")
+	}
 	w.get(0, "http://renamed.localhost/last")
 	if err := w.stop(); err != nil {
 		t.Fatal(err)

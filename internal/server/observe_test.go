@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/gatehouse-iap/gatehouse/internal/catalog"
 	"github.com/gatehouse-iap/gatehouse/internal/metrics"
 	"github.com/gatehouse-iap/gatehouse/internal/requestid"
 	"github.com/gatehouse-iap/gatehouse/internal/server"
@@ -205,6 +207,48 @@ func TestWhatHappensIsCounted(t *testing.T) {
 	if streams != all+1 {
 		t.Errorf("%v requests were decided, and %v have a duration: the event stream should have none", streams, all)
 	}
+}
+
+func TestWhatLastsAndWhoIsWellIsCounted(t *testing.T) {
+	t.Parallel()
+	metered, scrape := counted(t)
+	e := startEndless(t, func(t *testing.T, edits ...func(*server.Options)) *gate {
+		return startGate(t, append(edits, metered)...)
+	})
+	e.reach(private, func(s *catalog.Service) {
+		s.Upstreams, s.Upstream = []string{"http://" + e.app.address, "http://" + refusing(t)}, ""
+		s.HealthCheck = &catalog.HealthCheck{HealthyThreshold: 1, UnhealthyThreshold: 1}
+	})
+	e.app.say(func(r *http.Request) string {
+		return "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+	})
+	address := func(series, url string) string {
+		return series + `{address="` + url + `",resource="` + string(private.Service.Name()) + `"}`
+	}
+	well, ill := "http://"+e.app.address, ""
+	for _, a := range e.server.Admin().Upstreams("private") {
+		if a.Address != well {
+			ill = a.Address
+		}
+	}
+	told := func() bool {
+		now := scrape()
+		return strings.Contains(now, address("gatehouse_upstream_healthy", ill)+" 0\n") && strings.Contains(now, address("gatehouse_upstream_healthy", well)+" 1\n")
+	}
+	for end := time.Now().Add(5 * time.Second); !told(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("nobody is told that %s is ill and %s is not:\n%s", ill, well, scrape())
+		}
+	}
+	wantSeries(t, scrape(), address("gatehouse_upstream_circuit_open", well)+" 0", address("gatehouse_upstream_requests_in_flight", well)+" 0")
+
+	e.let("user:alice@example.com")
+	_, rest := openCall(t, e, e.byToken)
+	e.awaitKnown(t, 1)
+	wantSeries(t, scrape(), `gatehouse_exchanges_open{kind="grpc"} 1`)
+	e.let()
+	rest()
+	wantSeries(t, scrape(), `gatehouse_exchanges_ended_total{kind="grpc",reason="not_granted"} 1`)
 }
 
 func last(t *testing.T, line string) (n float64) {

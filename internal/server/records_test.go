@@ -34,7 +34,8 @@ func (g *gate) asked(q admin.RecordQuery) (lines []admin.RecordLine) {
 func TestWhatCannotBeRecordedDoesNotPassWhereThatIsAskedFor(t *testing.T) {
 	t.Parallel()
 	for _, refuse := range []bool{true, false} {
-		g := startGate(t, func(o *server.Options) { o.Records.Refuse = refuse })
+		metered, scrape := counted(t)
+		g := startGate(t, metered, func(o *server.Options) { o.Records.Refuse = refuse })
 		decisions := filepath.Join(g.dataDir, audit.LogDir)
 		if err := os.Rename(decisions, decisions+".away"); err != nil { // as a disk that takes nothing
 			t.Fatal(err)
@@ -48,6 +49,7 @@ func TestWhatCannotBeRecordedDoesNotPassWhereThatIsAskedFor(t *testing.T) {
 		}
 		_ = g.server.Admin().SearchRecords(t.Context(), admin.RecordQuery{}, func(admin.RecordLine) error { return nil }) // has what waits written
 		status, body := seen("/y")
+		wantSeries(t, scrape(), "gatehouse_decision_log_failing 1")
 		if !refuse {
 			if status != http.StatusOK {
 				t.Errorf("nobody asked for it, and the gate is closed: %d", status)
