@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -87,13 +88,33 @@ func TestTargetsThatProgramsReadDifferentlyAreRefused(t *testing.T) {
 }
 
 func FuzzParseTarget(f *testing.F) {
-	for _, seed := range []string{"/", "/a;b/../%2e", "//..//", "/%61?x", "/a%2f..", "*"} {
+	for _, seed := range []string{"/", "/a;b/../%2e", "//..//", "/%61?x", "/a%2f..", "*", "/a\\b", "/a#b", "/%00", "/..;x/", "/%2e%2e;a/b", "/a%2F%2E.%5cb", "/%zz", "/a b", "/?a#b", "/a%20b?%zz"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, target string) {
 		got, err := ParseTarget("GET", target)
 		if err != nil {
 			return
+		}
+		path, query, hasQuery := strings.Cut(target, "?")
+		if got.Raw != path || got.Query != query || got.HasQuery != hasQuery {
+			t.Fatalf("%q: is passed on as %+v", target, got)
+		}
+		for i := range len(target) {
+			if c := target[i]; c <= ' ' || c == 0x7f || c == '\\' || c == '#' {
+				t.Fatalf("%q: accepted with %q", target, c)
+			}
+		}
+		for segment := range strings.SplitSeq(path[1:], "/") {
+			decoded, err := url.PathUnescape(segment)
+			if err != nil || strings.Contains(decoded, "\x00") || strings.HasPrefix(segment, "..;") {
+				t.Fatalf("%q: accepted with %q", target, segment)
+			}
+			for part := range strings.FieldsFuncSeq(decoded, func(r rune) bool { return r == '/' || r == '\\' }) {
+				if name, _, _ := strings.Cut(part, ";"); decoded != segment && (name == "." || name == "..") {
+					t.Fatalf("%q: accepted with %q, which hides a dot segment", target, segment)
+				}
+			}
 		}
 		for _, form := range []string{got.Normalized, got.Decoded} {
 			if !strings.HasPrefix(form, "/") {

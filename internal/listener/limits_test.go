@@ -589,7 +589,7 @@ func (silent) Read(p []byte) (int, error) { return len(p), nil }
 func TestEveryLimitHasACounter(t *testing.T) {
 	t.Parallel()
 	counts := NewCounts()
-	for _, why := range []Refusal{HeaderTooLarge, URLTooLong, BodyTooLarge, BodyTooSlow} {
+	for _, why := range []Refusal{HeaderTooLarge, URLTooLong, BodyTooLarge, BodyTooSlow, AnswerUnread} {
 		c := &conn{counts: counts}
 		CountRefused(httptest.NewRequest(http.MethodGet, "/", nil).WithContext(context.WithValue(t.Context(), connKey{}, c)), why)
 		if counts.Requests()[string(why)] != 1 {
