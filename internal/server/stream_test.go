@@ -433,3 +433,33 @@ func TestARequestWithABodyIsNotSentAgain(t *testing.T) {
 		t.Fatalf("%v, %v", response, err)
 	}
 }
+
+// Over HTTP/2 there is no connection to cut: whoever ended the stream as if all had come would tell the client so.
+func TestAnAppThatDiesWithinItsAnswerEndsAStreamWithAReset(t *testing.T) {
+	t.Parallel()
+	g := startGate(t)
+	for i, begun := range []string{"Content-Length: 9\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"} {
+		s := g.stage(t, i)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+g.address+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = s.host
+		read := make(chan string, 1)
+		go func() {
+			response, err := g.overHTTP2(t).RoundTrip(request)
+			if err != nil { // nothing of the answer had been sent on
+				read <- err.Error()
+				return
+			}
+			defer response.Body.Close()
+			read <- readRest(response.Body)
+		}()
+		app, _ := s.accept(t)
+		app.send("HTTP/1.1 200 OK\r\n" + begun)
+		app.conn.Close()
+		if got := <-read; !strings.HasSuffix(got, " reset") && !strings.HasPrefix(got, "stream error") {
+			t.Errorf("%q: the client read %q", begun, got)
+		}
+	}
+}
