@@ -96,9 +96,10 @@ func (v *vault) watch(u *url.URL) bool {
 // world is a served site whose every output is looked at in the end.
 type world struct {
 	*vault
-	site   *harness.Site
-	server *harness.Process
-	pages  []string
+	site       *harness.Site
+	server     *harness.Process
+	collectors *collectors
+	pages      []string
 }
 
 const (
@@ -116,8 +117,11 @@ func serve(t *testing.T, prepare func(w *world), init ...string) *world {
 	t.Cleanup(app.Close)
 	w := &world{vault: newVault(t), site: harness.NewSite(t)}
 	w.site.Init(t, append([]string{"--host=" + appHost, "--upstream=" + app.URL}, init...)...)
+	credential := w.plant("the credential for a collector")
+	w.site.Write(t, "collector", credential)
+	w.collectors = startCollectors(t, credential)
 	config := w.site.Read(t, "gatehouse.yaml")
-	w.site.Write(t, "gatehouse.yaml", config+"\nlog: {level: debug}\naudit: {lines: {stdout: true, file: audit.jsonl}}\n")
+	w.site.Write(t, "gatehouse.yaml", config+"\nlog: {level: debug}\n"+w.collectors.config)
 	if prepare != nil {
 		prepare(w)
 	}
@@ -137,8 +141,14 @@ func (w *world) send(method, address string, header ...string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	if method == http.MethodPost {
+		request.ContentLength, request.Trailer = -1, http.Header{"X-Sum": {w.plant("a trailer")}}
+	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.Header.Set("X-Api-Key", w.plant("a header"))
+	request.Header.Set("Traceparent", w.plant("Traceparent"))
+	request.Header.Set("Tracestate", "x="+w.plant("Tracestate"))
+	request.Header.Set("X-Request-Id", w.plant("X-Request-Id"))
 	request.Header.Set("Referer", "http://elsewhere.example/?x="+w.plant("Referer"))
 	request.Header.Set("User-Agent", w.plant("User-Agent"))
 	request.Header.Set("Cookie", "theirs="+w.plant("a cookie of the application")+"; __Host-GCP_IAP_AUTH_TOKEN_0123456789ABCDEF="+w.plant("a cookie that is not ours")+"; GCP_IAP_UID="+w.plant("IAP's cookie"))
@@ -237,6 +247,7 @@ func (w *world) look() {
 		}
 	}
 	w.search("the server's output", output, false)
+	w.collectors.look(w)
 	for i, page := range w.pages {
 		w.search(fmt.Sprintf("page %d", i), page, true)
 	}

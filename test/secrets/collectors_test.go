@@ -1,0 +1,81 @@
+package secrets
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// collectors keep what the gate sends to others about requests: traces, and the records' lines.
+type collectors struct {
+	traces, syslog received
+	// config has the gate send there, with a credential of its own for the first.
+	config string
+}
+
+// received is what has come so far.
+type received struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (r *received) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.Write(p)
+}
+
+func (r *received) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
+}
+
+func startCollectors(t *testing.T, credential string) *collectors {
+	t.Helper()
+	c := &collectors{}
+	// Names and values are plain text in what OTLP sends.
+	otlp := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(&c.traces, r.Body)
+		if r.Header.Get("X-Customer") != credential {
+			t.Error("the collector is not told whose the traces are")
+		}
+		w.Header().Set("Content-Type", "application/x-protobuf")
+	}))
+	t.Cleanup(otlp.Close)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { _, _ = io.Copy(&c.syslog, conn) }()
+		}
+	}()
+	c.config = fmt.Sprintf("audit: {lines: {stdout: true, file: audit.jsonl, syslog: \"tcp://%s\"}}\n"+
+		"tracing: {endpoint: \"%s\", sampleRatio: 1, headers: [{name: X-Customer, file: collector}]}\n", l.Addr(), otlp.URL)
+	return c
+}
+
+// look looks for every secret in what was collected.
+func (c *collectors) look(w *world) {
+	w.t.Helper()
+	for name, collected := range map[string]struct{ text, expected string }{
+		"a trace": {c.traces.String(), appHost}, "a line for syslog": {c.syslog.String(), `"type":"decision"`},
+	} {
+		if !strings.Contains(collected.text, collected.expected) {
+			w.t.Errorf("%s with %s has not come, so nothing is proved about it", name, collected.expected)
+		}
+		w.search(name, collected.text, false)
+	}
+}
