@@ -162,20 +162,15 @@ func TestTrailersPassBetweenHTTP2AndHTTP2AndCarryNothingOfOurs(t *testing.T) {
 			t.Parallel()
 			g, app := startGate(t), start(t)
 			g.lead(private, app)
-			protocols := new(http.Protocols)
-			protocols.SetUnencryptedHTTP2(true)
-			transport := &http.Transport{Protocols: protocols, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-				return (&net.Dialer{}).DialContext(ctx, network, g.address)
-			}}
-			defer transport.CloseIdleConnections()
-			request, err := http.NewRequestWithContext(t.Context(), "POST", "http://app.test/", strings.NewReader("body"))
+			request, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+g.address+"/", strings.NewReader("body"))
 			if err != nil {
 				t.Fatal(err)
 			}
+			request.Host = "app.test"
 			key, value, _ := strings.Cut(g.as("alice@example.com", private), ": ")
 			request.Header.Set(key, value)
 			request.Trailer = http.Header{"X-Sum": {"42"}, "X-Goog-Iap-Jwt-Assertion": {"mallory"}}
-			response, err := transport.RoundTrip(request)
+			response, err := g.overHTTP2(t).RoundTrip(request)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -272,7 +267,7 @@ func TestHintsOfAnHTTP2AppReachClientsOfEitherProtocolAndCarryNothingOfOurs(t *t
 				if err != nil {
 					t.Fatal(err)
 				}
-				response, err := transport.RoundTrip(request)
+				response, err := g.overHTTP2(t).RoundTrip(request)
 				if err != nil {
 					t.Fatal(err)
 				}

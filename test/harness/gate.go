@@ -158,19 +158,19 @@ func origin(t testing.TB, raw string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// buffer collects output that is written from another goroutine.
-type buffer struct {
+// Buffer collects output that is written from another goroutine.
+type Buffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (b *buffer) Write(p []byte) (int, error) {
+func (b *Buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.Write(p)
 }
 
-func (b *buffer) String() string {
+func (b *Buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.String()

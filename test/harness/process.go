@@ -17,7 +17,7 @@ import (
 type Process struct {
 	name   string
 	cmd    *exec.Cmd
-	output *buffer
+	output *Buffer
 	exited chan struct{}
 }
 
@@ -38,7 +38,7 @@ func Program(t testing.TB, name string) string {
 // StartProcess starts a program, which ends with the test. What it printed is told when the test fails.
 func StartProcess(t testing.TB, name string, cmd *exec.Cmd) *Process {
 	t.Helper()
-	p := &Process{name: name, cmd: cmd, output: &buffer{}, exited: make(chan struct{})}
+	p := &Process{name: name, cmd: cmd, output: &Buffer{}, exited: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.output, p.output
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v; make setup installs what the tests need", name, err)

@@ -7,33 +7,16 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
+
+	"github.com/gatehouse-iap/gatehouse/test/harness"
 )
 
 // collectors keep what the gate sends to others about requests: traces, and the records' lines.
 type collectors struct {
-	traces, syslog received
+	traces, syslog harness.Buffer
 	// config has the gate send there, with a credential of its own for the first.
 	config string
-}
-
-// received is what has come so far.
-type received struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (r *received) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.text.Write(p)
-}
-
-func (r *received) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.text.String()
 }
 
 func startCollectors(t *testing.T, credential string) *collectors {
