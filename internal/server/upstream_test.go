@@ -267,7 +267,7 @@ func TestHintsOfAnHTTP2AppReachClientsOfEitherProtocolAndCarryNothingOfOurs(t *t
 				if err != nil {
 					t.Fatal(err)
 				}
-				response, err := g.overHTTP2(t).RoundTrip(request)
+				response, err := transport.RoundTrip(request)
 				if err != nil {
 					t.Fatal(err)
 				}
