@@ -22,6 +22,7 @@ type hints struct {
 	w       http.ResponseWriter // nil when the answer itself has begun
 	passed  int
 	reading bool // the client's body is being read for the first time
+	goesOn  bool // it has been, or is: the server says 100 by itself
 }
 
 func (h *hints) pass(code int, header http.Header) error {
@@ -30,7 +31,7 @@ func (h *hints) pass(code int, header http.Header) error {
 	if h.passed++; h.passed > maxHints {
 		return errHints
 	}
-	if h.w == nil || !h.request.ProtoAtLeast(1, 1) { // HTTP/1.0 knows none
+	if h.w == nil || !h.request.ProtoAtLeast(1, 1) || code == http.StatusContinue && h.goesOn { // HTTP/1.0 knows none
 		return nil
 	}
 	cleanAnswer(header)
@@ -57,7 +58,7 @@ func (h *hints) pass(code int, header http.Header) error {
 // reads says that the first read of the client's body is about to begin, or is over.
 func (h *hints) reads(now bool) {
 	h.mu.Lock()
-	h.reading = now
+	h.reading, h.goesOn = now, true
 	h.mu.Unlock()
 }
 

@@ -25,6 +25,21 @@ func (b hinting) Read(p []byte) (int, error) {
 }
 func (b hinting) Close() error { return nil }
 
+// The application's 100 may come while the body is being read already, for which the server has said it.
+func TestAClientIsToldOnceToGoOn(t *testing.T) {
+	t.Parallel()
+	w := &informed{ResponseRecorder: httptest.NewRecorder()}
+	h := &hints{w: w, request: httptest.NewRequest(http.MethodPost, "/", http.NoBody)}
+	if err := h.pass(http.StatusContinue, http.Header{}); err != nil || !slices.Equal(w.codes, []int{100}) {
+		t.Errorf("before the body is read, sent %v, %v", w.codes, err)
+	}
+	h.reads(true)
+	h.reads(false)
+	if err := h.pass(http.StatusContinue, http.Header{}); err != nil || !slices.Equal(w.codes, []int{100}) {
+		t.Errorf("afterwards, sent %v, %v", w.codes, err)
+	}
+}
+
 // net/http takes care that its own 100 and one that it is told to send do not meet. Other informational responses it
 // would write in the midst of its own.
 func TestAHintWaitsForThe100OfTheServer(t *testing.T) {
