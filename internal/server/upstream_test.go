@@ -104,111 +104,104 @@ func (g *gate) lead(service catalog.Service, to *application2) {
 	}
 }
 
-var bothHTTP2 = map[string]func(*testing.T) *application2{"https": overTLS, "h2c": withoutTLS}
+// overBothHTTP2 runs a test with an application for each of the two.
+func overBothHTTP2(t *testing.T, test func(t *testing.T, g *gate, app *application2)) {
+	t.Helper()
+	for name, start := range map[string]func(*testing.T) *application2{"https": overTLS, "h2c": withoutTLS} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, startGate(t), start(t))
+		})
+	}
+}
 
 func TestPathAndQueryReachTheAppAsReceivedOverHTTP2Too(t *testing.T) {
 	t.Parallel()
-	for name, start := range bothHTTP2 {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			g, app := startGate(t), start(t)
-			g.lead(private, app)
-			for _, target := range []string{
-				"/", "/a|b", "//a", "/a/", "/a//b", "/a%2Fb", "/a%2fb", "/%61", "/?", "/?b=1;c=2", "/?x=%zz", "/?a=b&a=c", "/a;v=1/b", "/a/../b",
-				"/./a", "/a?x=/../..", "/\xc3\xa9", "/a'b(c)*!", `/"<>^{}` + "`", "/a+b", "/a?q=\"<>", "//a//b?c", "/a:b@c",
-			} {
-				response, body := g.get("app.test", target, g.as("alice@example.com", private))
-				lines := strings.SplitN(app.last(), "\r\n", 3)
-				if lines[0] != "GET "+target+" HTTP/2.0" || lines[1] != "Host: app.test" {
-					t.Errorf("%s reached the app as %q (status %d %s)", target, lines, response.StatusCode, body)
-				}
+	overBothHTTP2(t, func(t *testing.T, g *gate, app *application2) {
+		g.lead(private, app)
+		for _, target := range []string{
+			"/", "/a|b", "//a", "/a/", "/a//b", "/a%2Fb", "/a%2fb", "/%61", "/?", "/?b=1;c=2", "/?x=%zz", "/?a=b&a=c", "/a;v=1/b", "/a/../b",
+			"/./a", "/a?x=/../..", "/\xc3\xa9", "/a'b(c)*!", `/"<>^{}` + "`", "/a+b", "/a?q=\"<>", "//a//b?c", "/a:b@c",
+		} {
+			response, body := g.get("app.test", target, g.as("alice@example.com", private))
+			lines := strings.SplitN(app.last(), "\r\n", 3)
+			if lines[0] != "GET "+target+" HTTP/2.0" || lines[1] != "Host: app.test" {
+				t.Errorf("%s reached the app as %q (status %d %s)", target, lines, response.StatusCode, body)
 			}
-		})
-	}
+		}
+	})
 }
 
 func TestNoHeaderOfAClientReachesAnHTTP2AppAsOneOfOurs(t *testing.T) {
 	t.Parallel()
-	for name, start := range bothHTTP2 {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			g, app := startGate(t), start(t)
-			g.lead(private, app)
-			g.lead(open, app)
-			token := g.as("alice@example.com", private)
-			for _, spoof := range spoofed {
-				for host, auth := range map[string]string{"app.test": token, "open.test": "X-Nobody: yes"} {
-					response, body := g.get(host, "/", auth, spoof, spoof)
-					seen := app.last()
-					if response.StatusCode != http.StatusOK || seen == "" {
-						t.Fatalf("%s at %s: status %d %s", spoof, host, response.StatusCode, body)
-					}
-					if strings.Contains(seen, "mallory") {
-						t.Errorf("%s at %s reached the app:\n%s", spoof, host, seen)
-					}
-					if host == "app.test" && len(headerOf(seen, "X-Goog-Iap-Jwt-Assertion")) != 1 {
-						t.Errorf("%s: no assertion reached the app:\n%s", spoof, seen)
-					}
+	overBothHTTP2(t, func(t *testing.T, g *gate, app *application2) {
+		g.lead(private, app)
+		g.lead(open, app)
+		token := g.as("alice@example.com", private)
+		for _, spoof := range spoofed {
+			for host, auth := range map[string]string{"app.test": token, "open.test": "X-Nobody: yes"} {
+				response, body := g.get(host, "/", auth, spoof, spoof)
+				seen := app.last()
+				if response.StatusCode != http.StatusOK || seen == "" {
+					t.Fatalf("%s at %s: status %d %s", spoof, host, response.StatusCode, body)
+				}
+				if strings.Contains(seen, "mallory") {
+					t.Errorf("%s at %s reached the app:\n%s", spoof, host, seen)
+				}
+				if host == "app.test" && len(headerOf(seen, "X-Goog-Iap-Jwt-Assertion")) != 1 {
+					t.Errorf("%s: no assertion reached the app:\n%s", spoof, seen)
 				}
 			}
-		})
-	}
+		}
+	})
 }
 
 func TestTrailersPassBetweenHTTP2AndHTTP2AndCarryNothingOfOurs(t *testing.T) {
 	t.Parallel()
-	for name, start := range bothHTTP2 {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			g, app := startGate(t), start(t)
-			g.lead(private, app)
-			request, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+g.address+"/", strings.NewReader("body"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			request.Host = "app.test"
-			key, value, _ := strings.Cut(g.as("alice@example.com", private), ": ")
-			request.Header.Set(key, value)
-			request.Trailer = http.Header{"X-Sum": {"42"}, "X-Goog-Iap-Jwt-Assertion": {"mallory"}}
-			response, err := g.overHTTP2(t).RoundTrip(request)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer response.Body.Close()
-			body, err := io.ReadAll(response.Body)
-			if err != nil || string(body) != "ok" || response.StatusCode != http.StatusOK {
-				t.Fatalf("%s: %q, %v", response.Status, body, err)
-			}
-			if got := response.Trailer.Get("X-Checksum"); got != "from the app" {
-				t.Errorf("trailers of the answer: %v", response.Trailer)
-			}
-			if all := fmt.Sprint(response.Header, response.Trailer); strings.Contains(all, "mallory") {
-				t.Errorf("the app spoke as the gate: %s", all)
-			}
-			if seen := app.last(); strings.Contains(seen, "mallory") || !strings.Contains(seen, "\r\nbody\r\nX-Sum: 42\r\n") {
-				t.Errorf("the app received:\n%s", seen)
-			}
-		})
-	}
+	overBothHTTP2(t, func(t *testing.T, g *gate, app *application2) {
+		g.lead(private, app)
+		request, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+g.address+"/", strings.NewReader("body"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = "app.test"
+		key, value, _ := strings.Cut(g.as("alice@example.com", private), ": ")
+		request.Header.Set(key, value)
+		request.Trailer = http.Header{"X-Sum": {"42"}, "X-Goog-Iap-Jwt-Assertion": {"mallory"}}
+		response, err := g.overHTTP2(t).RoundTrip(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil || string(body) != "ok" || response.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %q, %v", response.Status, body, err)
+		}
+		if got := response.Trailer.Get("X-Checksum"); got != "from the app" {
+			t.Errorf("trailers of the answer: %v", response.Trailer)
+		}
+		if all := fmt.Sprint(response.Header, response.Trailer); strings.Contains(all, "mallory") {
+			t.Errorf("the app spoke as the gate: %s", all)
+		}
+		if seen := app.last(); strings.Contains(seen, "mallory") || !strings.Contains(seen, "\r\nbody\r\nX-Sum: 42\r\n") {
+			t.Errorf("the app received:\n%s", seen)
+		}
+	})
 }
 
 func TestTrailersPassFromHTTP1ToHTTP2AndCarryNothingOfOurs(t *testing.T) {
 	t.Parallel()
-	for name, start := range bothHTTP2 {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			g, app := startGate(t), start(t)
-			g.lead(open, app)
-			response, body := g.raw("POST / HTTP/1.1\r\nHost: open.test\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum, X-Goog-Iap-Jwt-Assertion\r\n\r\n" +
-				"4\r\nbody\r\n0\r\nX-Sum: 42\r\nX-Goog-Iap-Jwt-Assertion: mallory\r\n\r\n")
-			if response.StatusCode != http.StatusOK || body != "ok" {
-				t.Errorf("%s: %q", response.Status, body)
-			}
-			if seen := app.last(); strings.Contains(seen, "mallory") || !strings.Contains(seen, "\r\nbody\r\nX-Sum: 42\r\n") {
-				t.Errorf("the app received:\n%s", seen)
-			}
-		})
-	}
+	overBothHTTP2(t, func(t *testing.T, g *gate, app *application2) {
+		g.lead(open, app)
+		response, body := g.raw("POST / HTTP/1.1\r\nHost: open.test\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum, X-Goog-Iap-Jwt-Assertion\r\n\r\n" +
+			"4\r\nbody\r\n0\r\nX-Sum: 42\r\nX-Goog-Iap-Jwt-Assertion: mallory\r\n\r\n")
+		if response.StatusCode != http.StatusOK || body != "ok" {
+			t.Errorf("%s: %q", response.Status, body)
+		}
+		if seen := app.last(); strings.Contains(seen, "mallory") || !strings.Contains(seen, "\r\nbody\r\nX-Sum: 42\r\n") {
+			t.Errorf("the app received:\n%s", seen)
+		}
+	})
 }
 
 func TestTrailersPassFromHTTP2ToHTTP1AndBackAndCarryNothingOfOurs(t *testing.T) {
@@ -246,42 +239,38 @@ func TestTrailersPassFromHTTP2ToHTTP1AndBackAndCarryNothingOfOurs(t *testing.T) 
 
 func TestHintsOfAnHTTP2AppReachClientsOfEitherProtocolAndCarryNothingOfOurs(t *testing.T) {
 	t.Parallel()
-	for name, start := range bothHTTP2 {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			g, app := startGate(t), start(t)
-			g.lead(open, app)
-			for _, two := range []bool{false, true} {
-				transport := &http.Transport{Protocols: new(http.Protocols), DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-					return (&net.Dialer{}).DialContext(ctx, network, g.address)
-				}}
-				transport.Protocols.SetHTTP1(!two)
-				transport.Protocols.SetUnencryptedHTTP2(two)
-				defer transport.CloseIdleConnections()
-				var hints []string
-				ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
-					hints = append(hints, fmt.Sprint(code, h))
-					return nil
-				}})
-				request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://open.test/hints", nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				response, err := transport.RoundTrip(request)
-				if err != nil {
-					t.Fatal(err)
-				}
-				body, err := io.ReadAll(response.Body)
-				response.Body.Close()
-				if err != nil || string(body) != "ok" || response.Header.Get("Link") != "" {
-					t.Errorf("HTTP/2 %v: %s with %v: %q, %v", two, response.Status, response.Header, body, err)
-				}
-				if want := "103 map[Link:[</own.css>; rel=preload]]"; !slices.Equal(hints, []string{want}) {
-					t.Errorf("HTTP/2 %v: the hints are %q, want %s", two, hints, want)
-				}
+	overBothHTTP2(t, func(t *testing.T, g *gate, app *application2) {
+		g.lead(open, app)
+		for _, two := range []bool{false, true} {
+			transport := &http.Transport{Protocols: new(http.Protocols), DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return (&net.Dialer{}).DialContext(ctx, network, g.address)
+			}}
+			transport.Protocols.SetHTTP1(!two)
+			transport.Protocols.SetUnencryptedHTTP2(two)
+			defer transport.CloseIdleConnections()
+			var hints []string
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
+				hints = append(hints, fmt.Sprint(code, h))
+				return nil
+			}})
+			request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://open.test/hints", nil)
+			if err != nil {
+				t.Fatal(err)
 			}
-		})
-	}
+			response, err := transport.RoundTrip(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(response.Body)
+			response.Body.Close()
+			if err != nil || string(body) != "ok" || response.Header.Get("Link") != "" {
+				t.Errorf("HTTP/2 %v: %s with %v: %q, %v", two, response.Status, response.Header, body, err)
+			}
+			if want := "103 map[Link:[</own.css>; rel=preload]]"; !slices.Equal(hints, []string{want}) {
+				t.Errorf("HTTP/2 %v: the hints are %q, want %s", two, hints, want)
+			}
+		}
+	})
 }
 
 func TestABadFileOfOneServiceHoldsUpNobodyElse(t *testing.T) {

@@ -44,8 +44,8 @@ var errNoUpgrade = errors.New("a WebSocket was asked for, and h2c has none: make
 // Outgoing is what a request is sent with that http.Request has as a map, or nowhere.
 type Outgoing = http1.Outgoing
 
-// Send sends one request to one of the addresses, with the header of o, and not its own; to another one if it cannot be connected to, since nothing of
-// the request was sent then. That an idle connection ends as a request leaves is the transports' affair: they send it
+// Send sends one request to one of the addresses, with the header of o in the place of its own; to another one if it
+// cannot be connected to, since nothing of the request was sent then. That an idle connection ends as a request leaves is the transports' affair: they send it
 // again where it has no body and its method may be repeated. Its errors say what to do about them where that is known,
 // and Answer what to tell the client.
 func (u *Upstream) Send(r *http.Request, o Outgoing) (*http.Response, error) {

@@ -38,9 +38,9 @@ var errClosed = errors.New("the application closed the connection before it answ
 // RoundTrip implements http.RoundTripper.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) { return t.Send(r, Whole{r}) }
 
-// Send sends one request, with the header of o in the place of its own. It is sent again, on another connection, only if it went to an idle connection that the
-// application was just closing: when nothing of it was written, or when it has no body and a method that may be
-// repeated, and no byte of an answer came.
+// Send sends one request, with the header of o in the place of its own. It is sent again, on another connection, only if
+// it went to an idle connection that the application was just closing: when nothing of it was written, or when it has no
+// body and a method that may be repeated, and no byte of an answer came.
 func (t *Transport) Send(r *http.Request, o Outgoing) (*http.Response, error) {
 	head := takeHead()
 	defer head.give()
