@@ -26,7 +26,6 @@ type connection struct {
 	server   *Server
 	net      net.Conn
 	template *http.Request // with what all requests of the connection have in common
-	remote   string
 	out      *bufio.Writer
 	presence presence
 
@@ -51,8 +50,8 @@ func (c *connection) serve() (other bool) {
 		if err != nil {
 			return false
 		}
-		w := &response{conn: c, length: unknown}
-		if !w.head.parse(string(c.in[:length])) {
+		w := &response{conn: c, request: *c.template, length: unknown}
+		if !parse(string(c.in[:length]), &w.request, &w.url) {
 			return true
 		}
 		c.filled = copy(c.in, c.in[length:c.filled])
@@ -138,10 +137,8 @@ func (c *connection) setReadDeadline(t time.Time) error {
 // answer has a request answered, and reports whether there may be another one.
 func (c *connection) answer(w *response) (again bool) {
 	ctx, cancel := context.WithCancel(c.template.Context())
-	w.request, w.cancel = *c.template.WithContext(ctx), cancel
+	w.request, w.cancel = *w.request.WithContext(ctx), cancel
 	r := &w.request
-	w.head.into(r)
-	r.RemoteAddr = c.remote
 	_ = c.net.SetWriteDeadline(c.server.Now().Add(c.server.WriteTimeout))
 	c.presence.begin(cancel)
 	defer func() {

@@ -8,20 +8,6 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/fieldline"
 )
 
-// head is that of a request that is answered here.
-type head struct {
-	method, target, host string
-	url                  url.URL
-	header               http.Header
-}
-
-// into makes a request of it, which shares its memory.
-func (h *head) into(r *http.Request) {
-	r.Method, r.URL, r.RequestURI, r.Host = h.method, &h.url, h.target, h.host
-	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
-	r.Header, r.Body = h.header, http.NoBody
-}
-
 // mayBecome reports whether what has come may be the beginning of a head that is answered here; what stands before
 // searched has been looked at. It keeps nobody waiting for the end of a head that has ended in a way that net/http knows.
 func mayBecome(begun []byte, searched int) bool {
@@ -39,19 +25,20 @@ func mayBecome(begun []byte, searched int) bool {
 // mostFields bounds the room that is made for fields before any of them is looked at.
 const mostFields = 100
 
-// parse takes a head apart that ends with an empty line. It returns false for whatever is not plain: what has a body or
-// could have one, what wants something of the connection, what some read in one way and some in another, and what is no
-// HTTP. None of it is refused here.
-func (h *head) parse(text string) (plain bool) {
+// parse makes a request of a head that ends with an empty line; u is room for its URL. It returns false for whatever is
+// not plain: what has a body or could have one, what wants something of the connection, what some read in one way and
+// some in another, and what is no HTTP. None of it is refused here.
+func parse(text string, r *http.Request, u *url.URL) (plain bool) {
 	line, fields, _ := strings.Cut(text, "\r\n")
-	if !h.parseLine(strings.Clone(line)) { // which records keep, and should not keep cookies by
+	if !parseLine(strings.Clone(line), r, u) { // which records keep, and should not keep cookies by
 		return false
 	}
+	r.URL, r.Proto, r.ProtoMajor, r.ProtoMinor, r.Body = u, "HTTP/1.1", 1, 1, http.NoBody
 	count := strings.Count(fields, "\r\n") - 1
 	if count > mostFields {
 		return false
 	}
-	h.header = make(http.Header, count)
+	r.Header = make(http.Header, count)
 	values := make([]string, 0, count)
 	for range count {
 		line, fields, _ = strings.Cut(fields, "\r\n")
@@ -69,10 +56,10 @@ func (h *head) parse(text string) (plain bool) {
 		}
 		switch name {
 		case "Host":
-			if h.host != "" || !isHost(value) {
+			if r.Host != "" || !isHost(value) {
 				return false
 			}
-			h.host = strings.Clone(value) // as with the line
+			r.Host = strings.Clone(value) // as with the line
 			continue
 		case "Connection":
 			if !strings.EqualFold(value, "keep-alive") {
@@ -81,37 +68,37 @@ func (h *head) parse(text string) (plain bool) {
 		case "Content-Length", "Transfer-Encoding", "Trailer", "Expect", "Upgrade", "Http2-Settings":
 			return false
 		}
-		if there, found := h.header[name]; found {
-			h.header[name] = append(there, value) // which moves it: there is no room behind the first
+		if there, found := r.Header[name]; found {
+			r.Header[name] = append(there, value) // which moves it: there is no room behind the first
 			continue
 		}
 		values = append(values, value)
-		h.header[name] = values[len(values)-1 : len(values) : len(values)]
+		r.Header[name] = values[len(values)-1 : len(values) : len(values)]
 	}
-	if pragma := h.header["Pragma"]; len(pragma) > 0 && pragma[0] == "no-cache" && h.header["Cache-Control"] == nil {
-		h.header["Cache-Control"] = []string{"no-cache"} // as net/http has it (RFC 9111, section 5.4)
+	if pragma := r.Header["Pragma"]; len(pragma) > 0 && pragma[0] == "no-cache" && r.Header["Cache-Control"] == nil {
+		r.Header["Cache-Control"] = []string{"no-cache"} // as net/http has it (RFC 9111, section 5.4)
 	}
-	return h.host != "" && fields == "\r\n"
+	return r.Host != "" && fields == "\r\n"
 }
 
 // parseLine takes the request line: a method without a body, a target in origin form, HTTP/1.1.
-func (h *head) parseLine(line string) bool {
+func parseLine(line string, r *http.Request, u *url.URL) bool {
 	var found bool
-	if h.method, line, found = strings.Cut(line, " "); !found || h.method != http.MethodGet && h.method != http.MethodHead {
+	if r.Method, line, found = strings.Cut(line, " "); !found || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
 	}
-	if h.target, found = strings.CutSuffix(line, " HTTP/1.1"); !found || !isTarget(h.target) {
+	if r.RequestURI, found = strings.CutSuffix(line, " HTTP/1.1"); !found || !isTarget(r.RequestURI) {
 		return false
 	}
-	if path, query, asked := strings.Cut(h.target, "?"); isPlainPath(path) {
-		h.url = url.URL{Path: path, RawQuery: query, ForceQuery: asked && query == ""}
+	if path, query, asked := strings.Cut(r.RequestURI, "?"); isPlainPath(path) {
+		*u = url.URL{Path: path, RawQuery: query, ForceQuery: asked && query == ""}
 		return true
 	}
-	parsed, err := url.ParseRequestURI(h.target)
+	parsed, err := url.ParseRequestURI(r.RequestURI)
 	if err != nil {
 		return false
 	}
-	h.url = *parsed
+	*u = *parsed
 	return true
 }
 

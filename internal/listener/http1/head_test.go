@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"net/url"
 	"reflect"
 	"strings"
 	"testing"
@@ -104,20 +105,18 @@ var otherHeads = map[string]string{
 	"one field too many":                 "GET / HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("A: 1\r\n", mostFields) + "\r\n",
 }
 
-func parse(text string) (*head, bool) {
-	h := new(head)
-	return h, h.parse(text)
+func parsed(text string) (*http.Request, bool) {
+	r := new(http.Request)
+	return r, parse(text, r, new(url.URL))
 }
 
 // same fails the test if a head that is answered here is not the same request to net/http.
 func same(t *testing.T, text string) (plain bool) {
 	t.Helper()
-	head, plain := parse(text)
+	got, plain := parsed(text)
 	if !plain {
 		return false
 	}
-	var got http.Request
-	head.into(&got)
 	reader := bufio.NewReader(strings.NewReader(text))
 	want, err := http.ReadRequest(reader)
 	if err != nil {
@@ -151,8 +150,8 @@ func same(t *testing.T, text string) (plain bool) {
 	of := func(r *http.Request) request {
 		return request{r.Method, r.RequestURI, r.Host, r.Proto, r.ProtoMajor, r.ProtoMinor, *r.URL, r.Header}
 	}
-	if !reflect.DeepEqual(of(&got), of(want)) {
-		t.Fatalf("%q is\n%+v, to net/http\n%+v", text, of(&got), of(want))
+	if !reflect.DeepEqual(of(got), of(want)) {
+		t.Fatalf("%q is\n%+v, to net/http\n%+v", text, of(got), of(want))
 	}
 	return true
 }
@@ -192,12 +191,12 @@ func TestNoByteMakesAHeadThatNetHTTPReadsInAnotherWay(t *testing.T) {
 
 func TestTheValuesOfANameDoNotShareRoomWithOthers(t *testing.T) {
 	t.Parallel()
-	head, plain := parse("GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 2\r\n\r\n")
+	got, plain := parsed("GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 2\r\n\r\n")
 	if !plain {
 		t.Fatal("it is not answered here")
 	}
-	head.header.Add("A", "3")
-	if b := head.header.Get("B"); b != "2" {
+	got.Header.Add("A", "3")
+	if b := got.Header.Get("B"); b != "2" {
 		t.Errorf("a value that was added to A is B's: %q", b)
 	}
 }
@@ -210,12 +209,12 @@ func TestAHeadOfManyFieldsDoesNotCostMoreThanItsLength(t *testing.T) {
 	for name, text := range map[string]string{
 		"the same name": head("A:"), "no names": head("x"), "one long": "GET / HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", largestHead-50) + "\r\n\r\n",
 	} {
-		if cost := testing.AllocsPerRun(5, func() { parse(text) }); cost > 2*mostFields {
+		if cost := testing.AllocsPerRun(5, func() { parsed(text) }); cost > 2*mostFields {
 			t.Errorf("%s: %v allocations", name, cost)
 		}
 	}
 	several := "GET / HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("A: 1\r\n", mostFields-1) + "\r\n"
-	if cost := testing.AllocsPerRun(5, func() { parse(several) }); cost > 20 {
+	if cost := testing.AllocsPerRun(5, func() { parsed(several) }); cost > 20 {
 		t.Errorf("a name that comes %d times makes %v allocations", mostFields-1, cost)
 	}
 }
@@ -254,12 +253,12 @@ func FuzzWhatIsPlainIsTheSameRequestToNetHTTP(f *testing.F) {
 func TestWhatRecordsKeepOfARequestKeepsNoCookies(t *testing.T) {
 	t.Parallel()
 	text := "GET /path HTTP/1.1\r\nHost: app.test\r\nCookie: a=b\r\n\r\n"
-	head, plain := parse(text)
+	got, plain := parsed(text)
 	if !plain {
 		t.Fatal("it is not taken")
 	}
 	first, last := unsafe.StringData(text), unsafe.StringData(text[len(text)-1:])
-	for name, value := range map[string]string{"method": head.method, "target": head.target, "host": head.host, "path": head.url.Path} {
+	for name, value := range map[string]string{"method": got.Method, "target": got.RequestURI, "host": got.Host, "path": got.URL.Path} {
 		if at := uintptr(unsafe.Pointer(unsafe.StringData(value))); at >= uintptr(unsafe.Pointer(first)) && at <= uintptr(unsafe.Pointer(last)) {
 			t.Errorf("the %s is a part of the whole head", name)
 		}

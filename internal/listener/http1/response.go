@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,8 +27,8 @@ const sniffed = 2 << 10
 // response is a ResponseWriter, and what http.ResponseController asks of one. It does what that of net/http does.
 type response struct {
 	conn    *connection
-	head    head
-	request http.Request // made of the head; all of what is answered is in one piece of memory
+	request http.Request // with url: all of what is answered is in one piece of memory
+	url     url.URL
 	cancel  context.CancelFunc
 	header  http.Header
 

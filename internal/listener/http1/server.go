@@ -60,7 +60,7 @@ func (s *Server) Serve(ctx context.Context, c net.Conn) {
 		}
 		s.leave(conn) // when Other has it, lest Shutdown ends before that
 	}()
-	conn.remote = c.RemoteAddr().String() // which may have to be read first
+	conn.template.RemoteAddr = c.RemoteAddr().String() // which may have to be read first
 	if conn.serve() {
 		given = true
 		s.Other(c, conn.in[:conn.filled])
