@@ -158,6 +158,7 @@ func TestWhoFollowsTheRecordsHoldsUpNoEndOfTheServer(t *testing.T) {
 func TestAdministrativeEntriesGoWhenTheyAreTooOldAndThatIsRecorded(t *testing.T) {
 	t.Parallel()
 	g := startGate(t)
+	g.token("alice@example.com", private) // its key is made in time, not later
 	changes := admin.RecordQuery{Kind: admin.ChangeRecords}
 	before := len(g.asked(changes))
 	g.clock.advance(48 * time.Hour)

@@ -97,9 +97,27 @@ func (b *limitedBody) arm() {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if now, slack := time.Now(), b.timeout/4; !b.done && now.Sub(b.armed) > slack {
+	if now := time.Now(); !b.done && now.Sub(b.armed) > b.slack() {
 		b.armed = now
-		_ = b.control.SetReadDeadline(now.Add(b.timeout + slack)) // where there are no deadlines, nothing can be waited for
+		_ = b.control.SetReadDeadline(b.deadline()) // where there are no deadlines, nothing can be waited for
+	}
+}
+
+func (b *limitedBody) slack() time.Duration { return b.timeout / 4 }
+
+func (b *limitedBody) deadline() time.Time { return b.armed.Add(b.timeout + b.slack()) }
+
+// overdue ends the body where its deadline has passed. The server takes that for the end of its client, and ends the
+// context of the request before whoever reads the body hears of it: a round trip may give up first.
+func (b *limitedBody) overdue() {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	late := !b.done && !b.armed.IsZero() && !time.Now().Before(b.deadline())
+	b.mu.Unlock()
+	if late {
+		b.end(policy.BodyTooSlow)
 	}
 }
 

@@ -3,9 +3,12 @@ package reverseproxy
 import (
 	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -45,5 +48,52 @@ func TestABodyMayStandStillForAllOfItsTimeWheneverItBegins(t *testing.T) {
 		if left := connection.reading.Sub(began); left < timeout {
 			t.Errorf("%s after the deadline was set, a body that stands still has %s", ago, left)
 		}
+	}
+}
+
+// standing is the body of a client that has stopped: the server ends the request's context, and tells whoever reads
+// after that.
+type standing struct {
+	ends   context.CancelFunc
+	answer chan struct{}
+}
+
+func (s *standing) Read([]byte) (int, error) {
+	s.ends()
+	<-s.answer
+	return 0, os.ErrDeadlineExceeded
+}
+
+func (s *standing) Close() error { return nil }
+
+func TestAClientWhoseBodyStoodStillIsAnsweredWhoeverHearsOfItFirst(t *testing.T) {
+	t.Parallel()
+	app := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+	}))
+	defer app.Close()
+	config := upstream.Config{URL: app.URL}.Canonical()
+	up := new(upstream.Pools).Keep(map[upstream.Config]struct{}{config: {}})[config]
+	target, err := url.Parse(app.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := &standing{cancel, make(chan struct{})}
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", stopped)
+	w := &timekeeper{ResponseWriter: httptest.NewRecorder()}
+	body := &limitedBody{ReadCloser: stopped, request: r, control: http.NewResponseController(w), timeout: 1}
+	r.Body = body
+	status := 0
+	f := Forwarder{
+		Scheme: "http", Log: slog.New(slog.DiscardHandler), Body: body,
+		Failure: FailureFunc(func(http.ResponseWriter, *http.Request, int) {
+			status, _ = body.verdict()
+			close(stopped.answer)
+		}),
+	}
+	f.Forward(w, r, up, target, Identity{})
+	if status != http.StatusRequestTimeout {
+		t.Errorf("the client is told %d", status)
 	}
 }
