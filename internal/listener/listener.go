@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/socket"
 )
 
 // Spec says how one socket is to listen.
@@ -134,7 +136,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 // handshake is what whoever opens thousands wants of us.
 func (l *Listener) admit(accepted net.Conn) *conn {
 	c := &conn{
-		Conn: accepted, arrival: arrival{in: &l.arrivals}, certificates: l.spec.Certificates,
+		Conn: socket.Wrap(accepted), arrival: arrival{in: &l.arrivals}, certificates: l.spec.Certificates,
 		limits: l.spec.Limits, counts: l.spec.Counts, crowd: &l.crowd,
 		traffic: traffic{writing: writing{began: time.Now()}},
 	}
@@ -146,7 +148,7 @@ func (l *Listener) admit(accepted net.Conn) *conn {
 	peer := addressOf(accepted.RemoteAddr())
 	if l.speaksProxy(peer) {
 		c.proxied = &proxyConn{
-			Conn: accepted, refused: func(err error) { l.warnUnproxied(peer, err) },
+			Conn: c.Conn, refused: func(err error) { l.warnUnproxied(peer, err) },
 			admits: func(client netip.Addr) bool { return l.admitAddress(c, client) },
 		}
 		c.Conn = c.proxied
@@ -180,7 +182,7 @@ func (l *Listener) turnAway(c net.Conn, client netip.Addr, why Refusal) {
 		l.spec.Log.Warn("connections are closed at once because there are too many; if they are wanted, raise limits."+key+" of the listener, or name the proxy that they come from in trustedProxies",
 			"listener", l.spec.Name, "client", client, "limit", limit)
 	}
-	if tcp, ok := c.(*net.TCPConn); ok {
+	if tcp, ok := c.(interface{ SetLinger(seconds int) error }); ok {
 		_ = tcp.SetLinger(0)
 	}
 	_ = c.Close()

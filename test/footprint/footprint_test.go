@@ -40,3 +40,15 @@ func TestAnIdleGateStaysUnder40Megabytes(t *testing.T) {
 		t.Errorf("an idle gate holds %.1f MB, more than 40", float64(used)/(1<<20))
 	}
 }
+
+// The reserve of its heap is address space, and no memory.
+func TestAGateThatServesStaysUnder40MegabytesUntilSomebodyComes(t *testing.T) {
+	site := harness.NewSite(t)
+	site.Init(t, "--host=app.localhost", "--auth-host=auth.localhost", "--domain=example.com", "--upstream=http://127.0.0.1:9")
+	gate := site.Serve(t)
+	used := harness.ResidentBytes(t, gate.PID())
+	t.Logf("resident: %.1f MB", float64(used)/(1<<20))
+	if used > maxIdleBytes {
+		t.Errorf("a gate that serves nobody holds %.1f MB, more than 40", float64(used)/(1<<20))
+	}
+}

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"syscall"
 	"time"
+
+	"github.com/gatehouse-iap/gatehouse/internal/socket"
 )
 
 // conn is a connection to an application.
@@ -37,6 +38,7 @@ type asking struct {
 var errStale = errors.New("an idle connection is not silent any more")
 
 func newConn(dialled net.Conn, address string) *conn {
+	dialled = socket.Wrap(dialled)
 	c := &conn{Conn: dialled, address: address}
 	c.closing = func() { _ = dialled.Close() } // ends what is under way on it, and that is what is told
 	if s, can := dialled.(syscall.Conn); can && canAsk {
@@ -61,14 +63,9 @@ func (c *conn) ask(request, space []byte) (written, received int, err error) {
 	case a.err == nil || a.err == io.EOF || a.err == errStale:
 		return a.written, a.received, a.err
 	case a.written == 0:
-		return 0, 0, c.failure("write", a.err)
+		return 0, 0, socket.Failure(c, "write", a.err)
 	}
-	return a.written, 0, c.failure("read", a.err)
-}
-
-// failure makes an error of the system what package net makes of it.
-func (c *conn) failure(operation string, err error) error {
-	return &net.OpError{Op: operation, Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError(operation, err)}
+	return a.written, 0, socket.Failure(c, "read", a.err)
 }
 
 // began is what clock counts from.

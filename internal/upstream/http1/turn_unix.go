@@ -5,6 +5,8 @@ package http1
 import (
 	"io"
 	"syscall"
+
+	"github.com/gatehouse-iap/gatehouse/internal/socket"
 )
 
 // canAsk says that connections can be asked whether there is anything to read, without waiting.
@@ -22,7 +24,7 @@ func (c *conn) turn(fd uintptr) bool {
 			return false // it was silent just now, and whatever comes ends the wait; what a new one brought already does not
 		}
 	}
-	a.received, a.err = once(syscall.Read, fd, a.space)
+	a.received, a.err = socket.Read(fd, a.space)
 	if a.err == nil && a.received == 0 {
 		a.err = io.EOF
 	}
@@ -34,23 +36,13 @@ func (c *conn) turn(fd uintptr) bool {
 func (c *conn) send(fd uintptr) bool {
 	a := &c.asking
 	if c.reused {
-		if _, err := once(syscall.Read, fd, a.one[:]); err != syscall.EAGAIN {
+		if _, err := socket.Read(fd, a.one[:]); err != syscall.EAGAIN {
 			a.err = errStale
 			return true
 		}
 	}
-	if a.written, a.err = once(syscall.Write, fd, a.request); a.err == syscall.EAGAIN {
+	if a.written, a.err = socket.Write(fd, a.request); a.err == syscall.EAGAIN {
 		a.err = nil // Write waits
 	}
 	return a.err != nil || a.written < len(a.request) || len(a.space) == 0
-}
-
-// once makes a system call that does not wait, since no connection of package net does.
-func once(call func(int, []byte) (int, error), fd uintptr, p []byte) (int, error) {
-	for {
-		n, err := call(int(fd), p)
-		if err != syscall.EINTR {
-			return max(n, 0), err
-		}
-	}
 }

@@ -1,0 +1,19 @@
+package daemon
+
+import "runtime"
+
+// heapReserve is how many bytes of address space stand for live memory. Nobody writes there, so that no memory of the
+// machine does. But Go collects when as much has been allocated as lives, and the little that lives in a gate would have it
+// collect a dozen times a second under load (decision 0023).
+const heapReserve = 24 << 20
+
+// reserveHeap holds the reserve until release is called. Whoever configures the collector is not interfered with.
+func reserveHeap(lookup func(string) (string, bool)) (release func()) {
+	for _, variable := range [...]string{"GOGC", "GOMEMLIMIT"} {
+		if _, set := lookup(variable); set {
+			return func() {}
+		}
+	}
+	reserve := make([]byte, heapReserve)
+	return func() { runtime.KeepAlive(reserve) }
+}
