@@ -119,7 +119,7 @@ func newDaemon(o Options, c *config.Config) *daemon {
 	}
 	d.secrets = &watch{paths: func() []string { return d.secretFiles }}
 	d.proxies, d.limits = listener.NewTrustedProxies(c.TrustedProxies, d.log), listener.NewCounts()
-	d.metrics.ObserveLimits(metrics.LimitCounts{Open: d.limits.Open, Connections: d.limits.Connections, Requests: d.limits.Requests})
+	d.metrics.ObserveLimits(metrics.LimitCounts{Open: d.limits.Open, Connections: d.limits.Connections, Requests: d.limits.Requests, Ended: d.limits.Ended})
 	d.watched = map[*part]*watch{
 		d.reading:   {paths: func() []string { return []string{o.ConfigFile} }},
 		d.manifests: {paths: func() []string { return d.config.Manifests }},

@@ -102,6 +102,9 @@ func (c *conn) Close() error {
 		if c.underWay.Load() == 0 && c.aside.Load() > int64(c.limits.hardHeaderBytes()) && !c.refused.Load() {
 			c.counts.requests[HeaderTooLarge].Add(1) // net/http has answered that by itself
 		}
+		if c.isIdle() {
+			c.counts.ended[Idle].Add(1)
+		}
 	}
 	return c.Conn.Close()
 }

@@ -2,6 +2,7 @@ package listener
 
 import (
 	"net/http"
+	"strings"
 	"sync/atomic"
 )
 
@@ -19,6 +20,12 @@ const (
 	HTTP2Broken        Refusal = "http2"   // its frames are none, or too many of a sort
 )
 
+// Ends of connections that are nobody's fault.
+const (
+	Idle   Refusal = "idle"   // nothing was under way
+	Silent Refusal = "silent" // a ping of HTTP/2 found no answer: the client has gone, or has stopped in the middle
+)
+
 // Limits of requests.
 const (
 	HeaderTooLarge Refusal = "header"
@@ -26,12 +33,14 @@ const (
 	BodyTooLarge   Refusal = "body"
 	BodyTooSlow    Refusal = "slow_body"
 	AnswerUnread   Refusal = "unread_answer" // by a stream of HTTP/2
+	TooManyStreams Refusal = "streams"       // under way on one connection of HTTP/2
+	BrokenStream   Refusal = "http2"         // its frames are not what they should be, and those of its connection are
 )
 
 // Counts are how often limits were reached. Listeners may share one.
 type Counts struct {
-	open                  atomic.Int64
-	connections, requests map[Refusal]*atomic.Uint64 // never written
+	open                         atomic.Int64
+	connections, requests, ended map[Refusal]*atomic.Uint64 // never written
 }
 
 // NewCounts returns counts of zero.
@@ -45,7 +54,8 @@ func NewCounts() *Counts {
 	}
 	return &Counts{
 		connections: zero(TooManyConnections, TooManyOfAddress, TooSlow, TooManyResets, TooMuchAside, NotTaken, HTTP2Broken),
-		requests:    zero(HeaderTooLarge, URLTooLong, BodyTooLarge, BodyTooSlow, AnswerUnread),
+		requests:    zero(HeaderTooLarge, URLTooLong, BodyTooLarge, BodyTooSlow, AnswerUnread, TooManyStreams, BrokenStream),
+		ended:       zero(Idle, Silent),
 	}
 }
 
@@ -58,12 +68,27 @@ func (c *Counts) Connections() map[string]uint64 { return read(c.connections) }
 // Requests are those that were refused or ended, by limit.
 func (c *Counts) Requests() map[string]uint64 { return read(c.requests) }
 
+// Ended are the connections that ended as connections do, by what for.
+func (c *Counts) Ended() map[string]uint64 { return read(c.ended) }
+
 func read(counts map[Refusal]*atomic.Uint64) map[string]uint64 {
 	now := make(map[string]uint64, len(counts))
 	for refusal, count := range counts {
 		now[string(refusal)] = count.Load()
 	}
 	return now
+}
+
+// ofHTTP2 counts what net/http does by itself, which it has its own names for.
+func (c *Counts) ofHTTP2(problem string) {
+	switch {
+	case problem == "conn_close_lost_ping":
+		c.ended[Silent].Add(1)
+	case strings.Contains(problem, "over_max_streams"):
+		c.requests[TooManyStreams].Add(1)
+	case strings.HasPrefix(problem, "stream_"):
+		c.requests[BrokenStream].Add(1)
+	}
 }
 
 // CountRefused counts that a request was refused, or cut off, for a limit.

@@ -102,7 +102,10 @@ func TestAHeaderThatNeverEndsIsAnsweredAndCounted(t *testing.T) {
 	await(t, "a long header", counts.Requests, HeaderTooLarge, 1)
 }
 
-const request = "GET / HTTP/1.1\r\nHost: app.test\r\n\r\n"
+const (
+	request = "GET / HTTP/1.1\r\nHost: app.test\r\n\r\n"
+	upload  = "POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 4\r\n\r\nbody"
+)
 
 func TestWhatDoesNotComeInTimeIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
@@ -110,14 +113,16 @@ func TestWhatDoesNotComeInTimeIsNotWaitedFor(t *testing.T) {
 	for name, c := range map[string]struct {
 		first, sent string
 		tls         bool
-		slow        uint64
+		slow, idle  uint64
 	}{
-		"a header that stops":                 {"", "GET / HTTP/1.1\r\nHost: app", false, 1},
-		"a second header that stops":          {request, "GET ", false, 1},
-		"the preface of HTTP/2 that stops":    {"", "PRI * HTTP/2", false, 1},
-		"a handshake that stops":              {"", "\x16\x03\x01", true, 1},
-		"a client that says nothing":          {"", "", false, 0},
-		"a connection that nobody uses again": {request, "", false, 0},
+		"a header that stops":                                          {"", "GET / HTTP/1.1\r\nHost: app", false, 1, 0},
+		"a second header that stops":                                   {request, "GET ", false, 1, 0},
+		"the preface of HTTP/2 that stops":                             {"", "PRI * HTTP/2", false, 1, 0},
+		"a handshake that stops":                                       {"", "\x16\x03\x01", true, 1, 0},
+		"a client that says nothing":                                   {"", "", false, 0, 1},
+		"a connection that nobody uses again":                          {request, "", false, 0, 1},
+		"a connection with an upload behind it that nobody uses again": {upload, "", false, 0, 1},
+		"a second header that stops, behind an upload":                 {upload, "GET ", false, 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -133,7 +138,25 @@ func TestWhatDoesNotComeInTimeIsNotWaitedFor(t *testing.T) {
 			_, _ = io.WriteString(conn, c.sent)
 			isClosed(t, conn)
 			await(t, name, spec.Counts.Connections, TooSlow, c.slow)
+			await(t, name, spec.Counts.Ended, Idle, c.idle)
 		})
+	}
+}
+
+func TestAClientThatGoesIsNotIdle(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]string{"after a request": request, "after an upload": upload} {
+		spec := Spec{Counts: NewCounts()}
+		conn := dial(t, serve(t, spec, answered))
+		_, _ = io.WriteString(conn, first)
+		_, _ = conn.Read(make([]byte, 1000))
+		_ = conn.Close()
+		for spec.Counts.Open() > 0 {
+			time.Sleep(time.Millisecond)
+		}
+		if n := spec.Counts.Ended()[string(Idle)]; n != 0 {
+			t.Errorf("%s: counted %d", name, n)
+		}
 	}
 }
 
@@ -155,6 +178,7 @@ func TestAConnectionOfHTTP2ThatNobodyUsesIsClosedAndThatIsNoFault(t *testing.T) 
 					t.Errorf("%d connections are counted as %s", n, why)
 				}
 			}
+			await(t, name, spec.Counts.Ended, Idle, 1)
 		})
 	}
 }
@@ -413,7 +437,8 @@ func TestAConnectionHasSoManyStreamsAndNoMore(t *testing.T) {
 	t.Parallel()
 	held := make(chan struct{})
 	defer close(held)
-	f := newFrames(t, dial(t, serve(t, Spec{Limits: Limits{MaxStreams: 3}}, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-held }))))
+	spec := Spec{Counts: NewCounts(), Limits: Limits{MaxStreams: 3}}
+	f := newFrames(t, dial(t, serve(t, spec, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-held }))))
 	for range 4 {
 		if err := f.ask(true, true); err != nil {
 			t.Fatal(err)
@@ -436,6 +461,31 @@ func TestAConnectionHasSoManyStreamsAndNoMore(t *testing.T) {
 			if reset.StreamID != f.stream {
 				t.Errorf("stream %d is reset", reset.StreamID)
 			}
+			await(t, "a fourth stream", spec.Counts.Requests, TooManyStreams, 1)
+			return
+		}
+	}
+}
+
+func TestAStreamWithFramesThatMustNotBeIsResetAndItsConnectionGoesOn(t *testing.T) {
+	t.Parallel()
+	held := make(chan struct{})
+	spec := Spec{Counts: NewCounts()}
+	f := newFrames(t, dial(t, serve(t, spec, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-held }))))
+	if err := errors.Join(f.ask(true, true), f.WriteData(f.stream, false, []byte("after its end"))); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "data after the end", spec.Counts.Requests, BrokenStream, 1)
+	close(held)
+	if err := f.ask(true, true); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		frame, err := f.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := frame.(*http2.HeadersFrame); ok && frame.Header().StreamID == f.stream {
 			return
 		}
 	}
@@ -456,7 +506,7 @@ func TestAnswersThatNobodyReadsDoNotPileUp(t *testing.T) {
 }
 
 func TestAHeaderOfHTTP2ThatStopsIsNotWaitedFor(t *testing.T) {
-	exchange(t, answered.ServeHTTP, "", func(t *testing.T, conn net.Conn) {
+	exchange(t, answered.ServeHTTP, Silent, func(t *testing.T, conn net.Conn) {
 		begun := time.Now()
 		gone := takes(conn)
 		f := newFrames(t, conn)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -57,7 +58,9 @@ func exchange(t *testing.T, handler http.HandlerFunc, counted Refusal, client fu
 		socket.conns <- served
 		client(t, conn)
 		synctest.Wait()
-		for why, n := range counts.Connections() {
+		all := counts.Connections()
+		maps.Copy(all, counts.Ended())
+		for why, n := range all {
 			if want := map[string]uint64{string(counted): 1}[why]; n != want {
 				t.Errorf("%d connections are counted as %s, want %d", n, why, want)
 			}
@@ -142,7 +145,7 @@ func TestAnAnswerThatIsNotReadIsGivenUp(t *testing.T) {
 // A client can leave HTTP/2 streams open and give them no room to be answered in, hundreds on each connection.
 func TestAStreamThatIsGivenNoRoomIsGivenUp(t *testing.T) {
 	var givenUp atomic.Bool
-	exchange(t, page(&givenUp), "", func(t *testing.T, conn net.Conn) {
+	exchange(t, page(&givenUp), Silent, func(t *testing.T, conn net.Conn) {
 		go func() { _, _ = io.Copy(io.Discard, conn) }() // it reads all, pings included, and answers nothing
 		framer := http2.NewFramer(conn, nil)
 		var header bytes.Buffer

@@ -91,7 +91,7 @@ func newServer(l *Listener, handler http.Handler, logger *slog.Logger) *http.Ser
 		IdleTimeout:                  l.spec.Limits.IdleTimeout,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: l.spec.Limits.MaxStreams, MaxReadFrameSize: frameBytes,
-			SendPingTimeout: pingAfter, PingTimeout: pingPatience,
+			SendPingTimeout: pingAfter, PingTimeout: pingPatience, CountError: l.spec.Counts.ofHTTP2,
 		},
 		ErrorLog: log.New(warnings{logger, l.spec.Counts}, "", 0),
 	}

@@ -28,7 +28,7 @@ func newServing(l *Listener, handler http.Handler, logger *slog.Logger) *serving
 	}
 	s.given = accepted.NewListener(l.Addr())
 	s.plain = &http1.Server{
-		Handler: handler, Other: s.give, Log: logger, Now: time.Now,
+		Handler: handler, Other: s.give, Idled: l.idled, Log: logger, Now: time.Now,
 		HeaderTimeout: l.spec.Limits.HeaderTimeout, IdleTimeout: l.spec.Limits.IdleTimeout, WriteTimeout: AnswerTimeout,
 	}
 	return s

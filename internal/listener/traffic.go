@@ -22,6 +22,7 @@ var errFlood = errors.New("much was sent, and no request")
 type traffic struct {
 	underWay atomic.Int64 // requests
 	aside    atomic.Int64 // bytes that came since the last request began or ended
+	quiet    atomic.Int64 // since when net/http has nothing under way, by writing.clock; 0 while it has, or does not serve
 	writing  writing
 	resets   resets
 }
@@ -85,15 +86,31 @@ func (c *conn) over(r *http.Request) {
 	}
 }
 
-// tracking sees a connection become somebody's own, as a WebSocket's does: what comes over it then is no request.
+// tracking hears from net/http what a connection is used for.
 func tracking(nc net.Conn, state http.ConnState) {
-	if state != http.StateHijacked {
+	c, ok := plain(nc).(*conn)
+	if !ok {
 		return
 	}
-	if c, ok := plain(nc).(*conn); ok {
+	switch state {
+	case http.StateIdle:
+		c.quiet.Store(c.writing.clock(time.Now()))
+	case http.StateActive:
+		c.quiet.Store(0)
+	case http.StateHijacked: // it has become somebody's own, as a WebSocket's does: what comes over it then is no request
+		c.quiet.Store(0)
 		c.underWay.Add(1)
 	}
 }
+
+// isIdle reports whether net/http has had nothing under way for as long as the connection may be idle.
+func (c *conn) isIdle() bool {
+	since := c.quiet.Load()
+	return since != 0 && !c.refused.Load() && c.writing.clock(time.Now())-since >= int64(c.limits.IdleTimeout)
+}
+
+// idled counts a connection that is closed because nothing comes over it.
+func (l *Listener) idled(net.Conn) { l.spec.Counts.ended[Idle].Add(1) }
 
 // resets is how many requests the client took back. Whoever does so again and again costs us, and the application,
 // the work of requests without taking part in the limit on how many are under way (CVE-2023-44487).

@@ -208,6 +208,7 @@ func exercise(m *Metrics) {
 		Open:        func() int64 { return 7 },
 		Connections: func() map[string]uint64 { return map[string]uint64{"address": 3} },
 		Requests:    func() map[string]uint64 { return map[string]uint64{"body": 2} },
+		Ended:       func() map[string]uint64 { return map[string]uint64{"idle": 9} },
 	})
 	m.Observe(Sources{
 		Ready: func() bool { return true }, Position: func() int64 { return 17 }, Confirmed: func() time.Time { return now.Add(-3 * time.Second) },

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -48,6 +49,9 @@ func (c *connection) serve() (other bool) {
 			return true
 		}
 		if err != nil {
+			if c.filled == 0 && c.server.Idled != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+				c.server.Idled(c.net)
+			}
 			return false
 		}
 		w := &response{conn: c, request: *c.template, length: unknown}
