@@ -34,7 +34,7 @@ const (
 	BodyTooSlow    Refusal = "slow_body"
 	AnswerUnread   Refusal = "unread_answer" // by a stream of HTTP/2
 	TooManyStreams Refusal = "streams"       // under way on one connection of HTTP/2
-	BrokenStream   Refusal = "http2"         // its frames are not what they should be, and those of its connection are
+	BrokenStream   Refusal = "frames"        // its frames are not what they should be, and those of its connection are
 )
 
 // Counts are how often limits were reached. Listeners may share one.
