@@ -270,6 +270,34 @@ func pausedHTTP2(g *gate, t *testing.T, path, contentType string) (int, string) 
 	return response.StatusCode, string(said)
 }
 
+// In HTTP/2 a deadline that passes ends the body of its stream, whether or not anybody reads it just then.
+func TestAnUploadWaitsForAnAppThatReadsLate(t *testing.T) {
+	t.Parallel()
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		<-time.After(2 * standstill)
+		n, _ := io.Copy(io.Discard, r.Body)
+		fmt.Fprintf(w, "read %d", n)
+	}))
+	t.Cleanup(app.Close)
+	counts := listener.NewCounts()
+	g := limited(t, counts)
+	service := open
+	service.Upstream, service.IAPDisabled = app.URL, true
+	if err := g.server.Admin().PutService(t.Context(), admin.System("test"), service); err != nil {
+		t.Fatal(err)
+	}
+	const length = 32 << 20 // more than lies on the way
+	response, err := g.post(t, g.overHTTP2(t), "/", strings.NewReader(strings.Repeat("b", length)), "text/plain")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	said, _ := io.ReadAll(response.Body)
+	if n := counts.Requests()[string(listener.BodyTooSlow)]; string(said) != fmt.Sprint("read ", length) || n != 0 {
+		t.Errorf("status %d: %s; counted %d", response.StatusCode, said, n)
+	}
+}
+
 // Whoever breaks off uploads would fill the log with the application's name.
 func TestAnUploadThatIsBrokenOffIsNotSaidOfTheApp(t *testing.T) {
 	t.Parallel()

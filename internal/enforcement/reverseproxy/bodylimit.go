@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -28,8 +27,9 @@ type limitedBody struct {
 	read    int64
 
 	mu    sync.Mutex
-	armed time.Time     // when the deadline in force was set
-	done  bool          // the deadline is not ours any more
+	since time.Time     // when the client began to be waited for; zero while it is not
+	timer *time.Timer   // looks whether that lasts; nil until the client was waited for
+	done  bool          // what stands still is not ours to end any more
 	cut   policy.Reason // why it was ended; "" where it was not
 	broke bool          // the client did not send all of it
 }
@@ -54,15 +54,15 @@ func limitBody(w http.ResponseWriter, r *http.Request, most int64) *limitedBody 
 }
 
 func (b *limitedBody) Read(p []byte) (int, error) {
-	b.arm()
+	b.waits()
 	n, err := b.ReadCloser.Read(p)
+	slow := b.came()
 	b.read += int64(n)
 	switch {
 	case b.most > 0 && b.read > b.most:
 		b.end(policy.BodyTooLarge)
 		return 0, errBodyTooLarge
-	case err != nil && errors.Is(err, os.ErrDeadlineExceeded) && b.timed():
-		b.end(policy.BodyTooSlow)
+	case err != nil && slow:
 		return n, errBodyTooSlow
 	case err != nil:
 		b.ends(err)
@@ -70,7 +70,7 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ends takes the deadline off, and notes whether there is somebody to answer.
+// ends lets nothing be ended any more, and notes whether there is somebody to answer.
 func (b *limitedBody) ends(err error) {
 	b.mu.Lock()
 	b.broke = b.broke || !b.done && err != io.EOF
@@ -89,71 +89,76 @@ func (b *limitedBody) isBroken() bool {
 	return b.broke
 }
 
-// arm moves the deadline on. It does so now and then only: HTTP/2 asks the connection's one goroutine for it. The
-// deadline is later by as much as one in force may be old, so that nobody has less time than was promised.
-func (b *limitedBody) arm() {
+// waits and came stand around every read. The time in between is the client's. What the application takes to accept what
+// came is its own: a deadline would pass meanwhile, and in HTTP/2 one that has passed ends the stream's body for ever.
+func (b *limitedBody) waits() {
 	if b.timeout == 0 {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if now := time.Now(); !b.done && now.Sub(b.armed) > b.slack() {
-		b.armed = now
-		_ = b.control.SetReadDeadline(b.deadline()) // where there are no deadlines, nothing can be waited for
-	}
-}
-
-func (b *limitedBody) slack() time.Duration { return b.timeout / 4 }
-
-func (b *limitedBody) deadline() time.Time { return b.armed.Add(b.timeout + b.slack()) }
-
-// overdue ends the body where its deadline has passed. The server takes that for the end of its client, and ends the
-// context of the request before whoever reads the body hears of it: a round trip may give up first.
-func (b *limitedBody) overdue() {
-	if b == nil {
+	if b.done {
 		return
 	}
-	b.mu.Lock()
-	late := !b.done && !b.armed.IsZero() && !time.Now().Before(b.deadline())
-	b.mu.Unlock()
-	if late {
-		b.end(policy.BodyTooSlow)
+	b.since = time.Now()
+	if b.timer == nil {
+		b.timer = time.AfterFunc(b.timeout, b.look)
 	}
 }
 
-func (b *limitedBody) timed() bool {
+// came reports whether the client was too slow.
+func (b *limitedBody) came() bool {
+	if b.timeout == 0 {
+		return false
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return !b.done && !b.armed.IsZero()
+	b.since = time.Time{}
+	return b.cut == policy.BodyTooSlow
 }
 
-// release takes the deadline off: the body has ended, or the application answers, and may now let the client be silent
-// for as long as it likes. It must be called before the handler returns, after which the deadline is another request's.
+// look ends a body that has stood still for all of its time, and looks again later where it has not. The reason is known
+// before the deadline passes: the server takes that for the end of its client, and ends the context of the request.
+func (b *limitedBody) look() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.done {
+		return
+	}
+	left := b.timeout
+	if !b.since.IsZero() {
+		left -= time.Since(b.since)
+	}
+	if left > 0 {
+		b.timer.Reset(left)
+		return
+	}
+	b.endLocked(policy.BodyTooSlow)
+	_ = b.control.SetReadDeadline(time.Unix(1, 0)) // where there are no deadlines, nothing can be waited for
+}
+
+// release ends the watch: the body has ended, or the application answers, and may now let the client be silent for as
+// long as it likes. It must be called before the handler returns, after which a deadline is another request's.
 func (b *limitedBody) release() {
 	if b == nil {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.done && !b.armed.IsZero() {
-		_ = b.control.SetReadDeadline(time.Time{})
-	}
 	b.done = true
-}
-
-// abandon leaves the deadline to somebody else: nothing of the body is to be read any more.
-func (b *limitedBody) abandon() {
-	if b == nil {
-		return
+	if b.timer != nil {
+		b.timer.Stop()
 	}
-	b.mu.Lock()
-	b.done = true
-	b.mu.Unlock()
 }
 
 func (b *limitedBody) end(why policy.Reason) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.endLocked(why)
+}
+
+// endLocked is called with mu held.
+func (b *limitedBody) endLocked(why policy.Reason) {
 	if b.cut != "" {
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/policy"
@@ -34,37 +35,67 @@ func TestAClientWhoseBodyStoodStillIsAnswered(t *testing.T) {
 	}
 }
 
-func TestABodyMayStandStillForAllOfItsTimeWheneverItBegins(t *testing.T) {
-	t.Parallel()
-	const timeout = time.Hour
-	connection := &timekeeper{}
-	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("body"))
-	b := &limitedBody{ReadCloser: r.Body, request: r, control: http.NewResponseController(connection), timeout: timeout}
-	for _, ago := range []time.Duration{0, timeout / 5, timeout / 2} {
-		b.arm()
-		b.armed, connection.reading = b.armed.Add(-ago), connection.reading.Add(-ago)
-		began := time.Now()
-		b.arm()
-		if left := connection.reading.Sub(began); left < timeout {
-			t.Errorf("%s after the deadline was set, a body that stands still has %s", ago, left)
-		}
-	}
+// standing is the body of a client that has stopped, and the server below it: when the deadline passes it ends the
+// request's context, and tells whoever reads after that.
+type standing struct {
+	http.ResponseWriter
+	ends   func()
+	passed chan struct{}
 }
 
-// standing is the body of a client that has stopped: the server ends the request's context, and tells whoever reads
-// after that.
-type standing struct {
-	ends   context.CancelFunc
-	answer chan struct{}
+func (s *standing) SetReadDeadline(time.Time) error {
+	s.ends()
+	return nil
 }
 
 func (s *standing) Read([]byte) (int, error) {
-	s.ends()
-	<-s.answer
+	<-s.passed
 	return 0, os.ErrDeadlineExceeded
 }
 
 func (s *standing) Close() error { return nil }
+
+func TestABodyMayStandStillForAllOfItsTimeHoweverLongTheAppTookForWhatCameBefore(t *testing.T) {
+	t.Parallel()
+	const timeout = time.Hour
+	for _, pause := range []time.Duration{0, timeout / 2, 3 * timeout} {
+		synctest.Test(t, func(t *testing.T) {
+			stopped := &standing{passed: make(chan struct{})}
+			stopped.ends = func() { close(stopped.passed) }
+			r := httptest.NewRequest(http.MethodPost, "/", nil)
+			b := &limitedBody{
+				ReadCloser: io.NopCloser(io.MultiReader(strings.NewReader("some"), stopped)), request: r,
+				control: http.NewResponseController(stopped), timeout: timeout,
+			}
+			space := make([]byte, 10)
+			if n, err := b.Read(space); n != 4 || err != nil {
+				t.Fatal(n, err)
+			}
+			time.Sleep(pause)
+			if b.wasCut() {
+				t.Errorf("an application that takes %s for what came has its client called too slow", pause)
+			}
+			began := time.Now()
+			_, err := b.Read(space)
+			if left := time.Since(began); left != timeout || err != errBodyTooSlow {
+				t.Errorf("%s later, a body that stands still has %s, and %v", pause, left, err)
+			}
+		})
+	}
+}
+
+func TestABodyIsNotEndedAfterItsRequest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stopped := &standing{passed: make(chan struct{}), ends: func() { t.Error("the connection, which is another request's by now, got a deadline") }}
+		b := &limitedBody{ReadCloser: stopped, request: httptest.NewRequest(http.MethodPost, "/", nil), control: http.NewResponseController(stopped), timeout: time.Minute}
+		go func() { _, _ = b.Read(nil) }()
+		synctest.Wait()
+		b.release()
+		time.Sleep(time.Hour)
+		close(stopped.passed)
+	})
+}
 
 func TestAClientWhoseBodyStoodStillIsAnsweredWhoeverHearsOfItFirst(t *testing.T) {
 	t.Parallel()
@@ -79,20 +110,19 @@ func TestAClientWhoseBodyStoodStillIsAnsweredWhoeverHearsOfItFirst(t *testing.T)
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	stopped := &standing{cancel, make(chan struct{})}
+	stopped := &standing{ends: cancel, passed: make(chan struct{})}
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", stopped)
-	w := &timekeeper{ResponseWriter: httptest.NewRecorder()}
-	body := &limitedBody{ReadCloser: stopped, request: r, control: http.NewResponseController(w), timeout: 1}
+	body := &limitedBody{ReadCloser: stopped, request: r, control: http.NewResponseController(stopped), timeout: time.Millisecond}
 	r.Body = body
 	status := 0
 	f := Forwarder{
 		Scheme: "http", Log: slog.New(slog.DiscardHandler), Body: body,
 		Failure: FailureFunc(func(http.ResponseWriter, *http.Request, int) {
 			status, _ = body.verdict()
-			close(stopped.answer)
+			close(stopped.passed)
 		}),
 	}
-	f.Forward(w, r, up, target, Identity{})
+	f.Forward(httptest.NewRecorder(), r, up, target, Identity{})
 	if status != http.StatusRequestTimeout {
 		t.Errorf("the client is told %d", status)
 	}

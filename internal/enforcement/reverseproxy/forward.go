@@ -131,9 +131,6 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request, up *upstream
 	defer body.release()
 	response, err := up.Send(out, &life.header)
 	hints.end()
-	if hasGone(r, err) {
-		f.Body.overdue()
-	}
 	f.Body.release() // from here on the client may be silent
 	if err == nil {
 		f.life.watcher().answered(response)
@@ -167,7 +164,7 @@ func (f *Forwarder) fail(w http.ResponseWriter, r *http.Request, up *upstream.Up
 	case f.Body.wasCut():
 		f.Failure.Failed(w, r, 0)
 		return
-	case f.Body.isBroken(), hasGone(r, err):
+	case f.Body.isBroken(), errors.Is(err, context.Canceled) && r.Context().Err() != nil:
 		panic(http.ErrAbortHandler) // the client is gone, or speaks no HTTP: nobody reads an answer
 	}
 	f.Log.Warn("the application did not answer", "request", f.life.watcher().name(), "upstream", up.Address, "error", err)
@@ -176,11 +173,6 @@ func (f *Forwarder) fail(w http.ResponseWriter, r *http.Request, up *upstream.Up
 		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
 	}
 	f.Failure.Failed(w, r, status)
-}
-
-// hasGone reports whether a round trip failed because the server takes its client for gone.
-func hasGone(r *http.Request, err error) bool {
-	return err != nil && r.Context().Err() != nil && errors.Is(err, context.Canceled)
 }
 
 // setTarget makes a URL that net/http writes as exactly the bytes that were received. There is one form for
