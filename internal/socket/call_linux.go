@@ -14,9 +14,14 @@ func Read(fd uintptr, p []byte) (int, error) { return call(syscall.SYS_READ, fd,
 // Write is one attempt to write to a descriptor that does not block. What it takes may be a part.
 func Write(fd uintptr, p []byte) (int, error) { return call(syscall.SYS_WRITE, fd, p) }
 
+// most is how much one call moves. A collection that begins waits for calls under way: with so little, for no more than
+// some tens of microseconds.
+const most = 64 << 10
+
 // call makes a system call of which the scheduler does not know. The memory of p stays where it is: the compiler keeps
 // alive what is converted within the call's arguments.
 func call(number, fd uintptr, p []byte) (int, error) {
+	p = p[:min(len(p), most)]
 	for {
 		n, _, failed := syscall.RawSyscall(number, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
 		switch failed {

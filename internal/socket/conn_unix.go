@@ -53,6 +53,9 @@ func (h *half) write(fd uintptr) bool {
 		if err == syscall.EAGAIN {
 			return false
 		}
+		if err == nil && n == 0 {
+			err = io.ErrUnexpectedEOF // nothing was taken, and nothing is wrong: no system does that, and it must not go on
+		}
 		if err != nil {
 			h.err = err
 			break

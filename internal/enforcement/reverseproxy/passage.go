@@ -106,7 +106,7 @@ func (p *passage) End(why exchange.Ending) bool {
 	switch {
 	case p.kind == exchange.HTTP:
 		// The server takes the first for the end of the client, and the second keeps nobody waiting who writes to it.
-		// An upload is read on until its reader comes by, who must not move the first.
+		// An upload is read on until its reader comes by.
 		p.body.release()
 		past := time.Unix(1, 0)
 		_, _ = p.control.SetReadDeadline(past), p.control.SetWriteDeadline(past)
