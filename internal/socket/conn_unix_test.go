@@ -16,32 +16,13 @@ import (
 	"golang.org/x/net/nettest"
 
 	"github.com/gatehouse-iap/gatehouse/internal/socket"
+	"github.com/gatehouse-iap/gatehouse/internal/socket/sockettest"
 )
-
-// pair returns the two ends of a connection over the loopback interface, as package net gives them.
-func pair(t *testing.T) (a, b *net.TCPConn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	dialled, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	accepted, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _, _ = dialled.Close(), accepted.Close() })
-	return dialled.(*net.TCPConn), accepted.(*net.TCPConn)
-}
 
 func TestAConnectionDoesWhatEveryConnectionDoes(t *testing.T) {
 	t.Parallel()
 	nettest.TestConn(t, func() (one, other net.Conn, stop func(), err error) {
-		a, b := pair(t)
+		a, b := sockettest.Pair(t)
 		one, other = socket.Wrap(a), socket.Wrap(b)
 		return one, other, func() { _, _ = one.Close(), other.Close() }, nil
 	})
@@ -76,7 +57,7 @@ func TestErrorsAreThoseOfPackageNet(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			said := func(wrap func(net.Conn) net.Conn) (string, error) {
-				own, other := pair(t)
+				own, other := sockettest.Pair(t)
 				c.happens(own, other)
 				err := c.does(wrap(own))
 				var o *net.OpError
@@ -102,7 +83,7 @@ func TestErrorsAreThoseOfPackageNet(t *testing.T) {
 
 func TestWhatIsLargeIsWrittenWholeHoweverSlowItIsTaken(t *testing.T) {
 	t.Parallel()
-	a, b := pair(t)
+	a, b := sockettest.Pair(t)
 	sent := bytes.Repeat([]byte("0123456789abcdef"), 1<<19) // more than the system buffers
 	written := make(chan error, 1)
 	go func() {
@@ -124,7 +105,7 @@ func TestWhatIsLargeIsWrittenWholeHoweverSlowItIsTaken(t *testing.T) {
 
 func TestAWriteWhoseTimeIsOverSaysHowMuchWasTaken(t *testing.T) {
 	t.Parallel()
-	a, b := pair(t)
+	a, b := sockettest.Pair(t)
 	_ = a.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
 	n, err := socket.Wrap(a).Write(make([]byte, 64<<20))
 	if !errors.Is(err, os.ErrDeadlineExceeded) || n == 0 {

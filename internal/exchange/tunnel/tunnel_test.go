@@ -11,38 +11,14 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/internal/exchange/framing"
 	"github.com/gatehouse-iap/gatehouse/internal/exchange/tunnel"
+	"github.com/gatehouse-iap/gatehouse/internal/socket/sockettest"
 )
-
-// pair returns the two ends of a connection.
-func pair(t testing.TB) (near, far *net.TCPConn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	dialled, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	accepted, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = dialled.Close(); _ = accepted.Close() })
-	for _, c := range []net.Conn{dialled, accepted} {
-		if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return accepted.(*net.TCPConn), dialled.(*net.TCPConn)
-}
 
 // dig runs a tunnel between a client and an application.
 func dig(t testing.TB, change func(*tunnel.Tunnel)) (tun *tunnel.Tunnel, client, app *net.TCPConn, ended <-chan error) {
 	t.Helper()
-	nearClient, client := pair(t)
-	nearApp, app := pair(t)
+	nearClient, client := sockettest.Pair(t)
+	nearApp, app := sockettest.Pair(t)
 	tun = &tunnel.Tunnel{Client: nearClient, App: nearApp}
 	change(tun)
 	done := make(chan error, 1)
