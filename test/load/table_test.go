@@ -14,9 +14,9 @@ import (
 var (
 	write  = flag.String("write", "", "also write the table to this file")
 	micro  = flag.String("micro", "", "output of go test -bench, to be written beside the table")
-	rounds = flag.Int("rounds", 5, "how often each proxy is measured, in turn with the others")
+	rounds = flag.Int("rounds", 13, "how often each proxy is measured, in turn with the others")
 	only   = flag.String("only", "", "measure only scenarios whose name contains this")
-	length = flag.Duration("length", 2*time.Second, "how long each measurement takes")
+	length = flag.Duration("length", 750*time.Millisecond, "how long each measurement takes")
 
 	against = flag.String("against", "", "another gatehouse program that takes its turns beside the one under test, to tell what a change is worth")
 )
