@@ -12,7 +12,9 @@ import (
 func Read(fd uintptr, p []byte) (int, error) { return call(syscall.SYS_RECVFROM, 0, fd, p) }
 
 // Write is one attempt to write to a descriptor that does not block. What it takes may be a part.
-func Write(fd uintptr, p []byte) (int, error) { return call(syscall.SYS_SENDTO, syscall.MSG_NOSIGNAL, fd, p) }
+func Write(fd uintptr, p []byte) (int, error) {
+	return call(syscall.SYS_SENDTO, syscall.MSG_NOSIGNAL, fd, p)
+}
 
 // most is how much one call moves. A collection that begins waits for calls under way: with so little, for no more than
 // some tens of microseconds.
