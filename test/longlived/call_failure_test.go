@@ -19,25 +19,10 @@ import (
 // silent is the address of an application that takes connections and says nothing, or what it is given to say.
 func silent(t *testing.T, says string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				_, _ = io.WriteString(conn, says)
-				_, _ = io.Copy(io.Discard, conn)
-			}()
-		}
-	}()
-	return l.Addr().String()
+	return harness.Accept(t, func(conn net.Conn) {
+		_, _ = io.WriteString(conn, says)
+		_, _ = io.Copy(io.Discard, conn)
+	})
 }
 
 // specOf returns the manifest of the gate's own service, without its upstream.

@@ -31,22 +31,9 @@ func startCollectors(t *testing.T, credential string) *collectors {
 		w.Header().Set("Content-Type", "application/x-protobuf")
 	}))
 	t.Cleanup(otlp.Close)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() { _, _ = io.Copy(&c.syslog, conn) }()
-		}
-	}()
+	lines := harness.Accept(t, func(conn net.Conn) { _, _ = io.Copy(&c.syslog, conn) })
 	c.config = fmt.Sprintf("audit: {lines: {stdout: true, file: audit.jsonl, syslog: \"tcp://%s\"}}\n"+
-		"tracing: {endpoint: \"%s\", sampleRatio: 1, headers: [{name: X-Customer, file: collector}]}\n", l.Addr(), otlp.URL)
+		"tracing: {endpoint: \"%s\", sampleRatio: 1, headers: [{name: X-Customer, file: collector}]}\n", lines, otlp.URL)
 	return c
 }
 
