@@ -315,6 +315,20 @@ func (f *frames) ask(end, whole bool) error {
 	return f.WriteHeaders(http2.HeadersFrameParam{StreamID: f.stream, BlockFragment: f.block.Bytes(), EndStream: end, EndHeaders: whole})
 }
 
+// until reads frames until one is wanted.
+func (f *frames) until(t testing.TB, wanted func(http2.Frame) bool) {
+	t.Helper()
+	for {
+		frame, err := f.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if wanted(frame) {
+			return
+		}
+	}
+}
+
 // takes discards what the server sends until it ends the connection.
 func takes(conn net.Conn) <-chan struct{} {
 	done := make(chan struct{})
@@ -444,11 +458,7 @@ func TestAConnectionHasSoManyStreamsAndNoMore(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for {
-		frame, err := f.ReadFrame()
-		if err != nil {
-			t.Fatal(err)
-		}
+	f.until(t, func(frame http2.Frame) bool {
 		if settings, ok := frame.(*http2.SettingsFrame); ok && !settings.IsAck() {
 			if n, _ := settings.Value(http2.SettingMaxConcurrentStreams); n != 3 {
 				t.Errorf("the server announces room for %d", n)
@@ -457,14 +467,13 @@ func TestAConnectionHasSoManyStreamsAndNoMore(t *testing.T) {
 				t.Errorf("the server takes frames of %d bytes", n)
 			}
 		}
-		if reset, ok := frame.(*http2.RSTStreamFrame); ok {
-			if reset.StreamID != f.stream {
-				t.Errorf("stream %d is reset", reset.StreamID)
-			}
-			await(t, "a fourth stream", spec.Counts.Requests, TooManyStreams, 1)
-			return
+		reset, ok := frame.(*http2.RSTStreamFrame)
+		if ok && reset.StreamID != f.stream {
+			t.Errorf("stream %d is reset", reset.StreamID)
 		}
-	}
+		return ok
+	})
+	await(t, "a fourth stream", spec.Counts.Requests, TooManyStreams, 1)
 }
 
 func TestAStreamWithFramesThatMustNotBeIsResetAndItsConnectionGoesOn(t *testing.T) {
@@ -480,15 +489,10 @@ func TestAStreamWithFramesThatMustNotBeIsResetAndItsConnectionGoesOn(t *testing.
 	if err := f.ask(true, true); err != nil {
 		t.Fatal(err)
 	}
-	for {
-		frame, err := f.ReadFrame()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, ok := frame.(*http2.HeadersFrame); ok && frame.Header().StreamID == f.stream {
-			return
-		}
-	}
+	f.until(t, func(frame http2.Frame) bool {
+		_, ok := frame.(*http2.HeadersFrame)
+		return ok && frame.Header().StreamID == f.stream
+	})
 }
 
 // What Go does by itself: the answers to frames are not kept without end for a client that does not read them.

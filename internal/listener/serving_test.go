@@ -143,15 +143,10 @@ func TestHTTP2WithoutTLSIsSpokenWithWhoBeginsIt(t *testing.T) {
 	if err := f.ask(true, true); err != nil {
 		t.Fatal(err)
 	}
-	for {
-		frame, err := f.ReadFrame()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if data, ok := frame.(*http2.DataFrame); ok && string(data.Data()) == "answer" {
-			return
-		}
-	}
+	f.until(t, func(frame http2.Frame) bool {
+		data, ok := frame.(*http2.DataFrame)
+		return ok && string(data.Data()) == "answer"
+	})
 }
 
 func TestARequestKnowsItsConnectionFromEitherServer(t *testing.T) {

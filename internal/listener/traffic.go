@@ -110,7 +110,7 @@ func (c *conn) isIdle() bool {
 }
 
 // idled counts a connection that is closed because nothing comes over it.
-func (l *Listener) idled(net.Conn) { l.spec.Counts.ended[Idle].Add(1) }
+func (l *Listener) idled() { l.spec.Counts.ended[Idle].Add(1) }
 
 // resets is how many requests the client took back. Whoever does so again and again costs us, and the application,
 // the work of requests without taking part in the limit on how many are under way (CVE-2023-44487).

@@ -50,7 +50,7 @@ func (c *connection) serve() (other bool) {
 		}
 		if err != nil {
 			if c.filled == 0 && c.server.Idled != nil && errors.Is(err, os.ErrDeadlineExceeded) {
-				c.server.Idled(c.net)
+				c.server.Idled()
 			}
 			return false
 		}

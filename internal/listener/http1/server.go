@@ -21,8 +21,8 @@ type Server struct {
 	// Other takes connections over that are not to be served here any more, and the bytes that have been read of what it
 	// has to answer.
 	Other func(c net.Conn, unanswered []byte)
-	// Idled hears of connections that are about to be closed because nothing has come over them for too long; nil for nobody.
-	Idled func(c net.Conn)
+	// Idled hears that a connection is about to be closed because nothing has come over it for too long; nil for nobody.
+	Idled func()
 	Log   *slog.Logger
 	// HeaderTimeout bounds the time in which a header comes, IdleTimeout that between two requests, and WriteTimeout that
 	// of an answer, which handlers may take off.
