@@ -1,20 +1,37 @@
 package harness
 
 import (
+	"math/rand/v2"
 	"net"
+	"strconv"
 	"testing"
 )
 
-// FreeAddress is an address of this machine at which nobody listens. It is for programs that cannot be given port 0;
-// somebody else may take it before they do.
+// Programs that cannot be given port 0 get one from here: the kernel gives none of these to whoever asks for any port,
+// neither to listen nor to connect from (Linux and the BSDs begin at 32768 or later).
+const firstReserved, lastReserved = 20000, 32000
+
+// FreeAddress is an address of this machine at which nobody listens, and which is given to no other test, here or in
+// another process, until this one ends: the UDP port of the same number is held for so long.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(firstReserved+rand.IntN(lastReserved-firstReserved)))
+		held, err := net.ListenPacket("udp", address)
+		if err != nil {
+			continue
+		}
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			_ = held.Close()
+			continue
+		}
+		_ = l.Close()
+		t.Cleanup(func() { _ = held.Close() })
+		return address
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatalf("no port from %d to %d can be had", firstReserved, lastReserved)
+	return ""
 }
 
 // FreePort is the port of a FreeAddress.
