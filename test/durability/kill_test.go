@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gatehouse-iap/gatehouse/test/harness"
@@ -152,18 +153,19 @@ func checkKeys(t *testing.T, gate *harness.Gate, acknowledged map[string]map[str
 func writeUntilKilled(t *testing.T, gate *harness.Gate, enough int, targets []string, write func(s *harness.Socket, target string, i int) error) map[string]int {
 	t.Helper()
 	acknowledgements := make(chan string)
+	var killed atomic.Bool
+	kill := func() {
+		killed.Store(true)
+		gate.Kill(t)
+	}
 	var writers sync.WaitGroup
 	for _, target := range targets {
 		writers.Go(func() {
 			socket := gate.Socket()
 			for i := 0; ; i++ {
 				if err := write(socket, target, i); err != nil {
-					select {
-					case <-gate.Exited():
-					default:
-						if i == 0 {
-							t.Errorf("the first write failed: %v", err)
-						}
+					if i == 0 && !killed.Load() {
+						t.Errorf("the first write failed: %v", err)
 					}
 					return
 				}
@@ -175,18 +177,18 @@ func writeUntilKilled(t *testing.T, gate *harness.Gate, enough int, targets []st
 		writers.Wait()
 		close(acknowledgements)
 	}()
-	var kill sync.WaitGroup
+	var killing sync.WaitGroup
 	counts, total := map[string]int{}, 0
 	for target := range acknowledgements {
 		counts[target]++
 		if total++; total == enough {
-			kill.Go(func() { gate.Kill(t) })
+			killing.Go(kill)
 		}
 	}
 	if total < enough {
 		t.Errorf("the writers stopped after %d writes, before the kill", total)
-		gate.Kill(t)
+		kill()
 	}
-	kill.Wait()
+	killing.Wait()
 	return counts
 }

@@ -12,15 +12,17 @@ import (
 const firstReserved, lastReserved = 20000, 32000
 
 // FreeAddress is an address of this machine at which nobody listens, and which is given to no other test, here or in
-// another process, until this one ends: the UDP port of the same number is held for so long.
+// another process, until this one ends: the UDP port of the same number is held for so long, at another address of
+// the loopback, so that a program that speaks HTTP/3 can have its own.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	for range 1000 {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(firstReserved+rand.IntN(lastReserved-firstReserved)))
-		held, err := net.ListenPacket("udp", address)
+		port := strconv.Itoa(firstReserved + rand.IntN(lastReserved-firstReserved))
+		held, err := net.ListenPacket("udp", reservation(port))
 		if err != nil {
 			continue
 		}
+		address := net.JoinHostPort("127.0.0.1", port)
 		l, err := net.Listen("tcp", address)
 		if err != nil {
 			_ = held.Close()
@@ -33,6 +35,9 @@ func FreeAddress(t testing.TB) string {
 	t.Fatalf("no port from %d to %d can be had", firstReserved, lastReserved)
 	return ""
 }
+
+// reservation is the UDP address that whoever uses a port holds.
+func reservation(port string) string { return net.JoinHostPort("127.0.0.2", port) }
 
 // FreePort is the port of a FreeAddress.
 func FreePort(t testing.TB) string {

@@ -11,24 +11,39 @@ import (
 
 func TestAFreeAddressIsGivenToOneTestAtATime(t *testing.T) {
 	t.Parallel()
-	var address string
-	t.Run("while it runs", func(t *testing.T) {
-		address = harness.FreeAddress(t)
-		if held, err := net.ListenPacket("udp", address); err == nil {
-			_ = held.Close()
-			t.Errorf("nothing keeps %s from another test", address)
+	given := map[string]bool{}
+	t.Run("while others run", func(t *testing.T) {
+		for range 500 {
+			address := harness.FreeAddress(t)
+			if given[address] {
+				t.Fatalf("%s is given twice", address)
+			}
+			given[address] = true
 		}
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			t.Fatalf("the test itself cannot listen: %v", err)
-		}
-		_ = l.Close()
 	})
-	held, err := net.ListenPacket("udp", address)
-	if err != nil {
-		t.Fatalf("after the test it is not given back: %v", err)
+	for address := range given {
+		_, port, _ := net.SplitHostPort(address)
+		held, err := net.ListenPacket("udp", "127.0.0.2:"+port)
+		if err != nil {
+			t.Fatalf("%s is not given back when its test ends: %v", address, err)
+		}
+		_ = held.Close()
 	}
-	_ = held.Close()
+}
+
+func TestAFreeAddressCanBeHadForTCPAndForUDP(t *testing.T) {
+	t.Parallel()
+	address := harness.FreeAddress(t)
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	p, err := net.ListenPacket("udp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
 }
 
 func TestTheKernelGivesAFreeAddressToNobodyWhoAsksForAnyPort(t *testing.T) {
