@@ -69,75 +69,100 @@ const (
 // hands the exchange on.
 type Exchange struct {
 	registry *Registry
-	carrier  Carrier
-	timer    *time.Timer // registers what lasts
-	entered  bool        // Enter was called
 
 	deciding sync.Mutex // held while the decision is taken again
 	decision Decision
 
-	mu    sync.Mutex // held for moments
-	kind  Kind
-	state state
-	due   time.Time // when the decision is taken again at the latest
-	shard *shard
-	slot  int
+	mu      sync.Mutex // held for moments
+	carrier Carrier    // nil when the exchange is over
+	kind    Kind
+	state   state
+	began   time.Time
+	timer   *time.Timer // registers what lasts
+	armed   bool        // the timer is to go off. It serves many exchanges: to set one and stop it costs each of them more
+	due     time.Time   // when the decision is taken again at the latest
+	shard   *shard
+	slot    int
 }
 
 // youth is how old an exchange is when it is registered, if nothing says before that it will last.
 const youth = time.Second
 
-// Begin starts an exchange. It is registered when it has lasted a second: until then all that it costs is a timer that
-// is set and stopped, which no other request sees.
+// Begin starts an exchange. It is registered when it has lasted a second: until then it costs no more than a look at the
+// clock, and no other request sees it.
 func (r *Registry) Begin(kind Kind, carrier Carrier) *Exchange {
 	e, _ := r.spare.Get().(*Exchange)
 	if e == nil {
-		e = &Exchange{registry: r, kind: kind, carrier: carrier}
-		e.timer = time.AfterFunc(youth, e.enter)
-		return e
+		e = &Exchange{registry: r}
 	}
-	e.kind, e.carrier = kind, carrier
-	e.timer.Reset(youth)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.kind, e.carrier, e.began = kind, carrier, time.Now()
+	if !e.armed {
+		e.arm(youth)
+	}
 	return e
+}
+
+// arm has grown called once some time has passed. It is called with mu held.
+func (e *Exchange) arm(d time.Duration) {
+	e.armed = true
+	if e.timer == nil {
+		e.timer = time.AfterFunc(d, e.grown)
+	} else {
+		e.timer.Reset(d)
+	}
+}
+
+// grown registers an exchange that lasts, unless the timer was for one before.
+func (e *Exchange) grown() {
+	e.mu.Lock()
+	e.armed = false
+	if e.carrier == nil || e.state != young {
+		e.mu.Unlock()
+		return
+	}
+	if left := youth - time.Since(e.began); left > 0 {
+		e.arm(left)
+		e.mu.Unlock()
+		return
+	}
+	e.register()
 }
 
 // Enter registers the exchange now, because it is of a kind that lasts. The decision is taken again: it may have been
 // taken before a change that is not looked back on.
 func (e *Exchange) Enter(kind Kind) {
-	e.timer.Stop()
-	e.entered = true
 	e.mu.Lock()
-	if e.kind != kind && e.state != young {
-		e.registry.counts.become(e.kind, kind)
+	if e.state == young {
+		e.kind = kind
+		e.register()
+		return
 	}
-	e.kind = kind
+	if e.kind != kind {
+		e.registry.counts.become(e.kind, kind)
+		e.kind = kind
+	}
 	e.mu.Unlock()
-	e.enter()
 }
 
 // Done says that the exchange is over. Nobody may use e afterwards.
 func (e *Exchange) Done() {
-	if !e.entered && e.timer.Stop() {
-		e.carrier = nil
-		e.registry.spare.Put(e)
-		return
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.state == registered || e.state == ending {
+	e.carrier = nil
+	switch e.state {
+	case young:
+		e.registry.spare.Put(e) // whoever takes it waits for mu
+	case registered, ending:
+		e.state = over
 		e.shard.remove(e)
 		e.registry.left(e.kind)
 	}
-	e.state, e.carrier = over, nil
 }
 
-// enter registers an exchange that is not yet.
-func (e *Exchange) enter() {
-	e.mu.Lock()
-	if e.state != young {
-		e.mu.Unlock()
-		return
-	}
+// register puts a young exchange, whose mutex is held and then is not, among those that last.
+func (e *Exchange) register() {
 	e.state, e.decision = registered, e.carrier.Decision()
 	e.registry.add(e)
 	e.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/exchange"
@@ -192,6 +193,29 @@ func TestWhatLastsASecondIsRegisteredAndWhatIsOverBeforeIsNot(t *testing.T) {
 			t.Errorf("%s: %d are open at the end", count.Kind, count.Open)
 		}
 	}
+}
+
+func TestAnExchangeLastsASecondOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for range 5 { // each of which uses what the one before gave back
+			e := w.Begin(exchange.HTTP, w.carrier())
+			time.Sleep(900 * time.Millisecond)
+			e.Done()
+		}
+		e := w.Begin(exchange.HTTP, w.carrier())
+		time.Sleep(time.Second - 1)
+		synctest.Wait()
+		if open := w.Counts()[exchange.HTTP].Open; open != 0 {
+			t.Error("an exchange is registered before it has lasted a second")
+		}
+		time.Sleep(1)
+		synctest.Wait()
+		if open := w.Counts()[exchange.HTTP].Open; open != 1 {
+			t.Error("an exchange that has lasted a second is not registered")
+		}
+		e.Done()
+	})
 }
 
 func TestTimeAloneEndsAnExchange(t *testing.T) {
