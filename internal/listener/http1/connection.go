@@ -143,8 +143,9 @@ func (c *connection) answer(w *response) (again bool) {
 	ctx, cancel := context.WithCancel(c.template.Context())
 	w.request, w.cancel = *w.request.WithContext(ctx), cancel
 	r := &w.request
-	_ = c.net.SetWriteDeadline(c.server.Now().Add(c.server.WriteTimeout))
-	c.presence.begin(cancel)
+	now := c.server.Now()
+	_ = c.net.SetWriteDeadline(now.Add(c.server.WriteTimeout))
+	c.presence.begin(now, cancel)
 	defer func() {
 		if failure := recover(); failure != nil {
 			c.panicked(r, failure)

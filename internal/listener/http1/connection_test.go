@@ -258,6 +258,25 @@ func TestARequestEndsWithItsClient(t *testing.T) {
 			p.endsAfter(quiet, quiet)
 		})
 	})
+	t.Run("that goes, and had others answered before", func(t *testing.T) {
+		onPipe(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/3" {
+				wait(w, r)
+			} else {
+				time.Sleep(quiet * 3 / 4)
+				paths(w, r)
+			}
+		}), func(p *pipe) {
+			for i := range 3 {
+				p.asks(fmt.Sprintf(asked, i))
+				p.wants(fmt.Sprintf("/%d", i), false)
+			}
+			p.asks(fmt.Sprintf(asked, 3))
+			synctest.Wait()
+			_ = p.Close()
+			p.endsAfter(quiet, quiet)
+		})
+	})
 	t.Run("that goes later", func(t *testing.T) {
 		onPipe(t, wait, func(p *pipe) {
 			p.asks(fmt.Sprintf(asked, 1))

@@ -12,12 +12,14 @@ const quiet = 50 * time.Millisecond
 
 // presence ends a request whose client has gone, which shows only when somebody reads.
 type presence struct {
-	conn  *connection
-	timer *time.Timer
+	conn *connection
 
 	mu      sync.Mutex
 	over    sync.Cond          // a read is
 	cancel  context.CancelFunc // ends the request under way; nil while there is none
+	began   time.Time          // when it did
+	timer   *time.Timer
+	armed   bool // the timer is to go off. It serves many requests: to set one and stop it costs each of them more
 	reading bool
 	gone    bool
 }
@@ -28,20 +30,36 @@ func (p *presence) init(c *connection) {
 }
 
 // begin watches over a request.
-func (p *presence) begin(cancel context.CancelFunc) {
+func (p *presence) begin(now time.Time, cancel context.CancelFunc) {
 	p.mu.Lock()
-	p.cancel = cancel
-	p.mu.Unlock()
+	defer p.mu.Unlock()
+	p.cancel, p.began = cancel, now
+	if !p.armed {
+		p.arm(quiet)
+	}
+}
+
+// arm has look called once some time has passed. It is called with mu held.
+func (p *presence) arm(d time.Duration) {
+	p.armed = true
 	if p.timer == nil {
-		p.timer = time.AfterFunc(quiet, p.look)
+		p.timer = time.AfterFunc(d, p.look)
 	} else {
-		p.timer.Reset(quiet)
+		p.timer.Reset(d)
+	}
+}
+
+// close is for when there will be no more requests.
+func (p *presence) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.timer != nil {
+		p.timer.Stop()
 	}
 }
 
 // end stops that, and reports whether the client is still there as far as anybody knows.
 func (p *presence) end() bool {
-	p.timer.Stop()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cancel = nil
@@ -60,7 +78,15 @@ func (p *presence) look() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := p.conn
-	if p.cancel == nil || p.reading || c.filled == len(c.in) {
+	p.armed = false
+	if p.cancel == nil {
+		return
+	}
+	if left := quiet - c.server.Now().Sub(p.began); left > 0 { // the timer was for one before
+		p.arm(left)
+		return
+	}
+	if p.reading || c.filled == len(c.in) {
 		return
 	}
 	p.reading = true

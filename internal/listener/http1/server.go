@@ -57,6 +57,7 @@ func (s *Server) Serve(ctx context.Context, c net.Conn) {
 	}
 	given := false
 	defer func() { // also when a handler ends its goroutine
+		conn.presence.close()
 		if !given {
 			_ = c.Close()
 		}
