@@ -70,11 +70,16 @@ func (s *Sealer) Seal(plaintext, associated []byte) []byte {
 	binary.BigEndian.PutUint32(sealed[5:], name.day)
 	nonce := sealed[headerSize:]
 	rand.Read(nonce) // never fails (crypto/rand)
-	return aead.Seal(sealed, nonce, plaintext, authenticated(sealed, associated))
+	return aead.Seal(sealed, nonce, plaintext, appendAuthenticated(nil, sealed, associated))
 }
 
 // Open returns what was sealed, or ErrOpen.
 func (s *Sealer) Open(sealed, associated []byte) ([]byte, error) {
+	return s.AppendOpen(nil, sealed, associated)
+}
+
+// AppendOpen is Open, and appends what was sealed to dst, which must not overlap with the rest.
+func (s *Sealer) AppendOpen(dst, sealed, associated []byte) ([]byte, error) {
 	if len(sealed) < Overhead || sealed[0] != version1 {
 		return nil, ErrOpen
 	}
@@ -88,7 +93,10 @@ func (s *Sealer) Open(sealed, associated []byte) ([]byte, error) {
 		aead = s.derive(from.key, name.day)
 	}
 	nonce := sealed[headerSize : headerSize+nonceSize]
-	plaintext, err := aead.Open(nil, nonce, sealed[headerSize+nonceSize:], authenticated(sealed, associated))
+	data := spare.Get().(*[]byte)
+	defer spare.Put(data)
+	*data = appendAuthenticated((*data)[:0], sealed, associated)
+	plaintext, err := aead.Open(dst, nonce, sealed[headerSize+nonceSize:], *data)
 	if err != nil {
 		return nil, ErrOpen
 	}
@@ -98,11 +106,13 @@ func (s *Sealer) Open(sealed, associated []byte) ([]byte, error) {
 	return plaintext, nil
 }
 
-// authenticated is the fixed-length header followed by the caller's associated data, so that no two pairs of
+// spare is memory for what is authenticated. What is passed to a cipher escapes.
+var spare = sync.Pool{New: func() any { return new([]byte) }}
+
+// appendAuthenticated appends the fixed-length header followed by the caller's associated data, so that no two pairs of
 // them read alike.
-func authenticated(sealed, associated []byte) []byte {
-	data := make([]byte, 0, headerSize+len(associated))
-	return append(append(data, sealed[:headerSize]...), associated...)
+func appendAuthenticated(b, sealed, associated []byte) []byte {
+	return append(append(b, sealed[:headerSize]...), associated...)
 }
 
 func dayOf(t time.Time) uint32 { return uint32(t.Unix() / (24 * 60 * 60)) }

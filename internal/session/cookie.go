@@ -71,6 +71,7 @@ var cookieEncoding = base64.RawURLEncoding.Strict()
 type scratch struct {
 	text       [cookieLength]byte
 	sealed     [sealedSize]byte
+	plain      [plainSize]byte
 	associated []byte
 }
 
@@ -98,7 +99,7 @@ func (c Codec) Open(value, cookie, host string) (ID, time.Time, error) {
 		return ID{}, time.Time{}, errOpen
 	}
 	s.associated = appendAssociated(s.associated[:0], cookie, host)
-	plain, err := c.Sealer.Open(s.sealed[:], s.associated)
+	plain, err := c.Sealer.AppendOpen(s.plain[:0], s.sealed[:], s.associated)
 	if err != nil || len(plain) != plainSize || [8]byte(plain[16:24]) != namedResource(cookie) {
 		return ID{}, time.Time{}, errOpen
 	}
