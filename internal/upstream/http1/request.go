@@ -1,12 +1,12 @@
 package http1
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,9 +78,8 @@ func (h *head) write(r *http.Request, o Outgoing) error {
 		return fmt.Errorf("%q is no method", r.Method)
 	}
 	b = append(append(b, r.Method...), ' ')
-	from := len(b)
-	b = appendTarget(b, r)
-	if fieldline.HasControl(b[from:]) || bytes.IndexByte(b[from:], ' ') >= 0 {
+	b, fit := appendTarget(b, r.URL)
+	if !fit {
 		return errors.New("the target of a request holds a space or a control character")
 	}
 	host := r.Host
@@ -125,24 +124,27 @@ func (h *head) field(name string, values []string) bool {
 }
 
 // appendTarget writes what URL.RequestURI returns; what is opaque only begins with its scheme where RequestURI has it so.
-func appendTarget(b []byte, r *http.Request) []byte {
-	u := r.URL
+// It reports whether that is fit for a request line. The parts are looked at and not their copies, here as elsewhere: what
+// was written a moment ago has to be waited for.
+func appendTarget(b []byte, u *url.URL) (target []byte, fit bool) {
+	path := u.Opaque
 	switch {
-	case u.Opaque == "":
-		path := u.EscapedPath()
-		if path == "" {
+	case path == "":
+		if path = u.EscapedPath(); path == "" {
 			path = "/"
 		}
-		b = append(b, path...)
-	case strings.HasPrefix(u.Opaque, "//"):
-		b = append(append(append(b, u.Scheme...), ':'), u.Opaque...)
-	default:
-		b = append(b, u.Opaque...)
+	case strings.HasPrefix(path, "//"):
+		b = append(append(b, u.Scheme...), ':')
 	}
+	b = append(b, path...)
 	if u.ForceQuery || u.RawQuery != "" {
 		b = append(append(b, '?'), u.RawQuery...)
 	}
-	return b
+	return b, inTarget(u.Scheme) && inTarget(path) && inTarget(u.RawQuery)
+}
+
+func inTarget(part string) bool {
+	return !fieldline.HasControl(part) && strings.IndexByte(part, ' ') < 0
 }
 
 // appendField writes one header line.
@@ -150,13 +152,11 @@ func appendField(b []byte, name, value string) ([]byte, error) {
 	if !httpguts.ValidHeaderFieldName(name) {
 		return b, fmt.Errorf("%q is no name of a header", name)
 	}
-	b = append(append(b, name...), ':', ' ')
-	from := len(b)
-	b = append(b, fieldline.Trim(value)...)
-	if !fieldline.Value(b[from:]) {
+	value = fieldline.Trim(value)
+	if !fieldline.Value(value) {
 		return b, fmt.Errorf("the header %s holds a control character", name)
 	}
-	return append(b, '\r', '\n'), nil
+	return append(append(append(append(b, name...), ':', ' '), value...), '\r', '\n'), nil
 }
 
 // appendFraming writes what says how long the body is and what comes behind it.
