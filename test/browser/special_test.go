@@ -258,7 +258,7 @@ func TestASessionThatIsRefreshedDoesNotBecomeIdle(t *testing.T) {
 	page.See("You stay signed in")
 	for range 3 { // longer than a session may be idle, in steps of the refresher's
 		gate.Advance(t, pages.RefreshEvery)
-		page.Click("Refresh now")
+		page.ClickThrough("Refresh now")
 		page.See("You stay signed in")
 	}
 	page.Open(wiki + "/")

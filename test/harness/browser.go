@@ -268,6 +268,19 @@ func (p *Page) Click(text string) {
 	}
 }
 
+// ClickThrough clicks, and waits until another page has taken the place of this one: for pages that read alike.
+func (p *Page) ClickThrough(text string) {
+	p.t.Helper()
+	p.Script("document.clickedThrough = true")
+	p.Click(text)
+	if !p.eventually(func() bool {
+		other, err := try(p, Patience, chromedp.Evaluate[bool]("!document.clickedThrough && document.readyState == 'complete'"))
+		return err == nil && other
+	}) {
+		p.t.Fatalf("browser: %q leads nowhere", text)
+	}
+}
+
 // Fill types into the field with a label.
 func (p *Page) Fill(label, value string) {
 	p.t.Helper()
