@@ -218,6 +218,28 @@ func TestAnExchangeLastsASecondOfItsOwn(t *testing.T) {
 	})
 }
 
+func TestAnExchangeThatWasGivenBackIsNobodysUntilItIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for range 20 { // some of which are given what was given back
+			w.Begin(exchange.HTTP, w.carrier()).Done()
+			time.Sleep(2 * time.Second) // the timer goes off for nobody
+			synctest.Wait()
+			if open := w.Counts()[exchange.HTTP].Open; open != 0 {
+				t.Fatal("an exchange that is over is registered")
+			}
+			c := w.carrier()
+			e := w.Begin(exchange.HTTP, c)
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if open := w.Counts()[exchange.HTTP].Open; open != 1 || len(c.decided) == 0 {
+				t.Fatalf("%d are registered after a second, and decided on %d times", open, len(c.decided))
+			}
+			e.Done()
+		}
+	})
+}
+
 func TestTimeAloneEndsAnExchange(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
