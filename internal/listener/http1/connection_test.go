@@ -277,6 +277,23 @@ func TestARequestEndsWithItsClient(t *testing.T) {
 			p.endsAfter(quiet, quiet)
 		})
 	})
+	t.Run("that goes, and was idle for long before", func(t *testing.T) {
+		onPipe(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/2" {
+				wait(w, r)
+			} else {
+				paths(w, r)
+			}
+		}), func(p *pipe) {
+			p.asks(fmt.Sprintf(asked, 1))
+			p.wants("/1", false)
+			time.Sleep(quiet * 2) // the timer goes off for nobody
+			p.asks(fmt.Sprintf(asked, 2))
+			synctest.Wait()
+			_ = p.Close()
+			p.endsAfter(quiet, quiet)
+		})
+	})
 	t.Run("that goes later", func(t *testing.T) {
 		onPipe(t, wait, func(p *pipe) {
 			p.asks(fmt.Sprintf(asked, 1))
