@@ -38,6 +38,9 @@ func TestOpensWhatWasSealed(t *testing.T) {
 		if err != nil || !bytes.Equal(opened, plaintext) {
 			t.Errorf("Open = %q, %v", opened, err)
 		}
+		if appended, err := s.AppendOpen([]byte("before "), sealed, []byte("cookie")); err != nil || string(appended) != "before "+string(plaintext) {
+			t.Errorf("AppendOpen = %q, %v", appended, err)
+		}
 		if bytes.Equal(sealed, s.Seal(plaintext, []byte("cookie"))) {
 			t.Error("sealing twice gives the same bytes")
 		}
