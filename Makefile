@@ -10,7 +10,7 @@ STATICCHECK := $(GO) tool -modfile=$(CURDIR)/tools/go.mod staticcheck
 # other. Leaving out all of modernc.org would also strip the generic code that the linker shares with ours
 # (sync.Map, atomic.Pointer), and reports races that are none.
 RACE := -race -gcflags='modernc.org/sqlite/lib=-race=false'
-SCRIPTS := .ci/run tools/setup.sh examples/curl/call.sh
+SCRIPTS := .ci/run tools/setup.sh examples/curl/call.sh test/load/peers/oauth2-proxy.sh
 
 .PHONY: build test setup lint fmt unit e2e bench soak docs check release-check
 

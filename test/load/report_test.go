@@ -32,6 +32,7 @@ Written by ` + "`make bench`" + `: measured, not typed. Every number of a table 
 The proxy has one core to itself; the load and the application share another. Gatehouse runs as ` + "`gatehouse serve`" + ` does, with
 its decision log and metrics on; nginx (` + "`proxy_pass`" + ` with kept connections, no access log) and the bare
 ` + "`httputil.ReverseProxy`" + ` ask nobody who they are.
+Other proxies do: [their programs](../test/load/peers) say how they are set up.
 
 - **CPU** is what the proxy's processes spent per request, the median of the rounds; **× nginx** and **× ReverseProxy** are the
   medians of the ratios within each round, with the least and the most in parentheses. Trust the ratios: the microseconds are this machine's.

@@ -177,22 +177,6 @@ func selfSigned(t testing.TB, site *harness.Site, origin string) string {
 	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-// startPeer runs somebody else's program: it is told by LISTEN and UPSTREAM where to listen and what is behind it, and
-// prints one line when it is ready, the header that a client sends, or nothing but the end of line.
-func startPeer(t testing.TB, name, program, app string) subject {
-	t.Helper()
-	listen := harness.FreeAddress(t)
-	cmd := exec.Command(program)
-	cmd.Env = append(os.Environ(), "LISTEN="+listen, "UPSTREAM=http://"+app)
-	peer := run(t, proxyCore, name, cmd)
-	peer.AwaitListener(t, listen)
-	header := ""
-	if said := peer.Output(); strings.Contains(said, ": ") {
-		header = strings.TrimSpace(strings.SplitN(said, "\n", 2)[0]) + "\r\n"
-	}
-	return subject{name, family(t, peer.PID()), target{listen, appHost, header, nil}, target{}}
-}
-
 func newCertificate(t testing.TB) certificate {
 	t.Helper()
 	made := harness.SelfSigned(appHost, "auth.localhost")

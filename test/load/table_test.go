@@ -62,11 +62,8 @@ func BenchmarkTable(b *testing.B) {
 	if *against != "" {
 		subjects = append(subjects, startOther(b, *against, app, c)...)
 	}
-	for _, variable := range os.Environ() {
-		name, program, _ := strings.Cut(variable, "=")
-		if peer, named := strings.CutPrefix(name, "BENCH_PEER_"); named {
-			subjects = append(subjects, startPeer(b, strings.ToLower(peer), program, app))
-		}
+	for _, program := range peersOf(os.Environ()) {
+		subjects = append(subjects, startPeer(b, program, app))
 	}
 	pinSelf(b, loadCore)
 	report := report{machine: describeMachine(b)}
