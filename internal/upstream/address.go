@@ -133,8 +133,11 @@ func (a *address) explain(r *http.Request, err error) error {
 	var dialed *connectError
 	switch {
 	case r.Context().Err() != nil, errors.Is(err, context.DeadlineExceeded):
-		if errors.As(context.Cause(r.Context()), &ours) { // it was us who gave up
+		switch why := context.Cause(r.Context()); { // it may have been us who gave up
+		case errors.As(why, &ours):
 			return ours
+		case why == errNotTaken:
+			return why
 		}
 		return err
 	case errors.As(err, &dialed): // and dial has counted it

@@ -43,6 +43,9 @@ func (e *UnavailableError) Error() string {
 	return fmt.Sprintf("nothing was sent: %s; the next attempt is due in %s", e.cause, e.After.Round(100*time.Millisecond))
 }
 
+// errNotTaken is a request that the application has refused or reset, and that is not sent again.
+var errNotTaken = errors.New("the application gave the request back, and one of its method is not sent twice")
+
 // connectError is a failure before anything of the request was sent.
 type connectError struct{ err error }
 

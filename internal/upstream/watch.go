@@ -2,9 +2,13 @@ package upstream
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"sync/atomic"
+
+	"github.com/gatehouse-iap/gatehouse/internal/upstream/http1"
 )
 
 // smallBody is the size up to which a body is not watched: the buffers between us and an application take so much,
@@ -28,7 +32,8 @@ func (u *Upstream) watch(r *http.Request) *watch {
 	unknown := r.ContentLength <= 0 // of a request with a body, 0 says as little as -1
 	mayStall := sends && (unknown || r.ContentLength > smallBody)
 	again := sends && len(u.addresses) > 1
-	// Over HTTP/2, net/http sends what was refused or reset again for a minute, and bounds each attempt by itself.
+	// Over HTTP/2, net/http sends what was refused or reset again for a minute, bounds each attempt by itself, and does not
+	// ask what the method is.
 	repeats := u.multiplexed && !sends
 	if !mayStall && !again && !repeats && u.timeouts.Idle == 0 {
 		return nil
@@ -44,6 +49,9 @@ func (u *Upstream) watch(r *http.Request) *watch {
 	}
 	if repeats {
 		w.begin = newStall(u.timeouts.Connect+u.timeouts.FirstByte, nil)
+		if !http1.MayRepeat(r) {
+			w.request = r.WithContext(sentOnce(ctx, w.cancel))
+		}
 	}
 	if sends {
 		w.upload = &upload{ReadCloser: r.Body, left: r.ContentLength, idle: w.idle}
@@ -56,6 +64,27 @@ func (u *Upstream) watch(r *http.Request) *watch {
 		w.request.Body = w.upload
 	}
 	return w
+}
+
+// sentOnce has a request canceled when it is about to be sent for the second time over HTTP/2. For the transport it is the
+// same whether the application has refused the first or has reset it, maybe after it has done what it says. Over HTTP/1.1 the
+// transport makes the difference.
+func sentOnce(ctx context.Context, cancel context.CancelCauseFunc) context.Context {
+	var multiplexed, sent atomic.Bool
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) {
+			if sent.Load() {
+				cancel(errNotTaken)
+			}
+			secure, overTLS := info.Conn.(*tls.Conn)
+			multiplexed.Store(!overTLS || secure.ConnectionState().NegotiatedProtocol == "h2")
+		},
+		WroteHeaders: func() {
+			if multiplexed.Load() {
+				sent.Store(true)
+			}
+		},
+	})
 }
 
 // at says to which address the request goes now.

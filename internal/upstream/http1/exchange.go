@@ -223,7 +223,7 @@ func (x *exchange) mayGoAgain(err error) bool {
 	if !x.conn.reused || !isGone(err) || x.request.Context().Err() != nil || x.sender != nil {
 		return false
 	}
-	return !x.written || mayRepeat(x.request) && !x.in.heard
+	return !x.written || MayRepeat(x.request) && !x.in.heard
 }
 
 // fail ends an exchange that has come to no answer, and returns why.

@@ -218,8 +218,8 @@ func sortedNames(h http.Header) []string {
 	return names
 }
 
-// mayRepeat reports whether sending a request twice does what sending it once does, and no body would be sent twice.
-func mayRepeat(r *http.Request) bool {
+// MayRepeat reports whether sending a request twice does what sending it once does, and no body would be sent twice.
+func MayRepeat(r *http.Request) bool {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
 		return bodyLength(r) == 0
