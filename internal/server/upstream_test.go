@@ -43,6 +43,10 @@ func (a *application2) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		clear(w.Header())
 		maps.Copy(w.Header(), hint)
 	}
+	if r.URL.Path == "/announced" {
+		w.Header().Set("Trailer", "X-Sum")
+		defer w.Header().Set("X-Sum", "7")
+	}
 	body, _ := io.ReadAll(r.Body) // what has come of it is remembered
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s %s\r\nHost: %s\r\n", r.Method, r.RequestURI, r.Proto, r.Host)
@@ -200,6 +204,29 @@ func TestTrailersPassFromHTTP1ToHTTP2AndCarryNothingOfOurs(t *testing.T) {
 		}
 		if seen := app.last(); strings.Contains(seen, "mallory") || !strings.Contains(seen, "\r\nbody\r\nX-Sum: 42\r\n") {
 			t.Errorf("the app received:\n%s", seen)
+		}
+	})
+}
+
+func TestTrailersOfAnHTTP2AppReachAClientOfHTTP1WhoWantsThemInPlaceOfALength(t *testing.T) {
+	t.Parallel()
+	overBothHTTP2(t, func(t *testing.T, g *gate, app *application2) {
+		g.lead(open, app)
+		for _, c := range []struct {
+			request, rest string
+			length        int64
+			sum           string
+		}{
+			{"GET /announced HTTP/1.1", "TE: trailers\r\nConnection: TE\r\n", -1, "7"},
+			{"GET /announced HTTP/1.1", "", 2, ""},
+			{"GET / HTTP/1.1", "TE: trailers\r\n", 2, ""},
+			{"HEAD /announced HTTP/1.1", "TE: trailers\r\n", 2, ""},
+			{"GET /announced HTTP/1.0", "TE: trailers\r\n", 2, ""},
+		} {
+			response, body := g.raw(c.request + "\r\nHost: open.test\r\n" + c.rest + "\r\n")
+			if response.ContentLength != c.length || response.Trailer.Get("X-Sum") != c.sum || body != "ok" && !strings.HasPrefix(c.request, "HEAD ") {
+				t.Errorf("%s with %q: %q, length %d, then %v", c.request, c.rest, body, response.ContentLength, response.Trailer)
+			}
 		}
 	})
 }

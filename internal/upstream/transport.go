@@ -12,7 +12,7 @@ import (
 
 // transport keeps the connections to one address. It follows no redirect and knows no proxy. A request that is
 // canceled ends within some milliseconds, whether its answer has begun or not. An error with Timeout says that the answer did not begin in
-// time, unless it is of dial. What it sends a second time has no body and a method that may be repeated.
+// time, unless it is of dial. What it sends a second time has no body and, over HTTP/1.1, a method that may be repeated.
 type transport interface {
 	http.RoundTripper
 	CloseIdleConnections()

@@ -20,10 +20,15 @@ func answer(w http.ResponseWriter, r *http.Request, control *http.ResponseContro
 	if _, found := header["Content-Type"]; !found {
 		header["Content-Type"] = nil // or net/http would guess one from the body
 	}
-	if response.ContentLength < 0 && r.ProtoMajor == 1 {
-		header["Transfer-Encoding"] = chunkedEncoding // or net/http would count what is short
-	}
 	announced := slices.Collect(maps.Keys(response.Trailer))
+	switch {
+	case r.ProtoMajor != 1:
+	case response.ContentLength < 0:
+		header["Transfer-Encoding"] = chunkedEncoding // or net/http would count what is short
+	case len(announced) > 0 && wantsTrailers(r) && response.ContentLength > 0:
+		delete(header, "Content-Length")
+		header["Transfer-Encoding"] = chunkedEncoding
+	}
 	if len(announced) > 0 {
 		header.Add("Trailer", strings.Join(announced, ", "))
 	}
@@ -41,6 +46,12 @@ func answer(w http.ResponseWriter, r *http.Request, control *http.ResponseContro
 		life.limitRest(r, control)
 		copyTrailer(w, control, response.Trailer, announced)
 	}
+}
+
+// wantsTrailers reports whether a client of HTTP/1.1 would rather have trailers than a length: over HTTP/2, applications
+// send both.
+func wantsTrailers(r *http.Request) bool {
+	return r.ProtoAtLeast(1, 1) && r.Method != http.MethodHead && hasToken(r.Header["Te"], "trailers")
 }
 
 // chunkedEncoding is what an answer without a length says of itself; nobody writes into it.
