@@ -49,15 +49,23 @@ type application struct {
 	deliveries map[string]int // how often a POST arrived, by its id
 }
 
-// serveApplication runs the application in Go until the process is ended.
-func serveApplication() error {
+// serveApplication runs the application in Go until the process is ended. It speaks HTTP/1.1 or, in the clear, HTTP/2; or, with
+// a certificate and its key in the file that is named, HTTP/2 over TLS, and HTTP/1.1 to whoever wants a WebSocket.
+func serveApplication(certificate string) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	a := &application{streams: map[string]chan string{}, kept: map[string][]byte{}, deliveries: map[string]int{}}
 	fmt.Fprintln(os.Stdout, "listening on", l.Addr().(*net.TCPAddr).Port)
-	return http.Serve(l, a)
+	server := &http.Server{Handler: a, Protocols: new(http.Protocols)}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetHTTP2(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
+	if certificate != "" {
+		return server.ServeTLS(l, certificate, certificate)
+	}
+	return server.Serve(l)
 }
 
 func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -17,7 +17,10 @@ type story struct {
 var stories = []story{
 	// It counts on the gate's own connection to the application: it comes first, when that is the only one.
 	{"an idle connection that is closed as a POST leaves costs an error, and no body is sent twice", closedAsAPostLeaves,
-		map[string]string{"nginx": "closes an idle connection after a time, never when something comes"}},
+		map[string]string{
+			"nginx": "closes an idle connection after a time, never when something comes",
+			overH2C: oneForMany, overTLS: oneForMany,
+		}},
 	{"the application learns who asks, and can prove it", identity, nil},
 	{"what clients write into identity headers does not arrive", forgedHeaders, nil},
 	{"path and query arrive byte by byte", targets, nil},
@@ -36,8 +39,8 @@ var stories = []story{
 	{"a redirect is the application's own, letter by letter", redirected, nil},
 	{"error pages are the application's own", errorPages, nil},
 	{"events arrive one by one", eventsOneByOne, nil},
-	{"a WebSocket carries frames as they are, and the client's close", socketFrames, nil},
-	{"a WebSocket carries the application's close", socketCloses, nil},
+	{"a WebSocket carries frames as they are, and the client's close", socketFrames, map[string]string{overH2C: noSockets}},
+	{"a WebSocket carries the application's close", socketCloses, map[string]string{overH2C: noSockets}},
 	{"an application that hangs up at a POST gets it once", hangsUp, nil},
 	{"an application that dies within an answer cuts it off", diesMidway, nil},
 	{"a client of HTTP/1.0 is answered in its way", oldClient, nil},
@@ -45,6 +48,11 @@ var stories = []story{
 	{"who signs out is asked to sign in again", signOut, nil},
 	{"who is taken out of the policy is refused, and an open stream ends within a second", revoked, nil},
 }
+
+const (
+	oneForMany = "a connection of HTTP/2 is not one request's to close"
+	noSockets  = "the gate refuses a WebSocket over h2c, and says so"
+)
 
 // most is how many stories a kind may be excused from.
 const most = 3

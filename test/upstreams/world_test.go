@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,19 +28,26 @@ import (
 const (
 	password = "correct horse battery staple"
 	grant    = "--role=roles/iap.httpsResourceAccessor"
-	// isApplication is set in the process that is the application in Go: this program once more.
-	isApplication = "GATEHOUSE_TEST_UPSTREAM"
+	// isApplication is set in the process that is the application in Go, this program once more, and certificateFile where
+	// it is to speak TLS.
+	isApplication   = "GATEHOUSE_TEST_UPSTREAM"
+	certificateFile = "GATEHOUSE_TEST_UPSTREAM_CERTIFICATE"
 )
 
 func TestMain(m *testing.M) {
 	if os.Getenv(isApplication) == "" {
 		os.Exit(m.Run())
 	}
-	log.Fatal(serveApplication())
+	log.Fatal(serveApplication(os.Getenv(certificateFile)))
 }
 
-// kinds are the servers that applications are written for.
-var kinds = []string{"nginx", "Node", "Python", "Go"}
+// kinds are the servers that applications are written for, the last one reached in three ways.
+var kinds = []string{"nginx", "Node", "Python", "Go", overH2C, overTLS}
+
+const (
+	overH2C = "Go-h2c"
+	overTLS = "Go-TLS" // which is HTTP/2 but for WebSockets
+)
 
 // gate is the one that stands before all of them.
 type gate struct {
@@ -70,6 +78,15 @@ func start(t *testing.T) []*place {
 		"Node":   harness.StartApp(t, "node", "node/upstream.mjs"),
 		"Python": harness.StartApp(t, "/usr/bin/python3", "python/upstream.py"),
 	}
+	certificate, dir := harness.SelfSigned("app.internal"), t.TempDir()
+	own, trusted := filepath.Join(dir, "app.pem"), filepath.Join(dir, "ca.pem")
+	for file, content := range map[string][]byte{own: slices.Concat(certificate.PEM, certificate.KeyPEM), trusted: certificate.PEM} {
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	origins[overH2C] = strings.Replace(harness.StartApp(t, self, "upstreams/app_test.go", isApplication+"=1"), "http:", "h2c:", 1)
+	origins[overTLS] = strings.Replace(harness.StartApp(t, self, "upstreams/app_test.go", isApplication+"=1", certificateFile+"="+own), "http:", "https:", 1)
 	var nginx string
 	origins["nginx"], nginx = startNginx(t, origins["Go"])
 	g := &gate{Site: harness.NewSite(t)}
@@ -79,6 +96,9 @@ func start(t *testing.T) []*place {
 	for _, kind := range kinds {
 		manifests += fmt.Sprintf("---\napiVersion: gatehouse.dev/v1\nkind: BackendService\nmetadata: {name: %s}\nspec:\n  hosts: [%[1]s.localhost]\n  upstream: %s\n",
 			service(kind), origins[kind])
+		if kind == overTLS {
+			manifests += fmt.Sprintf("  upstreamTls: {caFile: %q, serverName: app.internal}\n", trusted)
+		}
 	}
 	g.Write(t, "apps.yaml", manifests)
 	g.Serve(t)
