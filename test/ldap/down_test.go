@@ -26,7 +26,7 @@ func TestADirectoryThatDiesMidwayLetsNobodyIn(t *testing.T) {
 			t.Parallel()
 			s := start(t)
 			cfg := s.config()
-			cfg.URL = "ldap://" + relay(t, strings.TrimPrefix(s.plain, "ldap://"), step, s.process)
+			cfg.URL = "ldap://" + relay(t, strings.TrimPrefix(s.Plain, "ldap://"), step, s.Process)
 			var log bytes.Buffer
 			if person, err := binder(&log).Check(t.Context(), cfg, "alice@corp.example", "alice-password"); !errors.Is(err, ldapbind.ErrUnavailable) {
 				t.Errorf("%+v, %v", person, err)
@@ -41,12 +41,12 @@ func TestADirectoryThatDiesMidwayLetsNobodyIn(t *testing.T) {
 func TestADirectoryThatHangsIsGivenUp(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	if err := syscall.Kill(s.process.PID(), syscall.SIGSTOP); err != nil {
+	if err := syscall.Kill(s.Process.PID(), syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = syscall.Kill(s.process.PID(), syscall.SIGCONT) })
+	t.Cleanup(func() { _ = syscall.Kill(s.Process.PID(), syscall.SIGCONT) })
 	plain := s.config()
-	plain.URL = s.plain
+	plain.URL = s.Plain
 	startTLS := plain
 	startTLS.StartTLS = true
 	var log bytes.Buffer

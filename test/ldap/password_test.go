@@ -11,6 +11,7 @@ import (
 
 	"github.com/gatehouse-iap/gatehouse/internal/identityprovider"
 	"github.com/gatehouse-iap/gatehouse/internal/signin/ldapbind"
+	"github.com/gatehouse-iap/gatehouse/test/harness"
 )
 
 func binder(log *bytes.Buffer) *ldapbind.Binder {
@@ -86,13 +87,13 @@ func TestTheDirectoryMustProveWhichOneItIs(t *testing.T) {
 		want   error
 	}{
 		"TLS from the start":              {func(*identityprovider.LDAPConfig) {}, nil},
-		"StartTLS":                        {func(c *identityprovider.LDAPConfig) { c.URL, c.StartTLS = s.plain, true }, nil},
-		"in the clear on this machine":    {func(c *identityprovider.LDAPConfig) { c.URL = s.plain }, nil},
-		"TLS by another authority":        {func(c *identityprovider.LDAPConfig) { c.CAFile = s.otherCA }, ldapbind.ErrUnavailable},
+		"StartTLS":                        {func(c *identityprovider.LDAPConfig) { c.URL, c.StartTLS = s.Plain, true }, nil},
+		"in the clear on this machine":    {func(c *identityprovider.LDAPConfig) { c.URL = s.Plain }, nil},
+		"TLS by another authority":        {func(c *identityprovider.LDAPConfig) { c.CAFile = s.OtherCA }, ldapbind.ErrUnavailable},
 		"TLS by the system's authorities": {func(c *identityprovider.LDAPConfig) { c.CAFile = "" }, ldapbind.ErrUnavailable},
-		"StartTLS by another authority":   {func(c *identityprovider.LDAPConfig) { c.URL, c.StartTLS, c.CAFile = s.plain, true, s.otherCA }, ldapbind.ErrUnavailable},
+		"StartTLS by another authority":   {func(c *identityprovider.LDAPConfig) { c.URL, c.StartTLS, c.CAFile = s.Plain, true, s.OtherCA }, ldapbind.ErrUnavailable},
 		"TLS with a name it has no certificate for": {func(c *identityprovider.LDAPConfig) {
-			c.URL = strings.Replace(s.encrypted, "127.0.0.1", "localhost", 1)
+			c.URL = strings.Replace(s.Encrypted, "127.0.0.1", "localhost", 1)
 		}, ldapbind.ErrUnavailable},
 		"an authority that is not there": {func(c *identityprovider.LDAPConfig) { c.CAFile += ".gone" }, ldapbind.ErrMisconfigured},
 		"StartTLS where TLS is spoken":   {func(c *identityprovider.LDAPConfig) { c.StartTLS = true }, ldapbind.ErrMisconfigured},
@@ -114,9 +115,9 @@ func TestWhatDoesNotFitIsSaidToBeSo(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	for name, change := range map[string]func(*identityprovider.LDAPConfig){
-		"a base that is not there":        func(c *identityprovider.LDAPConfig) { c.UserBase = "ou=nobody," + base },
-		"a group base that is not there":  func(c *identityprovider.LDAPConfig) { c.GroupBase = "ou=nobody," + base },
-		"a wrong password for searches":   func(c *identityprovider.LDAPConfig) { c.BindDN = "uid=alice,ou=people," + base },
+		"a base that is not there":        func(c *identityprovider.LDAPConfig) { c.UserBase = "ou=nobody," + harness.SlapdBase },
+		"a group base that is not there":  func(c *identityprovider.LDAPConfig) { c.GroupBase = "ou=nobody," + harness.SlapdBase },
+		"a wrong password for searches":   func(c *identityprovider.LDAPConfig) { c.BindDN = "uid=alice,ou=people," + harness.SlapdBase },
 		"a directory that lets nobody in": func(c *identityprovider.LDAPConfig) { c.BindDN, c.BindPassword = "", nil },
 		"a subject that is not there":     func(c *identityprovider.LDAPConfig) { c.SubjectAttribute = "employeeNumber" },
 		"a subject that is there twice":   func(c *identityprovider.LDAPConfig) { c.SubjectAttribute = "description" },

@@ -61,7 +61,7 @@ func TestADirectoryIsAskedAgainWithoutThePassword(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.modify(t, test.change)
+			s.Modify(t, test.change)
 			now, err := b.Lookup(t.Context(), s.config(), "alice@corp.example")
 			if test.groups == nil {
 				if !errors.Is(err, ldapbind.ErrPassword) && (err != nil || now.Subject == before.Subject) {
@@ -96,7 +96,7 @@ func TestWhoLeavesAGroupOfTheDirectoryIsOutAtThePoll(t *testing.T) {
 	}
 	become := func(change string, want int, what string) {
 		t.Helper()
-		s.modify(t, change)
+		s.Modify(t, change)
 		gate.Advance(t, time.Minute)
 		for end := time.Now().Add(harness.Patience); ; { // due sessions are looked for every 15 seconds of real time
 			answer := v.follow(t, http.MethodGet, page, nil)

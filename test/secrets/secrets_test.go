@@ -1,9 +1,11 @@
 package secrets
 
 import (
+	"bufio"
 	"crypto/rand"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -13,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-iap/gatehouse/internal/signin/oidctest"
 	"github.com/gatehouse-iap/gatehouse/test/harness"
@@ -107,15 +110,28 @@ const (
 	carol   = "carol@corp.example"
 )
 
-// serve serves a site of an application that repeats nothing.
+// serve serves a site of an application that repeats nothing but messages.
 func serve(t *testing.T, prepare func(w *world), init ...string) *world {
 	t.Helper()
-	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	w := &world{vault: newVault(t), site: harness.NewSite(t)}
+	garbage := w.plant("what an application sends in place of messages")
+	app := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/messages":
+			harness.EchoWebSocket(rw, r, "X-App", w.plant("an answer's header"))
+			return
+		case "/garbage":
+			conn, _, err := http.NewResponseController(rw).Hijack()
+			if err == nil {
+				_, _ = io.WriteString(conn, harness.WebSocketAnswer(r)+garbage)
+				_ = conn.Close()
+			}
+			return
+		}
 		_, _ = io.Copy(io.Discard, r.Body)
-		_, _ = io.WriteString(w, "the application")
+		_, _ = io.WriteString(rw, "the application")
 	}))
 	t.Cleanup(app.Close)
-	w := &world{vault: newVault(t), site: harness.NewSite(t)}
 	w.site.Init(t, append([]string{"--host=" + appHost, "--upstream=" + app.URL}, init...)...)
 	credential := w.plant("the credential for a collector")
 	w.site.Write(t, "collector", credential)
@@ -209,6 +225,38 @@ func (w *world) cookies(visitor *harness.Visitor) {
 	}
 	if found < 2 {
 		w.t.Errorf("the visitor has %d cookies of ours, and was to be signed in", found)
+	}
+}
+
+// messages sends secrets over a WebSocket, and opens another on which the application sends what no WebSocket has.
+func (w *world) messages(visitor *harness.Visitor) {
+	w.t.Helper()
+	origin, err := url.Parse(w.site.URL(appHost))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var cookies []string
+	for _, cookie := range visitor.Client().Jar.Cookies(origin) {
+		cookies = append(cookies, cookie.Name+"="+cookie.Value)
+	}
+	for path, message := range map[string]string{"/messages": w.plant("a message"), "/garbage": ""} {
+		conn, err := net.Dial("tcp", "127.0.0.1:"+w.site.Port)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(harness.Patience))
+		_, _ = fmt.Fprintf(conn, "GET %s?t=%s HTTP/1.1\r\nHost: %s\r\nCookie: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"+
+			"Sec-WebSocket-Protocol: %s\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n%s%s",
+			path, w.address("the address of a WebSocket"), origin.Host, strings.Join(cookies, "; "), w.plant("a subprotocol"), []byte{0x81, 0x80 | byte(len(message)), 0, 0, 0, 0}, message) // the answer tells
+		reader := bufio.NewReader(conn)
+		if response, err := http.ReadResponse(reader, nil); err != nil || response.StatusCode != http.StatusSwitchingProtocols {
+			w.t.Fatalf("%s: %+v, %v", path, response, err)
+		}
+		frame, err := harness.ReadFrame(reader, make([]byte, 1<<10))
+		if message != "" && string(frame.Payload) != message || message == "" && err == nil {
+			w.t.Errorf("%s: came back: %q, %v", path, frame.Payload, err)
+		}
 	}
 }
 
@@ -318,6 +366,7 @@ func TestNothingOfASignInAtAProviderIsToldByAnyOutput(t *testing.T) {
 		t.Fatalf("carol does not get in: %d %s", answer.StatusCode, answer.Text)
 	}
 	w.cookies(visitor)
+	w.messages(visitor)
 	w.page(visitor.Open(w.site.Auth + "/").Text)
 	w.page(visitor.Open(w.site.URL(appHost) + "/?gcp-iap-mode=IDENTITY").Text)
 
@@ -356,6 +405,45 @@ func TestNoPasswordIsToldByAnyOutput(t *testing.T) {
 	}
 	w.cookies(visitor)
 	w.site.CLIWith(t, w.plant("a new password")+"\n", "users", "set-password", carol)
+	w.robot()
+	w.strangers()
+	w.look()
+}
+
+func TestNoPasswordOfADirectoryIsToldByAnyOutput(t *testing.T) {
+	t.Parallel()
+	directory := harness.StartSlapd(t)
+	w := serve(t, func(w *world) {
+		w.keep(harness.SlapdSecret, "the password for searches")
+		w.keep("alice-password", "a person's password at the directory")
+		w.site.Write(t, "apps.yaml", w.site.Read(t, "apps.yaml")+fmt.Sprintf(`---
+apiVersion: gatehouse.dev/v1
+kind: IdentityProvider
+metadata: {name: corp}
+spec:
+  kind: ldap
+  domains: [corp.example]
+  ldap: {url: %q, caFile: %q, bindDn: %q, bindPassword: {file: %q}, userBase: "ou=people,%s"}
+`, directory.Encrypted, directory.CAFile, harness.SlapdSearcher, directory.SecretFile, harness.SlapdBase))
+	})
+	visitor := harness.NewVisitor(t)
+	visitor.Before = w.watch
+	form := visitor.Open(w.site.URL(appHost) + "/")
+	refused := visitor.Send(form, "email", "alice@corp.example", "password", w.plant("a wrong password for the directory"))
+	w.page(refused.Text)
+	w.page(visitor.Send(refused, "email", w.address("a password in the place of an address there")+"@corp.example", "password", w.plant("nobody's password there")).Text)
+	if answer := visitor.Send(form, "email", "alice@corp.example", "password", "alice-password"); answer.Text != "the application" {
+		t.Fatalf("alice does not get in: %d %s", answer.StatusCode, answer.Text)
+	}
+	w.cookies(visitor)
+	late := harness.NewVisitor(t)
+	form = late.Open(w.site.URL(appHost) + "/")
+	directory.Process.Stop(t)
+	down := late.Send(form, "email", "alice@corp.example", "password", w.plant("a password for a directory that is down"))
+	if down.StatusCode == http.StatusOK {
+		t.Errorf("a directory that is down lets somebody in: %s", down.Text)
+	}
+	w.page(down.Text)
 	w.robot()
 	w.strangers()
 	w.look()
