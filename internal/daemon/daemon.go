@@ -105,7 +105,7 @@ func Run(ctx context.Context, o Options) error {
 	d.watched[d.upstreams].begin()
 	d.noteUpstreams(true)
 	d.greet(ctx)
-	defer reserveHeap(o.LookupEnv)()
+	defer reserveHeap(o.LookupEnv, os.DirFS("/"))()
 	return d.loop(ctx, ended)
 }
 

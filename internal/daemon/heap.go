@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"io/fs"
 	"runtime"
 	"strings"
 )
@@ -10,8 +11,15 @@ import (
 // collect a dozen times a second under load (decision 0023).
 const heapReserve = 24 << 20
 
-// reserveHeap holds the reserve until release is called. Whoever configures the collector is not interfered with.
-func reserveHeap(lookup func(string) (string, bool)) (release func()) {
+// roomyEnough is how much memory a gate under load with the reserve and some people who sign in does not come to.
+const roomyEnough = 192 << 20
+
+// reserveHeap holds the reserve until release is called. Whoever configures the collector is not interfered with, and where
+// the control groups of the process, whose files are below root, allow it little memory there is no reserve.
+func reserveHeap(lookup func(string) (string, bool), root fs.FS) (release func()) {
+	if limit, limited := memoryLimit(root); limited && limit < roomyEnough {
+		return func() {}
+	}
 	for _, variable := range [...]string{"GOGC", "GOMEMLIMIT"} {
 		if _, set := lookup(variable); set {
 			return func() {}

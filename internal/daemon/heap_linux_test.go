@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"testing"
+	"testing/fstest"
 )
 
 // residentBytes is how much memory of the machine this process holds.
@@ -35,7 +36,7 @@ func TestTheReserveTakesNoMemoryWhateverTheStartLeftBehind(t *testing.T) {
 		garbage = nil
 		runtime.GC()
 		before := residentBytes(t)
-		release := reserveHeap(func(string) (string, bool) { return "", false })
+		release := reserveHeap(func(string) (string, bool) { return "", false }, fstest.MapFS{})
 		if took := residentBytes(t) - before; took > heapReserve/4 {
 			t.Errorf("after %d MiB of garbage the reserve takes %d MiB", megabytes, took>>20)
 		}

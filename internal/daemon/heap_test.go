@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"runtime/metrics"
 	"testing"
+	"testing/fstest"
 )
 
 // collectsAt is how large the heap becomes before it is collected next.
@@ -17,13 +18,21 @@ func collectsAt() uint64 {
 // It looks at the collector, which the tests share: it does not run beside them.
 func TestAGateUnderLoadCollectsSeldomUnlessItIsToldHow(t *testing.T) {
 	const often = 40 << 20
-	for _, variables := range []map[string]string{{}, {"GOGC": "100"}, {"GOMEMLIMIT": "64MiB"}} {
-		release := reserveHeap(func(name string) (string, bool) {
-			value, set := variables[name]
-			return value, set
+	for name, c := range map[string]struct {
+		variable, limit string
+		seldom          bool
+	}{
+		"nothing said":                {"", "max", true},
+		"GOGC":                        {"GOGC", "max", false},
+		"GOMEMLIMIT":                  {"GOMEMLIMIT", "max", false},
+		"a container with 1 GiB":      {"", "1073741824", true},
+		"a container with but 64 MiB": {"", "67108864", false},
+	} {
+		release := reserveHeap(func(name string) (string, bool) { return "100", name == c.variable }, fstest.MapFS{
+			"proc/self/cgroup": &fstest.MapFile{Data: []byte("0::/\n")}, "sys/fs/cgroup/memory.max": &fstest.MapFile{Data: []byte(c.limit + "\n")},
 		})
-		if goal := collectsAt(); (goal > often) != (len(variables) == 0) {
-			t.Errorf("with %v the heap is collected at %d MiB", variables, goal>>20)
+		if goal := collectsAt(); (goal > often) != c.seldom {
+			t.Errorf("with %s the heap is collected at %d MiB", name, goal>>20)
 		}
 		release()
 	}
