@@ -224,17 +224,11 @@ func TestAnApplicationThatIsBackIsThereForTheVeryNextRequest(t *testing.T) {
 // once it has read it. Nil config is without TLS.
 func fickle(t *testing.T, config *tls.Config, requests *atomic.Int64) (url string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	scheme := "http://"
 	if config != nil {
-		l, scheme = tls.NewListener(l, config), "https://"
+		scheme = "https://"
 	}
-	t.Cleanup(func() { l.Close() })
-	serve := func(conn net.Conn) {
-		defer conn.Close()
+	return scheme + accept(t, config, func(conn net.Conn) {
 		reader := bufio.NewReader(conn)
 		for n := range 2 {
 			r, err := http.ReadRequest(reader)
@@ -247,17 +241,7 @@ func fickle(t *testing.T, config *tls.Config, requests *atomic.Int64) (url strin
 				_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 			}
 		}
-	}
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go serve(conn)
-		}
-	}()
-	return scheme + l.Addr().String()
+	})
 }
 
 // Behind TLS another transport sends the requests than without.

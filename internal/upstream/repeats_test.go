@@ -19,28 +19,10 @@ import (
 // answered. It returns its address, and counts requests and the bodies that have come whole.
 func multiplexer(t *testing.T, config *tls.Config, stumble func(f *http2.Framer, stream uint32) (goesOn bool), requests, bodies *atomic.Int64) (address string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if config != nil {
-		l = tls.NewListener(l, config)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go multiplex(conn, stumble, requests, bodies)
-		}
-	}()
-	return l.Addr().String()
+	return accept(t, config, func(conn net.Conn) { multiplex(conn, stumble, requests, bodies) })
 }
 
 func multiplex(conn net.Conn, stumble func(f *http2.Framer, stream uint32) bool, requests, bodies *atomic.Int64) {
-	defer conn.Close()
 	if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
 		return
 	}

@@ -79,13 +79,7 @@ func stuck(t *testing.T, protocols func(*http.Protocols)) string {
 // resetting is an application that speaks HTTP/2 so far as to reset every request as a mistake of the client's.
 func resetting(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	serve := func(conn net.Conn) {
-		defer conn.Close()
+	return accept(t, nil, func(conn net.Conn) {
 		const settings, headers, resetStream = 4, 1, 3
 		header := make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
 		if _, err := io.ReadFull(conn, header); err != nil {
@@ -104,17 +98,7 @@ func resetting(t *testing.T) string {
 				_, _ = conn.Write(append([]byte{0, 0, 4, resetStream, 0}, append(header[5:9:9], 0, 0, 0, 1)...))
 			}
 		}
-	}
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go serve(conn)
-		}
-	}()
-	return l.Addr().String()
+	})
 }
 
 func TestAnApplicationThatTakesTooLongIsGivenUpWithTheSettingNamed(t *testing.T) {

@@ -89,23 +89,10 @@ func TestAnApplicationIsReachedOnlyAsItsServiceSays(t *testing.T) {
 // speaker says one thing to everybody who connects.
 func speaker(t *testing.T, words string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = conn.Read(make([]byte, 4096))
-			_, _ = conn.Write([]byte(words + "\r\n"))
-			conn.Close()
-		}
-	}()
-	return l.Addr().String()
+	return accept(t, nil, func(conn net.Conn) {
+		_, _ = conn.Read(make([]byte, 4096))
+		_, _ = conn.Write([]byte(words + "\r\n"))
+	})
 }
 
 // deadAddress is one on which nobody listens, nor will: the port is taken until the test ends.

@@ -43,15 +43,15 @@ func (u *Upstream) watch(r *http.Request) *watch {
 	if mayStall || repeats || u.timeouts.Idle > 0 {
 		ctx, w.cancel = context.WithCancelCause(ctx)
 	}
+	if repeats && !http1.MayRepeat(r) {
+		ctx = sentOnce(ctx, w.cancel)
+	}
 	w.request = r.WithContext(ctx)
 	if u.timeouts.Idle > 0 {
 		w.idle = newStall(u.timeouts.Idle, nil) // at has the rest
 	}
 	if repeats {
 		w.begin = newStall(u.timeouts.Connect+u.timeouts.FirstByte, nil)
-		if !http1.MayRepeat(r) {
-			w.request = r.WithContext(sentOnce(ctx, w.cancel))
-		}
 	}
 	if sends {
 		w.upload = &upload{ReadCloser: r.Body, left: r.ContentLength, idle: w.idle}

@@ -12,6 +12,7 @@ import (
 	"io"
 	"log"
 	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -22,6 +23,33 @@ import (
 	"github.com/gatehouse-iap/gatehouse/internal/upstream"
 	"github.com/gatehouse-iap/gatehouse/internal/upstream/http1"
 )
+
+// accept serves every connection to an address of its own, which is closed behind it, until the test ends; over TLS where
+// that is configured.
+func accept(t *testing.T, config *tls.Config, serve func(net.Conn)) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config != nil {
+		l = tls.NewListener(l, config)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				serve(conn)
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
 
 // authority issues the certificates of a test.
 type authority struct {
