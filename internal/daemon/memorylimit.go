@@ -1,8 +1,6 @@
 package daemon
 
 import (
-	"bufio"
-	"bytes"
 	"io/fs"
 	"path"
 	"strconv"
@@ -16,8 +14,8 @@ func memoryLimit(root fs.FS) (limit uint64, limited bool) {
 	if err != nil {
 		return 0, false
 	}
-	for lines := bufio.NewScanner(bytes.NewReader(groups)); lines.Scan(); {
-		_, line, _ := strings.Cut(lines.Text(), ":")
+	for line := range strings.Lines(string(groups)) {
+		_, line, _ = strings.Cut(strings.TrimSuffix(line, "\n"), ":")
 		controllers, group, _ := strings.Cut(line, ":")
 		dir, file := "sys/fs/cgroup", "memory.max"
 		switch controllers {
@@ -30,8 +28,8 @@ func memoryLimit(root fs.FS) (limit uint64, limited bool) {
 		// In a container, the group may be named as the machine outside has it, and its files be those of the root.
 		for group = path.Clean("/" + group); ; group = path.Dir(group) {
 			if text, err := fs.ReadFile(root, path.Join(dir, group, file)); err == nil {
-				if bytes, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); err == nil && (!limited || bytes < limit) {
-					limit, limited = bytes, true // version 1 says a number beyond all memory for none, version 2 "max"
+				if here, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); err == nil && (!limited || here < limit) {
+					limit, limited = here, true // version 1 says a number beyond all memory for none, version 2 "max"
 				}
 			}
 			if group == "/" {

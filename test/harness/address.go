@@ -18,7 +18,7 @@ func FreeAddress(t testing.TB) string {
 	t.Helper()
 	for range 1000 {
 		port := strconv.Itoa(firstReserved + rand.IntN(lastReserved-firstReserved))
-		held, err := net.ListenPacket("udp", reservation(port))
+		held, err := net.ListenPacket("udp", net.JoinHostPort("127.0.0.2", port))
 		if err != nil {
 			continue
 		}
@@ -35,9 +35,6 @@ func FreeAddress(t testing.TB) string {
 	t.Fatalf("no port from %d to %d can be had", firstReserved, lastReserved)
 	return ""
 }
-
-// reservation is the UDP address that whoever uses a port holds.
-func reservation(port string) string { return net.JoinHostPort("127.0.0.2", port) }
 
 // FreePort is the port of a FreeAddress.
 func FreePort(t testing.TB) string {
